@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "src/learning/curriculum.h"
+
+#include "src/sampling/noise.h"
+
+void pen_curriculum_order_rounds(guint64 seed, guint epoch, guint n, guint *order)
+{
+    pen_noise_permutation(seed, PEN_STREAM_ROUND_ORDER(epoch), n, order);
+}
+
+guint pen_curriculum_choose_steps(guint64 seed, guint epoch, guint round, guint steps,
+                                  double fraction, const gboolean *trainable, guint *chosen)
+{
+    // The tiny term keeps a product like 100 * 0.29 from losing a step to rounding.
+    guint wanted = MAX(1, (guint)(steps * CLAMP(fraction, 0.0, 1.0) + 1e-9));
+    guint64 round_seed = pen_noise_derive_seed(seed, PEN_STREAM_TIMESTEPS(epoch), round);
+    g_autofree guint *order = g_new(guint, steps);
+    g_autofree gboolean *take = g_new0(gboolean, steps);
+    guint n = 0;
+
+    pen_noise_permutation(round_seed, PEN_STREAM_TIMESTEPS(epoch), steps, order);
+    for (guint i = 0; i < steps && wanted > 0; i++) {
+        if (!trainable || trainable[order[i]]) {
+            take[order[i]] = TRUE;
+            wanted--;
+        }
+    }
+    for (guint i = 0; i < steps; i++)
+        if (take[i])
+            chosen[n++] = i;
+    return n;
+}

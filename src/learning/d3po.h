@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <glib.h>
+
+/**
+ * D3PO: direct preference optimisation of the denoising policy (Yang et al., arXiv:2311.13231).
+ *
+ * A round has n candidates with ranks (higher is better). For every trained step j of the sampler,
+ * candidate i has a log-ratio between the policy (adapter on) and the reference (adapter off):
+ *
+ *     d[i,j] = log_prob[i,j] - ref_log_prob[i,j]
+ *     r[i,j] = log clamp(exp d[i,j], 1 - clip, 1 + clip)       (r = d if clip <= 0)
+ *
+ *     loss = mean over every j and every pair (w, l) with rank[w] > rank[l]
+ *            of  -log sigmoid(beta (r[w,j] - r[l,j]))
+ *
+ * A step's terms meet only the log-ratios of that step, so d loss / d log_prob[i,j] is one number
+ * for each candidate: its coefficient. One backward pass per candidate and step with this
+ * coefficient gives the exact gradient over all pairs, where the published script runs one per
+ * pair.
+ *
+ * Where clamp() is active a candidate's coefficient is 0: it is not pushed further. At the very
+ * bound the derivative is 1, as in PyTorch.
+ */
+
+/**
+ * What the published script (d3po-pytorch, config/base.py) trains with; PEN_D3PO_CONFIG_INIT is the
+ * only place that holds these defaults.
+ */
+typedef struct {
+    guint adapter_rank;   // of the adapter on each attention projection
+    double learning_rate; // AdamW, see adamw.h
+    double adam_beta1;
+    double adam_beta2;
+    double weight_decay;
+    double adam_epsilon;
+    double max_grad_norm; // the gradient is scaled down to this norm
+    double beta;          // weight of the log-ratios: how closely the policy stays to the reference
+    double clip;          // <= 0: no clipping; >= 1: bounds the ratio from above only
+    double timestep_fraction; // share of a trajectory's steps that an epoch trains on
+    guint epochs;             // passes over the rounds
+} PenD3poConfig;
+
+// The script's epoch count belongs to its thousands of pictures, so one pass is the default here.
+#define PEN_D3PO_CONFIG_INIT                                                                       \
+    {                                                                                              \
+        .adapter_rank = 4, .learning_rate = 3e-5, .adam_beta1 = 0.9, .adam_beta2 = 0.999,          \
+        .weight_decay = 1e-4, .adam_epsilon = 1e-8, .max_grad_norm = 1, .beta = 0.1, .clip = 0.1,  \
+        .timestep_fraction = 1, .epochs = 1                                                        \
+    }
+
+// Sums over terms (one term is one pair at one step), for reports. Start from zeros.
+typedef struct {
+    guint64 terms;
+    guint64 agreeing;  // terms whose winner has the larger d
+    double margin_sum; // of d[w] - d[l], unclipped, so that progress beyond the clamp is seen
+    double loss_sum;   // of -log sigmoid(...)
+} PenD3poStats;
+
+/**
+ * One step of one round. `total_terms` is the number of (pair, step) terms that the loss averages
+ * over, normally pen_ranking_count_pairs() * trained steps (times the rounds of the batch).
+ *
+ * Returns this step's share of the loss, i.e. the sum of its terms / total_terms; the shares of all
+ * steps add up to the loss. Fills coefficient[i] = d loss / d log_prob[i]. Adds to `stats` unless
+ * it is NULL. Log-ratios of any size are safe; if an input is not finite, the result may be NaN,
+ * and a caller must not train on it.
+ */
+double pen_d3po_step_loss(const PenD3poConfig *config, guint n, const double *log_prob,
+                          const double *ref_log_prob, const int *rank, guint64 total_terms,
+                          double *coefficient, PenD3poStats *stats);
+
+// Means over the terms; 0 without terms. Before any training: log 2, 0 and 0.
+double pen_d3po_stats_get_loss(const PenD3poStats *stats);
+double pen_d3po_stats_get_margin(const PenD3poStats *stats);
+double pen_d3po_stats_get_agreement(const PenD3poStats *stats);

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "src/learning/adapter-init.h"
+#include "src/learning/curriculum.h"
+#include "src/learning/ranking.h"
+
+#include <math.h>
+#include <string.h>
+
+static void test_pairs(void)
+{
+    const int best[] = { 0, 0, 1, 0, 0, 0, 0 }, full[] = { 3, 1, 0, 2 }, tied[] = { 2, 2, 2 };
+    const int levels[] = { 5, 5, 0, -5 };
+
+    g_assert_cmpuint(pen_ranking_count_pairs(7, best), ==, 6);
+    g_assert_cmpuint(pen_ranking_count_pairs(4, full), ==, 6);
+    g_assert_cmpuint(pen_ranking_count_pairs(3, tied), ==, 0);
+    g_assert_cmpuint(pen_ranking_count_pairs(4, levels), ==, 5);
+    g_assert_cmpuint(pen_ranking_count_pairs(1, levels), ==, 0);
+}
+
+static void test_best(void)
+{
+    int rank[4];
+    const int expected[] = { 0, 0, 1, 0 };
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(pen_ranking_from_best(4, 2, rank, &error));
+    g_assert_cmpmem(rank, sizeof rank, expected, sizeof expected);
+    g_assert_false(pen_ranking_from_best(4, 4, rank, &error));
+    g_assert_error(error, PEN_RANKING_ERROR, PEN_RANKING_ERROR_INVALID);
+}
+
+static void test_thumbs(void)
+{
+    int rank[4];
+    const guint up[] = { 3 }, down[] = { 0, 1 }, both[] = { 3, 0 }, outside[] = { 4 };
+    const int expected[] = { -1, -1, 0, 1 };
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(pen_ranking_from_thumbs(4, 1, up, 2, down, rank, &error));
+    g_assert_cmpmem(rank, sizeof rank, expected, sizeof expected);
+    g_assert_true(pen_ranking_from_thumbs(4, 0, NULL, 0, NULL, rank, &error));
+    g_assert_cmpuint(pen_ranking_count_pairs(4, rank), ==, 0);
+    g_assert_false(pen_ranking_from_thumbs(4, 1, up, 2, both, rank, NULL));
+    g_assert_false(pen_ranking_from_thumbs(4, 1, outside, 0, NULL, rank, NULL));
+    g_assert_false(pen_ranking_from_thumbs(4, 0, NULL, 1, outside, rank, NULL));
+}
+
+static void test_order(void)
+{
+    static const struct {
+        guint n;
+        const char *order;
+        int rank[4];
+    } good[] = {
+        { 4, "2>0>1=3", { 1, 0, 2, 0 } }, { 4, " 2 > 0 > 1 = 3 ", { 1, 0, 2, 0 } },
+        { 2, "0=1", { 0, 0 } },           { 1, "0", { 0 } },
+        { 3, "1=2>0", { 0, 1, 1 } },
+    };
+    static const struct {
+        guint n;
+        const char *order;
+    } bad[] = {
+        { 2, "" },
+        { 2, " " },
+        { 2, ">" },
+        { 2, "0>" },
+        { 2, ">0" },
+        { 2, "0" },
+        { 2, "0>0" },
+        { 2, "0>1>0" },
+        { 2, "0>2" },
+        { 2, "0<1" },
+        { 2, "0>1x" },
+        { 2, "-1>0" },
+        { 2, "+1>0" },
+        { 2, "0>>1" },
+        { 2, "0 1" },
+        { 2, "a>b" },
+        { 2, "0>1.0" },
+        { 2, "0>99999999999999999999999" },
+        { 2, "0>4294967297" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
+        int rank[4];
+        g_autoptr(GError) error = NULL;
+        pen_ranking_from_order(good[i].n, good[i].order, rank, &error);
+        g_assert_no_error(error);
+        g_assert_cmpmem(rank, good[i].n * sizeof(int), good[i].rank, good[i].n * sizeof(int));
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        int rank[4];
+        g_autoptr(GError) error = NULL;
+        g_assert_false(pen_ranking_from_order(bad[i].n, bad[i].order, rank, &error));
+        g_assert_error(error, PEN_RANKING_ERROR, PEN_RANKING_ERROR_INVALID);
+    }
+}
+
+static void test_choose_steps(void)
+{
+    guint chosen[20], again[20], count[20] = { 0 };
+
+    // All of them: nothing to choose.
+    g_assert_cmpuint(pen_curriculum_choose_steps(1, 0, 0, 20, 1, NULL, chosen), ==, 20);
+    for (guint i = 0; i < 20; i++)
+        g_assert_cmpuint(chosen[i], ==, i);
+    g_assert_cmpuint(pen_curriculum_choose_steps(1, 0, 0, 20, 0.5, NULL, chosen), ==, 10);
+    g_assert_cmpuint(pen_curriculum_choose_steps(1, 0, 0, 20, 0.35, NULL, chosen), ==, 7);
+    g_assert_cmpuint(pen_curriculum_choose_steps(1, 0, 0, 20, 0.349, NULL, chosen), ==, 6);
+    g_assert_cmpuint(pen_curriculum_choose_steps(1, 0, 0, 20, 0, NULL, chosen), ==, 1);
+    g_assert_cmpuint(pen_curriculum_choose_steps(1, 0, 0, 20, 9, NULL, chosen), ==, 20);
+
+    // Rising, a function of its arguments, different by seed, epoch and round, and fair.
+    gboolean differs[3] = { FALSE };
+    for (guint round = 0; round < 4000; round++) {
+        g_assert_cmpuint(pen_curriculum_choose_steps(7, 3, round, 20, 0.25, NULL, chosen), ==, 5);
+        for (guint i = 0; i < 5; i++) {
+            g_assert_cmpuint(chosen[i], <, 20);
+            g_assert_true(i == 0 || chosen[i] > chosen[i - 1]);
+            count[chosen[i]]++;
+        }
+        pen_curriculum_choose_steps(7, 3, round, 20, 0.25, NULL, again);
+        g_assert_cmpmem(chosen, 5 * sizeof(guint), again, 5 * sizeof(guint));
+        pen_curriculum_choose_steps(8, 3, round, 20, 0.25, NULL, again);
+        differs[0] |= memcmp(chosen, again, 5 * sizeof(guint)) != 0;
+        pen_curriculum_choose_steps(7, 4, round, 20, 0.25, NULL, again);
+        differs[1] |= memcmp(chosen, again, 5 * sizeof(guint)) != 0;
+        pen_curriculum_choose_steps(7, 3, round + 1, 20, 0.25, NULL, again);
+        differs[2] |= memcmp(chosen, again, 5 * sizeof(guint)) != 0;
+    }
+    g_assert_true(differs[0] && differs[1] && differs[2]);
+    for (guint i = 0; i < 20; i++) // 1000 expected, standard deviation 27
+        g_assert_cmpint(ABS((int)count[i] - 1000), <, 4 * 28);
+}
+
+static void test_trainable_steps(void)
+{
+    gboolean trainable[10] = { FALSE };
+    guint chosen[10];
+
+    g_assert_cmpuint(pen_curriculum_choose_steps(1, 0, 0, 10, 1, trainable, chosen), ==, 0);
+    trainable[2] = trainable[5] = trainable[9] = TRUE;
+    g_assert_cmpuint(pen_curriculum_choose_steps(1, 0, 0, 10, 1, trainable, chosen), ==, 3);
+    g_assert_cmpuint(chosen[0], ==, 2);
+    g_assert_cmpuint(chosen[1], ==, 5);
+    g_assert_cmpuint(chosen[2], ==, 9);
+    g_assert_cmpuint(pen_curriculum_choose_steps(1, 0, 0, 10, 0.2, trainable, chosen), ==, 2);
+    g_assert_true(trainable[chosen[0]] && trainable[chosen[1]]);
+}
+
+static void test_order_rounds(void)
+{
+    guint first[50], second[50], again[50];
+
+    pen_curriculum_order_rounds(3, 0, 50, first);
+    pen_curriculum_order_rounds(3, 1, 50, second);
+    pen_curriculum_order_rounds(3, 0, 50, again);
+    g_assert_cmpmem(first, sizeof first, again, sizeof again);
+    g_assert_cmpint(memcmp(first, second, sizeof first), !=, 0);
+    pen_curriculum_order_rounds(4, 0, 50, second);
+    g_assert_cmpint(memcmp(first, second, sizeof first), !=, 0);
+}
+
+static void test_adapter_init(void)
+{
+    enum { RANK = 4, N = RANK * 5000 };
+    static float down[N], other[N];
+    double sum = 0, squares = 0;
+
+    pen_adapter_init_down(1, "a.to_q.lora_A", RANK, N, down);
+    for (guint i = 0; i < N; i++) {
+        sum += down[i];
+        squares += (double)down[i] * down[i];
+    }
+    g_assert_cmpfloat_with_epsilon(sum / N, 0, 4 * 0.25 / sqrt(N));
+    g_assert_cmpfloat_with_epsilon(sqrt(squares / N), 1.0 / RANK, 4 * 0.25 / sqrt(2 * N));
+
+    pen_adapter_init_down(1, "a.to_q.lora_A", RANK, N, other);
+    g_assert_cmpmem(down, sizeof down, other, sizeof other);
+    pen_adapter_init_down(2, "a.to_q.lora_A", RANK, N, other);
+    g_assert_true(down[0] != other[0]);
+    pen_adapter_init_down(1, "a.to_k.lora_A", RANK, N, other);
+    g_assert_true(down[0] != other[0]);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/ranking/pairs", test_pairs);
+    g_test_add_func("/ranking/best", test_best);
+    g_test_add_func("/ranking/thumbs", test_thumbs);
+    g_test_add_func("/ranking/order", test_order);
+    g_test_add_func("/curriculum/choose-steps", test_choose_steps);
+    g_test_add_func("/curriculum/trainable-steps", test_trainable_steps);
+    g_test_add_func("/curriculum/order-rounds", test_order_rounds);
+    g_test_add_func("/adapter-init", test_adapter_init);
+    return g_test_run();
+}

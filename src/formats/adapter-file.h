@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Adapters (LoRA, arXiv:2106.09685): small low-rank additions to a UNet's linear layers, and the
+// two ways in which .safetensors files name them.
+//
+// An adapted layer computes y = W x + (alpha / rank) up down x. Layers are known by the module path
+// that diffusers uses, for example
+// "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0".
+//
+//   kohya       lora_unet_down_blocks_0_..._attn1_to_out_0.lora_down.weight, .lora_up.weight,
+//   .alpha diffusers   unet.down_blocks.0....attn1.to_out.0.lora_A.weight, .lora_B.weight; no
+//   alpha: scale 1
+//               (read too: .lora.down.weight, attn1.processor.to_out_lora.down.weight, PEFT's
+//               prefix, and the alpha in the lora_adapter_metadata of newer files)
+#pragma once
+
+#include "src/formats/safetensors.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+    char *path;
+    gsize rank, n_in, n_out;
+    float *down; // lora_A, [rank, n_in]
+    float *up;   // lora_B, [n_out, rank]
+    float alpha;
+} PenAdapterLayer;
+
+typedef struct {
+    GPtrArray *layers; // PenAdapterLayer
+} PenAdapter;
+
+PenAdapter *pen_adapter_new(void);
+void pen_adapter_free(PenAdapter *adapter);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenAdapter, pen_adapter_free)
+
+// Appends a layer whose matrices are zero and whose alpha is its rank.
+PenAdapterLayer *pen_adapter_add(PenAdapter *adapter, const char *path, gsize rank, gsize n_in,
+                                 gsize n_out);
+
+PenAdapterLayer *pen_adapter_lookup(const PenAdapter *adapter, const char *path);
+
+// What a file holds that was not read.
+typedef struct {
+    guint n_text_encoder; // layers of the text encoder
+    guint n_other;        // layers the model does not have, or whose kind cannot be adapted
+    char *example;        // the name of one of them
+} PenAdapterReport;
+
+// A sentence for the user about it, NULL if everything was read. Free with g_free().
+char *pen_adapter_report_message(const PenAdapterReport *report);
+void pen_adapter_report_clear(PenAdapterReport *report);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PenAdapterReport, pen_adapter_report_clear)
+
+// Reads an adapter in either naming. `paths` (ends with NULL) are the module paths that the model
+// can adapt: kohya's names have underscores for dots and cannot be read without them. Layers come
+// in the order of `paths`. What does not belong to them is counted in `report` (may be NULL). A
+// file of which nothing fits the model, with half a layer, with weights that are not finite, or of
+// another kind (LoHa, LoKr, DoRA) is an error. Whether n_in and n_out fit the model is the caller's
+// to check.
+PenAdapter *pen_adapter_read(const char *file, const char *const *paths, PenAdapterReport *report,
+                             GError **error);
+
+typedef enum {
+    PEN_ADAPTER_KOHYA,
+    PEN_ADAPTER_DIFFUSERS, // has no place for alpha: the scale is multiplied into lora_B
+} PenAdapterFormat;
+
+// What the file says about itself; each may be NULL.
+typedef struct {
+    const char *title;
+    const char *description;
+    const char *architecture; // "stable-diffusion-v1", "stable-diffusion-v2-768-v", …
+} PenAdapterInfo;
+
+// Writes an adapter as PEN_SAFETENSOR_F32, _F16 or _BF16. Weights that are not finite, or too large
+// for the type, are an error, and the old file stays. `info` may be NULL.
+gboolean pen_adapter_write(const PenAdapter *adapter, const char *file, PenAdapterFormat format,
+                           PenSafetensorType type, const PenAdapterInfo *info, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * The text encoder: CLIPTextModel of transformers as a graph.
+ *
+ * Input   "embeddings" [batch, 1, tokens, hidden]: token plus position, which the host looks up
+ * with pen_clip_text_embed(), since the table is large (151 MB in float32) and few rows are used
+ * Output  "hidden"     [batch, 1, tokens, hidden]: of the last layer, after the final norm
+ */
+
+#include "compute/graph.h"
+#include "src/models/model-config.h"
+#include "src/models/weights.h"
+
+G_BEGIN_DECLS
+
+PenGraph *pen_clip_text_new(const PenClipTextConfig *config, PenWeights *weights, guint32 batch,
+                            guint32 tokens, GError **error);
+
+/* ids[batch, tokens] -> embeddings[batch, tokens, hidden]. `tokens` is at most config->positions.
+ */
+gboolean pen_clip_text_embed(const PenClipTextConfig *config, PenWeights *weights,
+                             const gint32 *ids, guint32 batch, guint32 tokens, float *embeddings,
+                             GError **error);
+
+G_END_DECLS

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * What a model's configuration files say: config.json of the UNet, the VAE and the CLIP text
+ * encoder, and scheduler_config.json, in the form diffusers and transformers write them.
+ *
+ * Every size comes from these files. A missing key has the default of diffusers (transformers for
+ * the text encoder). A setting that Penchant does not support is refused with the file, the key and
+ * the value, and so are sizes that no real model has, so that a hostile file ends here.
+ */
+
+#include <glib.h>
+
+#include "src/sampling/schedule.h"
+
+G_BEGIN_DECLS
+
+#define PEN_MODEL_ERROR (pen_model_error_quark())
+typedef enum {
+    PEN_MODEL_ERROR_NOT_FOUND,   /* a folder, a file or a weight is not there */
+    PEN_MODEL_ERROR_UNSUPPORTED, /* a kind of model that Penchant does not run */
+    PEN_MODEL_ERROR_INVALID,     /* files that break their rules or do not fit together */
+} PenModelError;
+GQuark pen_model_error_quark(void);
+
+/* Resolutions of a UNet or VAE, at most. */
+#define PEN_MAX_LEVELS 8
+
+/* UNet2DConditionModel. Arrays go from the finest level to the coarsest; the UNet's way up takes
+ * them in the reverse order. */
+typedef struct {
+    guint32 in_channels, out_channels;
+    guint32 sample_size; /* latents' usual height and width; 0 if the file does not say */
+    guint32 levels;
+    guint32 channels[PEN_MAX_LEVELS];
+    guint32 layers[PEN_MAX_LEVELS]; /* resnets on the way down; one more on the way up */
+    guint32 heads[PEN_MAX_LEVELS];  /* attention heads; the middle has the last level's */
+    guint32 transformer_layers[PEN_MAX_LEVELS]; /* blocks in each transformer */
+    gboolean down_attention[PEN_MAX_LEVELS];    /* CrossAttnDownBlock2D, else DownBlock2D */
+    gboolean up_attention[PEN_MAX_LEVELS];      /* in the order of the way up */
+    guint32 context_channels;                   /* of the text encoder's output */
+    guint32 norm_groups;
+    float norm_epsilon;
+    gboolean flip_sin_to_cos; /* of the timestep's sinusoids, with freq_shift */
+    double freq_shift;
+} PenUNetConfig;
+
+/* AutoencoderKL. */
+typedef struct {
+    guint32 in_channels, out_channels; /* pictures: 3 */
+    guint32 latent_channels;
+    guint32 levels; /* a picture is 2^(levels-1) times as high and wide as its latents */
+    guint32 channels[PEN_MAX_LEVELS];
+    guint32 layers; /* resnets of a level in the encoder; one more in the decoder */
+    guint32 norm_groups;
+    float scaling_factor; /* latents that the UNet sees = this times the encoder's */
+    gboolean mid_attention, quant_conv, post_quant_conv;
+} PenVaeConfig;
+
+/* CLIPTextModel. */
+typedef struct {
+    guint32 hidden, intermediate, heads, layers;
+    guint32 positions; /* tokens it can take, with start and end */
+    guint32 vocabulary;
+    gboolean quick_gelu; /* else GELU with the error function */
+    float norm_epsilon;
+} PenClipTextConfig;
+
+/* Each reads the file at `path`. */
+gboolean pen_unet_config_load(PenUNetConfig *config, const char *path, GError **error);
+gboolean pen_vae_config_load(PenVaeConfig *config, const char *path, GError **error);
+gboolean pen_clip_text_config_load(PenClipTextConfig *config, const char *path, GError **error);
+
+/* scheduler_config.json. Whatever sampler the file names, its noise schedule is used with DDIM. */
+PenSchedule *pen_schedule_load(const char *path, GError **error);
+
+/* How many picture rows and columns one latent stands for. */
+guint32 pen_vae_config_factor(const PenVaeConfig *config);
+
+G_END_DECLS

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include "src/models/runtime.h"
+
+#include <glib/gi18n-lib.h>
+#include <math.h>
+
+#include "src/models/clip-text.h"
+#include "src/models/vae.h"
+
+typedef enum { TEXT, DECODER, ENCODER, N_PARTS } PartKind;
+
+/* A plan of batch 1 that is kept for the next call of the same size. */
+typedef struct {
+    PenPlan *plan;
+    guint32 height, width; /* of the input; for a text 1 and its tokens */
+} Part;
+
+struct _PenRuntime {
+    PenModel *model;
+    PenDevice *device;
+    PenDtype dtype;
+    PenWeights *text, *vae, *unet;
+    Part parts[N_PARTS];
+    gboolean keep; /* memory is plentiful: text encoder and VAE stay loaded */
+};
+
+static PenWeights *open_weights(PenRuntime *runtime, const char *component, GError **error)
+{
+    g_autofree char *path = g_build_filename(runtime->model->folder, component, NULL);
+    return pen_weights_open(runtime->device, path, runtime->dtype, error);
+}
+
+PenRuntime *pen_runtime_new(PenModel *model, PenDevice *device, PenDtype dtype, GError **error)
+{
+    const PenDeviceInfo *info = pen_device_info(device);
+
+    if (dtype == PEN_DTYPE_F16 && !info->float16) {
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
+                    _("%s cannot compute in half precision; use single precision (f32)."),
+                    info->name);
+        return NULL;
+    }
+    g_autoptr(PenRuntime) runtime = g_new0(PenRuntime, 1);
+    runtime->model = pen_model_ref(model);
+    runtime->device = pen_device_ref(device);
+    runtime->dtype = dtype;
+    runtime->text = open_weights(runtime, "text_encoder", error);
+    if (!runtime->text)
+        return NULL;
+    runtime->vae = open_weights(runtime, "vae", error);
+    if (!runtime->vae)
+        return NULL;
+    runtime->unet = open_weights(runtime, "unet", error);
+    if (!runtime->unet)
+        return NULL;
+    runtime->keep = pen_weights_total_bytes(runtime->text) + pen_weights_total_bytes(runtime->vae) +
+                        pen_weights_total_bytes(runtime->unet) <=
+                    info->memory_available / 2;
+    return g_steal_pointer(&runtime);
+}
+
+void pen_runtime_free(PenRuntime *runtime)
+{
+    if (!runtime)
+        return;
+    for (guint i = 0; i < N_PARTS; i++)
+        pen_plan_free(runtime->parts[i].plan);
+    pen_weights_unref(runtime->text);
+    pen_weights_unref(runtime->vae);
+    pen_weights_unref(runtime->unet);
+    pen_device_unref(runtime->device);
+    pen_model_unref(runtime->model);
+    g_free(runtime);
+}
+
+PenDtype pen_runtime_preferred_dtype(const PenDeviceInfo *info)
+{
+    return info->float16 && info->kind != PEN_DEVICE_SOFTWARE ? PEN_DTYPE_F16 : PEN_DTYPE_F32;
+}
+
+PenModel *pen_runtime_model(PenRuntime *runtime)
+{
+    return runtime->model;
+}
+
+PenDevice *pen_runtime_device(PenRuntime *runtime)
+{
+    return runtime->device;
+}
+
+PenDtype pen_runtime_dtype(PenRuntime *runtime)
+{
+    return runtime->dtype;
+}
+
+/* --- parts --------------------------------------------------------------------------------- */
+
+static PenGraph *build(PenRuntime *runtime, PartKind kind, guint32 height, guint32 width,
+                       GError **error)
+{
+    const PenModel *model = runtime->model;
+
+    switch (kind) {
+    case TEXT:
+        return pen_clip_text_new(&model->text, runtime->text, 1, width, error);
+    case DECODER:
+        return pen_vae_decoder_new(&model->vae, runtime->vae, 1, height, width, error);
+    default:
+        return pen_vae_encoder_new(&model->vae, runtime->vae, 1, height, width, error);
+    }
+}
+
+static PenWeights *weights_of(PenRuntime *runtime, PartKind kind)
+{
+    return kind == TEXT ? runtime->text : runtime->vae;
+}
+
+/* The plan of a part for inputs of one size, its weights loaded. */
+static PenPlan *part_plan(PenRuntime *runtime, PartKind kind, guint32 height, guint32 width,
+                          GCancellable *cancellable, GError **error)
+{
+    Part *part = &runtime->parts[kind];
+
+    if (!part->plan || part->height != height || part->width != width) {
+        g_clear_pointer(&part->plan, pen_plan_free);
+        PenGraph *graph = build(runtime, kind, height, width, error);
+        if (!graph)
+            return NULL;
+        part->plan = pen_plan_new(runtime->device, graph, error);
+        if (!part->plan)
+            return NULL;
+        part->height = height;
+        part->width = width;
+    }
+    return pen_weights_load(weights_of(runtime, kind), NULL, NULL, cancellable, error) ? part->plan
+                                                                                       : NULL;
+}
+
+static void drop(PenRuntime *runtime, PartKind kind)
+{
+    g_clear_pointer(&runtime->parts[kind].plan, pen_plan_free);
+    pen_weights_release(weights_of(runtime, kind));
+}
+
+static void after_use(PenRuntime *runtime, PartKind kind)
+{
+    if (!runtime->keep)
+        drop(runtime, kind);
+}
+
+void pen_runtime_trim(PenRuntime *runtime)
+{
+    for (guint i = 0; i < N_PARTS; i++)
+        drop(runtime, (PartKind)i);
+}
+
+/* Progress of picture i of n as a share of all n. */
+typedef struct {
+    PenPlanProgress progress;
+    gpointer user_data;
+    guint i, n;
+} Share;
+
+static void share_progress(double fraction, gpointer user_data)
+{
+    const Share *share = user_data;
+    if (share->progress)
+        share->progress((share->i + fraction) / share->n, share->user_data);
+}
+
+/* Runs a part once for each of n inputs of in_size floats; outputs have out_size floats. */
+static gboolean run_part(PenRuntime *runtime, PartKind kind, guint32 height, guint32 width,
+                         const char *in_name, const float *in, gsize in_size, const char *out_name,
+                         float *out, gsize out_size, guint n, PenPlanProgress progress,
+                         gpointer user_data, GCancellable *cancellable, GError **error)
+{
+    Share share = { .progress = progress, .user_data = user_data, .n = n };
+    PenPlan *plan = part_plan(runtime, kind, height, width, cancellable, error);
+    gboolean done = plan != NULL;
+
+    for (; done && share.i < n; share.i++) {
+        pen_plan_write(plan, in_name, in + share.i * in_size);
+        done = pen_plan_run(plan, share_progress, &share, cancellable, error);
+        if (done)
+            pen_plan_read(plan, out_name, out + share.i * out_size);
+    }
+    after_use(runtime, kind);
+    return done;
+}
+
+/* --- text ---------------------------------------------------------------------------------- */
+
+gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *ids, guint n, guint32 tokens,
+                                   float *hidden, GCancellable *cancellable, GError **error)
+{
+    const PenClipTextConfig *config = &runtime->model->text;
+    gsize size = (gsize)tokens * config->hidden;
+    g_autofree float *embeddings = g_new(float, n *size);
+
+    return pen_clip_text_embed(config, runtime->text, ids, n, tokens, embeddings, error) &&
+           run_part(runtime, TEXT, 1, tokens, "embeddings", embeddings, size, "hidden", hidden,
+                    size, n, NULL, NULL, cancellable, error);
+}
+
+gboolean pen_runtime_encode_text(PenRuntime *runtime, const char *const *texts, guint n,
+                                 float *context, gboolean *truncated, GCancellable *cancellable,
+                                 GError **error)
+{
+    guint32 tokens = runtime->model->tokens;
+    g_autofree gint32 *ids = g_new(gint32, (gsize)n * tokens);
+
+    for (guint i = 0; i < n; i++)
+        pen_tokenizer_encode_padded(runtime->model->tokenizer, texts[i], ids + (gsize)i * tokens,
+                                    truncated ? &truncated[i] : NULL);
+    return pen_runtime_encode_tokens(runtime, ids, n, tokens, context, cancellable, error);
+}
+
+/* --- pictures ------------------------------------------------------------------------------ */
+
+gboolean pen_runtime_vae_decode(PenRuntime *runtime, const float *latents, guint n, guint32 height,
+                                guint32 width, float *image, PenPlanProgress progress,
+                                gpointer user_data, GCancellable *cancellable, GError **error)
+{
+    const PenModel *model = runtime->model;
+    gsize positions = (gsize)height * width;
+
+    return run_part(runtime, DECODER, height, width, "latents", latents,
+                    positions * model->vae.latent_channels, "image", image,
+                    positions * model->factor * model->factor * model->vae.out_channels, n,
+                    progress, user_data, cancellable, error);
+}
+
+gboolean pen_runtime_vae_encode(PenRuntime *runtime, const float *image, guint n, guint32 height,
+                                guint32 width, float *mean, float *log_variance,
+                                PenPlanProgress progress, gpointer user_data,
+                                GCancellable *cancellable, GError **error)
+{
+    const PenModel *model = runtime->model;
+    guint32 factor = model->factor;
+
+    if (height % factor || width % factor) {
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
+                    _("A picture of %u×%u does not fit the model: both sizes must be multiples of "
+                      "%u."),
+                    width, height, factor);
+        return FALSE;
+    }
+    gsize rows = (gsize)(height / factor) * (width / factor);
+    gsize size = rows * 2 * model->vae.latent_channels;
+    g_autofree float *moments = g_new(float, n *size);
+    if (!run_part(runtime, ENCODER, height, width, "image", image,
+                  (gsize)height * width * model->vae.in_channels, "moments", moments, size, n,
+                  progress, user_data, cancellable, error))
+        return FALSE;
+    pen_vae_split_moments(&model->vae, moments, n * rows, mean, log_variance);
+    return TRUE;
+}
+
+gboolean pen_runtime_latents_to_rgb(PenRuntime *runtime, const float *latents, guint n,
+                                    guint32 height, guint32 width, guint8 *rgb,
+                                    PenPlanProgress progress, gpointer user_data,
+                                    GCancellable *cancellable, GError **error)
+{
+    const PenModel *model = runtime->model;
+    gsize n_latents = (gsize)n * height * width * model->vae.latent_channels;
+    gsize n_values = (gsize)n * height * width * model->factor * model->factor * 3;
+    g_autofree float *unscaled = g_new(float, n_latents);
+    g_autofree float *image = g_new(float, n_values);
+
+    for (gsize i = 0; i < n_latents; i++)
+        unscaled[i] = latents[i] / model->vae.scaling_factor;
+    if (!pen_runtime_vae_decode(runtime, unscaled, n, height, width, image, progress, user_data,
+                                cancellable, error))
+        return FALSE;
+    for (gsize i = 0; i < n_values; i++) {
+        float value = CLAMP(image[i] * 0.5f + 0.5f, 0.0f, 1.0f);
+        rgb[i] = isnan(value) ? 0 : (guint8)lrintf(value * 255);
+    }
+    return TRUE;
+}
+
+gboolean pen_runtime_rgb_to_latents(PenRuntime *runtime, const guint8 *rgb, guint n, guint32 height,
+                                    guint32 width, float *latents, PenPlanProgress progress,
+                                    gpointer user_data, GCancellable *cancellable, GError **error)
+{
+    const PenModel *model = runtime->model;
+    gsize n_values = (gsize)n * height * width * 3;
+    g_autofree float *image = g_new(float, n_values);
+
+    for (gsize i = 0; i < n_values; i++)
+        image[i] = rgb[i] / 127.5f - 1;
+    if (!pen_runtime_vae_encode(runtime, image, n, height, width, latents, NULL, progress,
+                                user_data, cancellable, error))
+        return FALSE;
+    gsize n_latents =
+        (gsize)n * (height / model->factor) * (width / model->factor) * model->vae.latent_channels;
+    for (gsize i = 0; i < n_latents; i++)
+        latents[i] *= model->vae.scaling_factor;
+    return TRUE;
+}
+
+/* --- UNet ---------------------------------------------------------------------------------- */
+
+PenUNet *pen_runtime_unet(PenRuntime *runtime, const PenUNetOptions *options, GError **error)
+{
+    PenUNetOptions o = *options;
+
+    if (o.tokens == 0)
+        o.tokens = runtime->model->tokens;
+    if (o.adapter && !pen_unet_adapter_allocate(o.adapter, runtime->device, runtime->dtype, error))
+        return NULL;
+    return pen_unet_new(&runtime->model->unet, runtime->unet, &o, error);
+}
+
+gboolean pen_runtime_load_unet(PenRuntime *runtime, PenPlanProgress progress, gpointer user_data,
+                               GCancellable *cancellable, GError **error)
+{
+    return pen_weights_load(runtime->unet, progress, user_data, cancellable, error);
+}

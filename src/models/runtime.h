@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * A model on a device: texts to context, latents to pictures and back, and the UNet's graph.
+ *
+ * Weights are loaded when they are first needed. On a device with little memory for this model
+ * (all weights would take more than half of what is free) those of the text encoder and the VAE are
+ * dropped again after each call, so that the UNet has the room; else they stay.
+ *
+ * Arrays are float32 and channels last (src/models/layout.h). Latents "of the UNet" are what it is
+ * trained on: the VAE's, times its scaling factor. Pictures are made one at a time whatever their
+ * number, so memory depends on their size alone.
+ *
+ * `progress` and `cancellable` may be NULL; see pen_plan_run(). One thread at a time.
+ */
+
+#include "compute/plan.h"
+#include "src/models/model.h"
+#include "src/models/unet.h"
+
+G_BEGIN_DECLS
+
+typedef struct _PenRuntime PenRuntime;
+
+/* `dtype`: how weights and activations are stored on the device. Loads nothing yet. */
+PenRuntime *pen_runtime_new(PenModel *model, PenDevice *device, PenDtype dtype, GError **error);
+void pen_runtime_free(PenRuntime *runtime);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenRuntime, pen_runtime_free)
+
+/* float16 where the device computes it in hardware, else float32. */
+PenDtype pen_runtime_preferred_dtype(const PenDeviceInfo *info);
+
+PenModel *pen_runtime_model(PenRuntime *runtime);
+PenDevice *pen_runtime_device(PenRuntime *runtime);
+PenDtype pen_runtime_dtype(PenRuntime *runtime);
+
+/* --- text ---------------------------------------------------------------------------------- */
+
+/* n texts -> context[n, model->tokens, context_channels]. truncated[n] (may be NULL) tells which
+ * texts were longer than the model reads. */
+gboolean pen_runtime_encode_text(PenRuntime *runtime, const char *const *texts, guint n,
+                                 float *context, gboolean *truncated, GCancellable *cancellable,
+                                 GError **error);
+
+/* ids[n, tokens] -> hidden[n, tokens, context_channels]. */
+gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *ids, guint n, guint32 tokens,
+                                   float *hidden, GCancellable *cancellable, GError **error);
+
+/* --- pictures ------------------------------------------------------------------------------ */
+
+/* The VAE alone. Decoder: latents[n, h, w, latent_channels], divided by the scaling factor, ->
+ * image[n, factor h, factor w, 3], about -1 to 1. */
+gboolean pen_runtime_vae_decode(PenRuntime *runtime, const float *latents, guint n, guint32 height,
+                                guint32 width, float *image, PenPlanProgress progress,
+                                gpointer user_data, GCancellable *cancellable, GError **error);
+
+/* Encoder: image[n, height, width, 3], -1 to 1, multiples of the factor -> mean and log-variance
+ * (may be NULL), each [n, height/factor, width/factor, latent_channels]. */
+gboolean pen_runtime_vae_encode(PenRuntime *runtime, const float *image, guint n, guint32 height,
+                                guint32 width, float *mean, float *log_variance,
+                                PenPlanProgress progress, gpointer user_data,
+                                GCancellable *cancellable, GError **error);
+
+/* Latents of the UNet -> rgb[n, factor h, factor w, 3], 8 bits. */
+gboolean pen_runtime_latents_to_rgb(PenRuntime *runtime, const float *latents, guint n,
+                                    guint32 height, guint32 width, guint8 *rgb,
+                                    PenPlanProgress progress, gpointer user_data,
+                                    GCancellable *cancellable, GError **error);
+
+/* rgb[n, height, width, 3] -> latents of the UNet (the encoder's mean). */
+gboolean pen_runtime_rgb_to_latents(PenRuntime *runtime, const guint8 *rgb, guint n, guint32 height,
+                                    guint32 width, float *latents, PenPlanProgress progress,
+                                    gpointer user_data, GCancellable *cancellable, GError **error);
+
+/* --- UNet ---------------------------------------------------------------------------------- */
+
+/* A graph for one batch and size; graphs share the weights. options->tokens 0 means the model's. An
+ * adapter is allocated if it is not yet. */
+PenUNet *pen_runtime_unet(PenRuntime *runtime, const PenUNetOptions *options, GError **error);
+
+/* Loads the weights that the graphs built so far use; before the first run, and quick after it. */
+gboolean pen_runtime_load_unet(PenRuntime *runtime, PenPlanProgress progress, gpointer user_data,
+                               GCancellable *cancellable, GError **error);
+
+/* Gives back what the text encoder and the VAE hold on the device. */
+void pen_runtime_trim(PenRuntime *runtime);
+
+G_END_DECLS

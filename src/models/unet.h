@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * The denoising network: UNet2DConditionModel of diffusers as a graph.
+ *
+ * Inputs of the graph, by name:
+ *   "sample"              [batch, height, width, in_channels]  noisy latents
+ *   "timestep_embedding"  [batch, 1, 1, channels of level 0]   pen_unet_timestep_embedding()
+ *   "context"             [batch, 1, tokens, context_channels] the text encoder's output
+ *   "adapter_scale"       [1, 1, 1, 1]                         only with an adapter: 0 the base
+ *                                                              model, 1 the adapted one
+ * Output:
+ *   "out"                 [batch, height, width, out_channels] the predicted noise (or v)
+ *
+ * Latents of any size work: on its way up the UNet resizes to the size of the skip connection.
+ */
+
+#include "compute/graph.h"
+#include "src/models/model-config.h"
+#include "src/models/unet-adapter.h"
+#include "src/models/weights.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+    guint32 batch, height, width; /* of latents */
+    guint32 tokens;
+    PenUNetAdapter *adapter; /* allocated, in the dtype of the weights; or NULL */
+    gboolean checkpoint;     /* each resnet with its transformer is a checkpoint block: the backward
+                                graph recomputes it, training takes less memory and more time */
+} PenUNetOptions;
+
+typedef struct {
+    PenGraph *graph;
+    PenTensor *sample, *timestep_embedding, *context, *out;
+    PenTensor *scale;    /* NULL without an adapter */
+    PenTensor **adapter; /* A and B of module i at 2i and 2i+1: targets of a gradient */
+    guint n_adapter;     /* 2 n_modules, or 0 */
+} PenUNet;
+
+/* Builds the graph in the dtype of `weights`; load them (pen_weights_load) before a run. The
+ * adapter must outlive the graph's construction only. */
+PenUNet *pen_unet_new(const PenUNetConfig *config, PenWeights *weights,
+                      const PenUNetOptions *options, GError **error);
+void pen_unet_free(PenUNet *unet);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenUNet, pen_unet_free)
+
+/* The graph, for pen_plan_new() or more operations (a gradient). The tensors stay valid with it. */
+PenGraph *pen_unet_steal_graph(PenUNet *unet);
+
+/* Sinusoids of n timesteps: out[n, channels of level 0] (diffusers' get_timestep_embedding). */
+void pen_unet_timestep_embedding(const PenUNetConfig *config, const double *timesteps, gsize n,
+                                 float *out);
+
+G_END_DECLS

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "tests/models/golden.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "src/models/layout.h"
+
+char *golden_path(const char *shape, const char *path)
+{
+    return g_build_filename(PEN_TEST_DATA, "golden", shape, path, NULL);
+}
+
+PenSafetensors *golden_open(const char *shape, const char *file)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = golden_path(shape, file);
+    PenSafetensors *tensors = pen_safetensors_open(path, &error);
+    g_assert_no_error(error);
+    return tensors;
+}
+
+Golden *golden_new(PenSafetensors *file, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    const PenSafetensor *tensor = pen_safetensors_require(file, name, &error);
+    g_assert_no_error(error);
+
+    Golden *golden = g_new0(Golden, 1);
+    g_assert_cmpuint(tensor->n_dims, <=, 4);
+    memcpy(golden->dims, tensor->dims, tensor->n_dims * sizeof(gsize));
+    golden->n = tensor->n_elements;
+    golden->values = g_new(float, golden->n);
+    gboolean converted = pen_safetensor_to_f32(tensor, golden->values, &error);
+    g_assert_no_error(error);
+    g_assert_true(converted);
+    if (tensor->n_dims == 4) {
+        float *values = g_new(float, golden->n);
+        const gsize *d = golden->dims;
+        pen_nchw_to_nhwc(golden->values, values, d[0], d[1], d[2], d[3]);
+        g_free(golden->values);
+        golden->values = values;
+    }
+    return golden;
+}
+
+void golden_free(Golden *golden)
+{
+    g_free(golden->values);
+    g_free(golden);
+}
+
+static void read_matrix(PenSafetensors *file, const char *prefix, const char *path,
+                        const char *matrix, gsize n, float *out)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = g_strdup_printf("%sunet.%s.%s.weight", prefix, path, matrix);
+    const PenSafetensor *tensor = pen_safetensors_require(file, name, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(tensor->n_elements, ==, n);
+    g_assert_true(pen_safetensor_to_f32(tensor, out, &error));
+}
+
+float *golden_adapter(PenSafetensors *file, const char *prefix, const PenUNetAdapter *adapter)
+{
+    float *values = g_new(float, adapter->n_values);
+
+    for (guint i = 0; i < adapter->n_modules; i++) {
+        const PenUNetAdapterModule *m = &adapter->modules[i];
+        read_matrix(file, prefix, m->path, "lora_A", (gsize)m->in * adapter->rank, values + m->a);
+        read_matrix(file, prefix, m->path, "lora_B", (gsize)m->out * adapter->rank, values + m->b);
+    }
+    return values;
+}
+
+double golden_max_error(const float *values, const float *reference, gsize n)
+{
+    double largest = 0, difference = 0;
+
+    for (gsize i = 0; i < n; i++) {
+        if (!isfinite(values[i]))
+            return INFINITY;
+        largest = fmax(largest, fabs(reference[i]));
+        difference = fmax(difference, fabs((double)values[i] - reference[i]));
+    }
+    return difference / largest;
+}
+
+double golden_l2_error(const float *values, const float *reference, gsize n)
+{
+    double square = 0, difference = 0;
+
+    for (gsize i = 0; i < n; i++) {
+        double d = (double)values[i] - reference[i];
+        square += (double)reference[i] * reference[i];
+        difference += d * d;
+    }
+    return sqrt(difference / square);
+}
+
+static void assert_within(const char *what, const char *measure, double error, double tolerance)
+{
+    g_test_message("%s: %s error %.2g (at most %.2g)", what, measure, error, tolerance);
+    if (!(error <= tolerance))
+        g_test_fail_printf("%s: %s error %g is more than %g", what, measure, error, tolerance);
+}
+
+void golden_assert_max(const char *what, const float *values, const float *reference, gsize n,
+                       double tolerance)
+{
+    assert_within(what, "largest", golden_max_error(values, reference, n), tolerance);
+}
+
+void golden_assert_l2(const char *what, const float *values, const float *reference, gsize n,
+                      double tolerance)
+{
+    assert_within(what, "L2", golden_l2_error(values, reference, n), tolerance);
+}

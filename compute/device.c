@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include "compute/device-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+static const char *vulkan_result_text(VkResult result)
+{
+    switch (result) {
+    case VK_ERROR_OUT_OF_HOST_MEMORY: return "VK_ERROR_OUT_OF_HOST_MEMORY";
+    case VK_ERROR_OUT_OF_DEVICE_MEMORY: return "VK_ERROR_OUT_OF_DEVICE_MEMORY";
+    case VK_ERROR_INITIALIZATION_FAILED: return "VK_ERROR_INITIALIZATION_FAILED";
+    case VK_ERROR_DEVICE_LOST: return "VK_ERROR_DEVICE_LOST";
+    case VK_ERROR_LAYER_NOT_PRESENT: return "VK_ERROR_LAYER_NOT_PRESENT";
+    case VK_ERROR_EXTENSION_NOT_PRESENT: return "VK_ERROR_EXTENSION_NOT_PRESENT";
+    case VK_ERROR_INCOMPATIBLE_DRIVER: return "VK_ERROR_INCOMPATIBLE_DRIVER";
+    default: return NULL;
+    }
+}
+
+gboolean pen_vulkan_fail(GError **error, VkResult result, const char *what)
+{
+    switch (result) {
+    case VK_ERROR_OUT_OF_HOST_MEMORY:
+    case VK_ERROR_OUT_OF_DEVICE_MEMORY:
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_OUT_OF_MEMORY,
+                    _("The device ran out of memory. Close other programs that use it, or make "
+                      "smaller or fewer pictures."));
+        break;
+    case VK_ERROR_DEVICE_LOST:
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_DEVICE_LOST,
+                    _("The graphics driver stopped the work. Your picks are safe; try again, and "
+                      "if it happens again update the driver or choose another device."));
+        break;
+    default: {
+        const char *text = vulkan_result_text(result);
+        g_autofree char *number = text ? NULL : g_strdup_printf("VkResult %d", result);
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_FAILED,
+                    _("Vulkan failed: %s in %s."), text ? text : number, what);
+    }
+    }
+    return FALSE;
+}
+
+static VKAPI_ATTR VkBool32 VKAPI_CALL on_validation_message(
+    VkDebugUtilsMessageSeverityFlagBitsEXT severity G_GNUC_UNUSED,
+    VkDebugUtilsMessageTypeFlagsEXT type G_GNUC_UNUSED,
+    const VkDebugUtilsMessengerCallbackDataEXT *data, void *user_data G_GNUC_UNUSED)
+{
+    g_error("Vulkan validation: %s", data->pMessage);
+    return VK_FALSE;
+}
+
+static gboolean make_instance(VkInstance *instance, VkDebugUtilsMessengerEXT *messenger,
+                              GError **error)
+{
+    if (volkInitialize() != VK_SUCCESS) {
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_NO_DEVICE,
+                    _("No Vulkan was found. Install your graphics driver's Vulkan package, or "
+                      "mesa-vulkan-drivers to work in software."));
+        return FALSE;
+    }
+    gboolean validation = g_strcmp0(g_getenv("PENCHANT_VALIDATION"), "1") == 0;
+    VkDebugUtilsMessengerCreateInfoEXT debug = {
+        .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
+        .messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT |
+                           VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
+        .messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT,
+        .pfnUserCallback = on_validation_message,
+    };
+    VkValidationFeatureEnableEXT enable[] = {
+        VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT,
+    };
+    VkValidationFeaturesEXT features = {
+        .sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT,
+        .pNext = &debug,
+        .enabledValidationFeatureCount = G_N_ELEMENTS(enable),
+        .pEnabledValidationFeatures = enable,
+    };
+    const char *layers[] = {"VK_LAYER_KHRONOS_validation"};
+    const char *extensions[] = {VK_EXT_DEBUG_UTILS_EXTENSION_NAME};
+    VkApplicationInfo application = {
+        .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+        .pApplicationName = "Penchant",
+        .apiVersion = VK_API_VERSION_1_3,
+    };
+    VkInstanceCreateInfo create = {
+        .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+        .pNext = validation ? &features : NULL,
+        .pApplicationInfo = &application,
+        .enabledLayerCount = validation ? G_N_ELEMENTS(layers) : 0,
+        .ppEnabledLayerNames = layers,
+        .enabledExtensionCount = validation ? G_N_ELEMENTS(extensions) : 0,
+        .ppEnabledExtensionNames = extensions,
+    };
+    VkResult result = vkCreateInstance(&create, NULL, instance);
+    if (result == VK_ERROR_INCOMPATIBLE_DRIVER) {
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_NO_DEVICE,
+                    _("Vulkan is installed but there is no driver for it. Install your graphics "
+                      "driver's Vulkan package, or mesa-vulkan-drivers to work in software."));
+        return FALSE;
+    }
+    if (result != VK_SUCCESS)
+        return pen_vulkan_fail(error, result, "vkCreateInstance");
+    volkLoadInstance(*instance);
+    *messenger = VK_NULL_HANDLE;
+    if (validation) {
+        result = vkCreateDebugUtilsMessengerEXT(*instance, &debug, NULL, messenger);
+        if (result != VK_SUCCESS) {
+            vkDestroyInstance(*instance, NULL);
+            return pen_vulkan_fail(error, result, "vkCreateDebugUtilsMessengerEXT");
+        }
+    }
+    return TRUE;
+}
+
+static void destroy_instance(VkInstance instance, VkDebugUtilsMessengerEXT messenger)
+{
+    if (messenger)
+        vkDestroyDebugUtilsMessengerEXT(instance, messenger, NULL);
+    if (instance)
+        vkDestroyInstance(instance, NULL);
+}
+
+static gboolean has_extension(VkPhysicalDevice physical, const char *name)
+{
+    guint32 n = 0;
+    vkEnumerateDeviceExtensionProperties(physical, NULL, &n, NULL);
+    g_autofree VkExtensionProperties *list = g_new0(VkExtensionProperties, n + 1);
+    vkEnumerateDeviceExtensionProperties(physical, NULL, &n, list);
+    for (guint32 i = 0; i < n; i++)
+        if (strcmp(list[i].extensionName, name) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+static int compute_queue_family(VkPhysicalDevice physical, guint32 *timestamp_bits)
+{
+    guint32 n = 0;
+    vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, NULL);
+    g_autofree VkQueueFamilyProperties *list = g_new0(VkQueueFamilyProperties, n + 1);
+    vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, list);
+    int best = -1;
+    /* A queue that does not draw leaves the desktop's own queue free. */
+    for (guint32 i = 0; i < n; i++) {
+        gboolean draws = (list[i].queueFlags & VK_QUEUE_GRAPHICS_BIT) != 0;
+        if ((list[i].queueFlags & VK_QUEUE_COMPUTE_BIT) && (best < 0 || !draws))
+            best = (int)i;
+    }
+    if (best >= 0)
+        *timestamp_bits = list[best].timestampValidBits;
+    return best;
+}
+
+void pen_device_info_free(PenDeviceInfo *info)
+{
+    if (!info)
+        return;
+    g_free(info->name);
+    g_free(info->driver);
+    g_free(info);
+}
+
+const char *pen_device_kind_label(PenDeviceKind kind)
+{
+    switch (kind) {
+    case PEN_DEVICE_DISCRETE: return _("graphics card");
+    case PEN_DEVICE_INTEGRATED: return _("integrated GPU");
+    case PEN_DEVICE_VIRTUAL: return _("virtual GPU");
+    case PEN_DEVICE_SOFTWARE: return _("software on the processor");
+    }
+    g_return_val_if_reached("");
+}
+
+static PenDeviceKind kind_from_vulkan(VkPhysicalDeviceType type)
+{
+    switch (type) {
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: return PEN_DEVICE_DISCRETE;
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: return PEN_DEVICE_INTEGRATED;
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return PEN_DEVICE_VIRTUAL;
+    default: return PEN_DEVICE_SOFTWARE;
+    }
+}
+
+static void read_memory(VkPhysicalDevice physical, PenDeviceInfo *info)
+{
+    gboolean has_budget = has_extension(physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT,
+    };
+    VkPhysicalDeviceMemoryProperties2 memory = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
+        .pNext = has_budget ? &budget : NULL,
+    };
+    vkGetPhysicalDeviceMemoryProperties2(physical, &memory);
+    const VkPhysicalDeviceMemoryProperties *m = &memory.memoryProperties;
+    for (guint32 i = 0; i < m->memoryHeapCount; i++) {
+        if (!(m->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT))
+            continue;
+        info->memory_total += m->memoryHeaps[i].size;
+        guint64 left = m->memoryHeaps[i].size;
+        if (has_budget)
+            left = budget.heapBudget[i] > budget.heapUsage[i]
+                       ? budget.heapBudget[i] - budget.heapUsage[i]
+                       : 0;
+        info->memory_available += left;
+    }
+    info->unified_memory = info->kind != PEN_DEVICE_DISCRETE;
+}
+
+static PenDeviceInfo *read_info(VkPhysicalDevice physical, guint index)
+{
+    VkPhysicalDeviceVulkan11Properties v11 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES,
+    };
+    VkPhysicalDeviceVulkan12Properties v12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES,
+        .pNext = &v11,
+    };
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+    };
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    const VkPhysicalDeviceProperties *p = &properties.properties;
+
+    PenDeviceInfo *info = g_new0(PenDeviceInfo, 1);
+    info->index = index;
+    info->name = g_utf8_make_valid(p->deviceName, -1);
+    info->kind = kind_from_vulkan(p->deviceType);
+    info->api_version = p->apiVersion;
+    info->vendor_id = p->vendorID;
+    info->device_id = p->deviceID;
+    info->shared_memory = p->limits.maxComputeSharedMemorySize;
+    info->max_workgroup = p->limits.maxComputeWorkGroupInvocations;
+    info->max_binding = p->limits.maxStorageBufferRange;
+    read_memory(physical, info);
+    if (p->apiVersion < VK_API_VERSION_1_2) {
+        info->driver = g_strdup_printf("%u", p->driverVersion);
+        info->unusable = N_("its driver is older than Vulkan 1.2");
+        return info;
+    }
+    properties.pNext = &v12;
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    info->driver = g_strdup_printf("%s %s", v12.driverName, v12.driverInfo);
+    info->subgroup_size = v11.subgroupSize;
+    info->max_allocation = v11.maxMemoryAllocationSize;
+
+    VkPhysicalDeviceVulkan12Features f12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+    };
+    VkPhysicalDeviceVulkan11Features f11 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+        .pNext = &f12,
+    };
+    VkPhysicalDeviceFeatures2 features = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+        .pNext = &f11,
+    };
+    vkGetPhysicalDeviceFeatures2(physical, &features);
+    info->float16 = f12.shaderFloat16 && f11.storageBuffer16BitAccess;
+    info->cooperative_matrix =
+        has_extension(physical, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
+    guint32 timestamp_bits;
+    if (!has_extension(physical, VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME))
+        info->unusable = N_("its driver lacks push descriptors");
+    else if (compute_queue_family(physical, &timestamp_bits) < 0)
+        info->unusable = N_("it cannot compute");
+    return info;
+}
+
+static VkPhysicalDevice *enumerate(VkInstance instance, guint32 *n)
+{
+    *n = 0;
+    vkEnumeratePhysicalDevices(instance, n, NULL);
+    VkPhysicalDevice *list = g_new0(VkPhysicalDevice, *n + 1);
+    vkEnumeratePhysicalDevices(instance, n, list);
+    return list;
+}
+
+static GPtrArray *read_infos(VkPhysicalDevice *physical, guint32 n)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)pen_device_info_free);
+    for (guint32 i = 0; i < n; i++)
+        g_ptr_array_add(list, read_info(physical[i], i));
+    return list;
+}
+
+GPtrArray *pen_device_list(GError **error)
+{
+    VkInstance instance;
+    VkDebugUtilsMessengerEXT messenger;
+    if (!make_instance(&instance, &messenger, error))
+        return NULL;
+    guint32 n;
+    g_autofree VkPhysicalDevice *physical = enumerate(instance, &n);
+    GPtrArray *list = read_infos(physical, n);
+    destroy_instance(instance, messenger);
+    return list;
+}
+
+static gboolean names_device(const PenDeviceInfo *info, const char *wanted)
+{
+    guint64 number;
+    if (g_ascii_string_to_unsigned(wanted, 10, 0, G_MAXUINT, &number, NULL))
+        return number == info->index;
+    g_autofree char *name = g_utf8_casefold(info->name, -1);
+    g_autofree char *part = g_utf8_casefold(wanted, -1);
+    return strstr(name, part) != NULL;
+}
+
+int pen_device_choose(GPtrArray *list, const char *wanted, char **why, GError **error)
+{
+    const char *environment = g_getenv("PENCHANT_DEVICE");
+    const char *name = wanted && *wanted ? wanted : environment;
+    if (list->len == 0) {
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_NO_DEVICE,
+                    _("No Vulkan device was found. Install your graphics driver's Vulkan package, "
+                      "or mesa-vulkan-drivers to work in software."));
+        return -1;
+    }
+    if (name && *name) {
+        for (guint i = 0; i < list->len; i++) {
+            const PenDeviceInfo *info = list->pdata[i];
+            if (!names_device(info, name))
+                continue;
+            if (info->unusable) {
+                g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
+                            _("The device “%s” cannot be used: %s."), info->name,
+                            _(info->unusable));
+                return -1;
+            }
+            if (why)
+                *why = g_strdup_printf(name == wanted ? _("asked for as “%s”")
+                                                      : _("named “%s” by PENCHANT_DEVICE"),
+                                       name);
+            return (int)i;
+        }
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_NO_DEVICE,
+                    _("There is no device “%s”. `penchant devices` lists those there are."), name);
+        return -1;
+    }
+    int best = -1;
+    for (guint i = 0; i < list->len; i++) {
+        const PenDeviceInfo *info = list->pdata[i];
+        if (info->unusable)
+            continue;
+        const PenDeviceInfo *other = best < 0 ? NULL : list->pdata[best];
+        if (!other || info->kind < other->kind ||
+            (info->kind == other->kind && info->memory_total > other->memory_total))
+            best = (int)i;
+    }
+    if (best < 0) {
+        const PenDeviceInfo *first = list->pdata[0];
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_NO_DEVICE,
+                    _("No device can be used; “%s”: %s. Update its driver, or install "
+                      "mesa-vulkan-drivers to work in software."),
+                    first->name, _(first->unusable));
+        return -1;
+    }
+    if (why) {
+        const PenDeviceInfo *info = list->pdata[best];
+        *why = info->kind == PEN_DEVICE_SOFTWARE
+                   ? g_strdup(_("no usable GPU was found, so the processor does the work"))
+               : list->len == 1 ? g_strdup(_("the only device"))
+                                : g_strdup_printf(_("the strongest kind here: %s"),
+                                                  pen_device_kind_label(info->kind));
+    }
+    return best;
+}
+
+static gboolean make_device(PenDevice *self, GError **error)
+{
+    guint32 timestamp_bits = 0;
+    self->queue_family = (guint32)compute_queue_family(self->physical, &timestamp_bits);
+    VkPhysicalDeviceProperties properties;
+    vkGetPhysicalDeviceProperties(self->physical, &properties);
+    self->timestamp_period = timestamp_bits ? (double)properties.limits.timestampPeriod : 0;
+    self->binding_alignment = (guint32)MAX(properties.limits.minStorageBufferOffsetAlignment, 64);
+
+    const PenDeviceInfo *info = self->info;
+    gboolean budget = has_extension(self->physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    const char *extensions[2];
+    guint32 n_extensions = 0;
+    extensions[n_extensions++] = VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME;
+    if (budget)
+        extensions[n_extensions++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
+    VkPhysicalDeviceVulkan12Features f12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+        .shaderFloat16 = info->float16,
+    };
+    VkPhysicalDeviceVulkan11Features f11 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+        .pNext = &f12,
+        .storageBuffer16BitAccess = info->float16,
+    };
+    float priority = 0.5f;
+    VkDeviceQueueCreateInfo queue = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+        .queueFamilyIndex = self->queue_family,
+        .queueCount = 1,
+        .pQueuePriorities = &priority,
+    };
+    VkDeviceCreateInfo create = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+        .pNext = &f11,
+        .queueCreateInfoCount = 1,
+        .pQueueCreateInfos = &queue,
+        .enabledExtensionCount = n_extensions,
+        .ppEnabledExtensionNames = extensions,
+    };
+    VkResult result = vkCreateDevice(self->physical, &create, NULL, &self->device);
+    if (result != VK_SUCCESS)
+        return pen_vulkan_fail(error, result, "vkCreateDevice");
+    vkGetDeviceQueue(self->device, self->queue_family, 0, &self->queue);
+
+    VmaVulkanFunctions functions = {
+        .vkGetInstanceProcAddr = vkGetInstanceProcAddr,
+        .vkGetDeviceProcAddr = vkGetDeviceProcAddr,
+    };
+    VmaAllocatorCreateInfo allocator = {
+        .flags = budget ? VMA_ALLOCATOR_CREATE_EXT_MEMORY_BUDGET_BIT : 0,
+        .physicalDevice = self->physical,
+        .device = self->device,
+        .instance = self->instance,
+        .pVulkanFunctions = &functions,
+        .vulkanApiVersion = VK_API_VERSION_1_2,
+    };
+    result = vmaCreateAllocator(&allocator, &self->allocator);
+    if (result != VK_SUCCESS)
+        return pen_vulkan_fail(error, result, "vmaCreateAllocator");
+    VkCommandPoolCreateInfo pool = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+        .queueFamilyIndex = self->queue_family,
+    };
+    result = vkCreateCommandPool(self->device, &pool, NULL, &self->pool);
+    if (result != VK_SUCCESS)
+        return pen_vulkan_fail(error, result, "vkCreateCommandPool");
+    pen_device_load_pipeline_cache(self);
+    return TRUE;
+}
+
+PenDevice *pen_device_open(const char *wanted, GError **error)
+{
+    g_autoptr(PenDevice) self = g_new0(PenDevice, 1);
+    self->refs = 1;
+    if (!make_instance(&self->instance, &self->messenger, error))
+        return NULL;
+    guint32 n;
+    g_autofree VkPhysicalDevice *physical = enumerate(self->instance, &n);
+    g_autoptr(GPtrArray) list = read_infos(physical, n);
+    int chosen = pen_device_choose(list, wanted, NULL, error);
+    if (chosen < 0)
+        return NULL;
+    self->info = g_ptr_array_steal_index(list, (guint)chosen);
+    self->physical = physical[chosen];
+    if (!make_device(self, error))
+        return NULL;
+    return g_steal_pointer(&self);
+}
+
+PenDevice *pen_device_ref(PenDevice *device)
+{
+    g_atomic_int_inc(&device->refs);
+    return device;
+}
+
+void pen_device_unref(PenDevice *device)
+{
+    if (!device || !g_atomic_int_dec_and_test(&device->refs))
+        return;
+    if (device->device) {
+        vkDeviceWaitIdle(device->device);
+        pen_device_save_pipeline_cache(device);
+        pen_device_clear_pipelines(device);
+        if (device->pool)
+            vkDestroyCommandPool(device->device, device->pool, NULL);
+        if (device->allocator)
+            vmaDestroyAllocator(device->allocator);
+        vkDestroyDevice(device->device, NULL);
+    }
+    destroy_instance(device->instance, device->messenger);
+    pen_device_info_free(device->info);
+    g_free(device);
+}
+
+const PenDeviceInfo *pen_device_info(PenDevice *device)
+{
+    return device->info;
+}
+
+guint64 pen_device_allocated(PenDevice *device)
+{
+    return device->allocated;
+}
+
+guint64 pen_device_peak(PenDevice *device)
+{
+    return device->peak;
+}
+
+void pen_device_reset_peak(PenDevice *device)
+{
+    device->peak = device->allocated;
+}
+
+void pen_device_set_budget(PenDevice *device, guint64 bytes)
+{
+    device->budget = bytes;
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * A Vulkan device chosen for compute.
+ *
+ * Choice: the device named by the caller or by PENCHANT_DEVICE (an index of pen_device_list() or a
+ * part of the name), else the first of discrete, integrated, virtual, software. A device needs
+ * Vulkan 1.2, push descriptors and a compute queue.
+ *
+ * PENCHANT_VALIDATION=1 turns the Khronos validation layer with synchronisation validation on and
+ * ends the program at its first message (tests).
+ *
+ * One thread at a time may use a device and what was made from it.
+ */
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef enum {
+    PEN_DEVICE_DISCRETE,
+    PEN_DEVICE_INTEGRATED,
+    PEN_DEVICE_VIRTUAL,
+    PEN_DEVICE_SOFTWARE,
+} PenDeviceKind;
+
+/* What a device is and can do. */
+typedef struct {
+    guint index; /* in Vulkan's order */
+    char *name;
+    char *driver; /* driver name and version */
+    PenDeviceKind kind;
+    guint32 api_version;
+    guint32 vendor_id, device_id;
+    gboolean usable;      /* can run Penchant at all */
+    const char *unusable; /* else why not (untranslated, static) */
+    gboolean float16;     /* shaderFloat16 and 16-bit storage: float16 plans possible */
+    gboolean cooperative_matrix;
+    guint32 subgroup_size;
+    guint32 shared_memory;       /* bytes for a workgroup */
+    guint32 max_workgroup;       /* invocations */
+    guint64 max_binding;         /* bytes one shader binding may span */
+    guint64 max_allocation;      /* bytes */
+    guint64 memory_total;        /* bytes of device-local heaps */
+    guint64 memory_available;    /* budget left now, by VK_EXT_memory_budget when present */
+    gboolean unified_memory;     /* the host can write device memory directly */
+} PenDeviceInfo;
+
+void pen_device_info_free(PenDeviceInfo *info);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenDeviceInfo, pen_device_info_free)
+
+/* In plain words, e.g. "integrated GPU". */
+const char *pen_device_kind_label(PenDeviceKind kind);
+
+/* All Vulkan devices (PenDeviceInfo, owned). Empty when there is a loader but no device; NULL with
+ * an error when there is no Vulkan at all. */
+GPtrArray *pen_device_list(GError **error);
+
+/* The index into `list` that pen_device_open(wanted) would take, and in `why` a sentence
+ * for a person; -1 with an error when nothing fits. */
+int pen_device_choose(GPtrArray *list, const char *wanted, char **why, GError **error);
+
+typedef struct _PenDevice PenDevice;
+
+/* `wanted` may be NULL. */
+PenDevice *pen_device_open(const char *wanted, GError **error);
+PenDevice *pen_device_ref(PenDevice *device);
+void pen_device_unref(PenDevice *device);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenDevice, pen_device_unref)
+
+const PenDeviceInfo *pen_device_info(PenDevice *device);
+
+/* Bytes of device memory that Penchant holds now, and the most it has held since the last
+ * pen_device_reset_peak(), by the allocator's own count. */
+guint64 pen_device_allocated(PenDevice *device);
+guint64 pen_device_peak(PenDevice *device);
+void pen_device_reset_peak(PenDevice *device);
+
+/* A cap in bytes on what plans and parameters may take (0: the driver's budget). */
+void pen_device_set_budget(PenDevice *device, guint64 bytes);
+
+G_END_DECLS

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include "compute/lower.h"
+#include "compute/parameter.h"
+
+/* Push constants of matmul.comp. */
+typedef struct {
+    guint32 m, n, c, panels, panel_rows;
+    guint32 h, w, oh, ow;
+    gint32 top, left;
+    guint32 image_bias_stride, m_tiles;
+} MatmulPush;
+
+/* What matmul.comp computes: a convolution or one with a single tap, forward or input gradient. */
+typedef struct {
+    PenTensor *x, *weight, *bias, *residual, *image_bias, *y;
+    gboolean linear, input_gradient;
+    guint32 kh, kw, stride;
+    PenPadding padding;
+} Matmul;
+
+/* The shape of the register tiles: invocations along columns and rows, rows of each. */
+typedef struct {
+    guint32 columns, rows, tm;
+} Tile;
+
+static Tile choose_tile(const PenDeviceInfo *device, guint64 m, guint32 n)
+{
+    if (n <= PEN_PANEL) /* an adapter's rank, the model's few output channels: one panel is all there is */
+        return (Tile){1, device->kind == PEN_DEVICE_SOFTWARE ? 8 : 64, 4};
+    if (device->kind == PEN_DEVICE_SOFTWARE)
+        return (Tile){8, 1, m >= 16 ? 16 : 4};
+    return (Tile){8, 8, m >= 64 ? 8 : 4};
+}
+
+static void emit_matmul(PenLowering *l, const Matmul *mm)
+{
+    PenShape in = mm->x->shape, out = mm->y->shape;
+    guint64 m = pen_shape_rows(out);
+    guint32 n = out.c, taps = mm->kh * mm->kw;
+    Tile tile = choose_tile(l->device, m, n);
+    guint64 m_tiles = pen_groups(m, (guint64)tile.rows * tile.tm);
+    guint64 n_tiles = pen_groups(n, (guint64)tile.columns * PEN_PANEL);
+
+    char name[32];
+    g_snprintf(name, sizeof name, "matmul%s_%u%s", mm->input_gradient ? "_input" : "", tile.tm,
+               mm->y->dtype != mm->x->dtype ? "_out32" : "");
+    PenDispatch *d = pen_lower_dispatch(l, name, mm->x->dtype, m_tiles * n_tiles);
+    guint32 spec[] = {
+        tile.columns,  tile.rows,       mm->kh,           mm->kw,
+        mm->stride,    mm->linear,      in.c % 4 == 0,    n % 4 == 0,
+        mm->bias != NULL, mm->residual != NULL, mm->image_bias != NULL,
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(spec); i++)
+        pen_dispatch_spec(d, spec[i]);
+    pen_dispatch_bind(d, mm->x, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, mm->weight, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, mm->bias, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, mm->residual, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, mm->image_bias, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, mm->y, PEN_ACCESS_WRITE);
+    MatmulPush push = {
+        .m = (guint32)m,
+        .n = n,
+        .c = in.c,
+        .panels = (n + PEN_PANEL - 1) / PEN_PANEL,
+        .panel_rows = taps * (mm->input_gradient ? n : in.c),
+        .h = in.h,
+        .w = in.w,
+        .oh = out.h,
+        .ow = out.w,
+        .top = (gint32)mm->padding.top,
+        .left = (gint32)mm->padding.left,
+        .image_bias_stride = mm->image_bias && mm->image_bias->shape.n > 1 ? n : 0,
+        .m_tiles = (guint32)m_tiles,
+    };
+    pen_dispatch_push(d, &push, sizeof push);
+
+    if (mm->linear)
+        g_snprintf(d->label, sizeof d->label, "linear%s %" G_GUINT64_FORMAT " %u->%u",
+                   mm->input_gradient ? " dx" : "", m, in.c, n);
+    else
+        g_snprintf(d->label, sizeof d->label, "conv%ux%u%s%s %ux%u %u->%u", mm->kh, mm->kw,
+                   mm->stride > 1 ? " /2" : "", mm->input_gradient ? " dx" : "", out.h, out.w,
+                   in.c, n);
+    d->flops = 2.0 * (double)m * n * in.c * taps;
+    if (mm->input_gradient) /* only every stride-th pixel has a value at a tap */
+        d->flops /= mm->stride * mm->stride;
+    gsize size = pen_dtype_size(mm->x->dtype);
+    d->bytes = (double)(pen_shape_elements(in) + pen_shape_elements(out) +
+                        (guint64)n * in.c * taps) * (double)size;
+    if (mm->residual)
+        d->bytes += (double)pen_shape_elements(out) * (double)size;
+}
+
+/* Push constants of weight_gradient.comp. */
+typedef struct {
+    guint32 m, ni, nj, chunk, tiles_i, tiles_j;
+} WeightGradientPush;
+
+#define WEIGHT_GRADIENT_LANES 8
+#define WEIGHT_GRADIENT_CHUNK 256
+
+static void emit_weight_gradient(PenLowering *l)
+{
+    PenTensor *dy = l->node->in[0], *x = l->node->in[1], *g = l->node->out[0];
+    gboolean transpose = dy->shape.c > x->shape.c;
+    PenTensor *p = transpose ? x : dy, *q = transpose ? dy : x;
+    WeightGradientPush push = {
+        .m = (guint32)pen_shape_rows(x->shape),
+        .ni = p->shape.c,
+        .nj = q->shape.c,
+        .chunk = WEIGHT_GRADIENT_CHUNK,
+        .tiles_i = (guint32)pen_groups(p->shape.c, 4),
+        .tiles_j = (guint32)pen_groups(q->shape.c, 4 * WEIGHT_GRADIENT_LANES),
+    };
+    guint32 chunks = (guint32)pen_groups(push.m, push.chunk);
+    PenTensor *partial = g;
+    if (chunks > 1)
+        partial = pen_lower_scratch(l, PEN_SHAPE(1, 1, chunks, push.ni * push.nj), PEN_DTYPE_F32);
+    PenDispatch *d = pen_lower_dispatch(l, "weight_gradient", x->dtype,
+                                        (guint64)chunks * push.tiles_i * push.tiles_j);
+    pen_dispatch_spec(d, WEIGHT_GRADIENT_LANES);
+    pen_dispatch_spec(d, transpose);
+    pen_dispatch_bind(d, p, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, q, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, partial, PEN_ACCESS_WRITE);
+    pen_dispatch_push(d, &push, sizeof push);
+    g_snprintf(d->label, sizeof d->label, "linear dW %u %ux%u", push.m, push.ni, push.nj);
+    d->flops = 2.0 * push.m * push.ni * push.nj;
+    d->bytes = (double)(pen_shape_elements(p->shape) + pen_shape_elements(q->shape)) *
+               (double)pen_dtype_size(x->dtype);
+    if (chunks == 1)
+        return;
+
+    guint32 sum[2] = {push.ni * push.nj, chunks};
+    d = pen_lower_dispatch(l, "sum_chunks", PEN_DTYPE_F32, pen_groups(sum[0], 64));
+    pen_dispatch_bind(d, partial, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, g, PEN_ACCESS_WRITE);
+    pen_dispatch_push(d, sum, sizeof sum);
+    g_snprintf(d->label, sizeof d->label, "sum of chunks");
+    d->flops = (double)sum[0] * chunks;
+    d->bytes = 4.0 * sum[0] * (chunks + 1);
+}
+
+void pen_lower_matmul(PenLowering *l)
+{
+    const PenNode *node = l->node;
+    if (node->op == PEN_OP_LINEAR_WEIGHT) {
+        emit_weight_gradient(l);
+        return;
+    }
+    Matmul mm = {
+        .x = node->in[0],
+        .weight = node->in[1],
+        .bias = node->n_in > 2 ? node->in[2] : NULL,
+        .residual = node->n_in > 3 ? node->in[3] : NULL,
+        .image_bias = node->n_in > 4 ? node->in[4] : NULL,
+        .y = node->out[0],
+        .input_gradient = node->op == PEN_OP_LINEAR_INPUT || node->op == PEN_OP_CONV2D_INPUT,
+        .linear = node->op == PEN_OP_LINEAR || node->op == PEN_OP_LINEAR_INPUT,
+        .kh = 1,
+        .kw = 1,
+        .stride = 1,
+    };
+    if (!mm.linear) {
+        mm.kh = mm.weight->shape.h;
+        mm.kw = mm.weight->shape.w;
+        mm.stride = node->attr.stride;
+        mm.padding = node->attr.padding;
+        /* A 1x1 convolution is a linear layer over pixels. */
+        PenPadding p = mm.padding;
+        mm.linear = mm.kh * mm.kw == 1 && mm.stride == 1 && !(p.top | p.left | p.bottom | p.right);
+    }
+    emit_matmul(l, &mm);
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * Lowering, for compute/ alone: turns a node into dispatches of compute shaders.
+ *
+ * Each family of operations has a file lower-*.c with one function that looks at node->op. A
+ * dispatch names a shader, its specialization constants, push constants, bindings in the order of
+ * the shader's `binding = i`, and the number of workgroups; the plan does the rest (memory, barriers,
+ * pipelines, recording).
+ */
+
+#include "compute/device.h"
+#include "compute/graph-private.h"
+
+G_BEGIN_DECLS
+
+#define PEN_MAX_BINDINGS 8
+#define PEN_MAX_SPEC 12
+#define PEN_MAX_PUSH 128
+
+typedef enum { PEN_ACCESS_READ = 1, PEN_ACCESS_WRITE = 2 } PenAccess;
+
+typedef struct {
+    PenTensor *tensor; /* or NULL for an absent optional binding: a dummy range is bound */
+    PenAccess access;
+} PenBinding;
+
+typedef struct {
+    char shader[48]; /* name in the embedded table with its variant, e.g. "silu.f16" */
+    char label[72];  /* for profiles */
+    guint32 spec[PEN_MAX_SPEC]; /* specialization constants 0, 1, 2, … */
+    guint n_spec;
+    guint8 push[PEN_MAX_PUSH];
+    guint n_push;
+    PenBinding bindings[PEN_MAX_BINDINGS];
+    guint n_bindings;
+    guint32 groups[3];
+    double flops, bytes;
+} PenDispatch;
+
+typedef struct {
+    const PenDeviceInfo *device;
+    PenGraph *graph;
+    PenNode *node;
+    GArray *dispatches; /* PenDispatch */
+} PenLowering;
+
+/* Appends a dispatch of shader `name` in the variant of `dtype` ("name.f32", "name.f16") with `n` groups along x
+ * (y, z: 1); fill in the rest through the result, which is valid until the next call. */
+PenDispatch *pen_lower_dispatch(PenLowering *l, const char *name, PenDtype dtype, guint64 n_groups_x);
+
+void pen_dispatch_bind(PenDispatch *d, PenTensor *tensor, PenAccess access);
+void pen_dispatch_spec(PenDispatch *d, guint32 value);
+void pen_dispatch_push(PenDispatch *d, const void *data, guint size);
+
+/* A temporary of the dispatches of the current node alone. */
+PenTensor *pen_lower_scratch(PenLowering *l, PenShape shape, PenDtype dtype);
+
+/* Workgroups that cover `items` with `size` each. A device only promises 65535 workgroups a dimension:
+ * pen_lower_dispatch folds larger counts into y; shaders get their linear index with PEN_GROUP_INDEX. */
+static inline guint64 pen_groups(guint64 items, guint64 size)
+{
+    return (items + size - 1) / size;
+}
+
+void pen_lower_matmul(PenLowering *l);      /* LINEAR*, CONV2D* */
+void pen_lower_norm(PenLowering *l);        /* GROUP_NORM*, LAYER_NORM* */
+void pen_lower_attention(PenLowering *l);   /* ATTENTION* */
+void pen_lower_elementwise(PenLowering *l); /* the rest */
+
+G_END_DECLS

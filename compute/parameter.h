@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * Parameters: tensors that live on the device between runs and are shared by graphs: a model's
+ * weights, an adapter's matrices.
+ *
+ * Weight matrices are kept in panels, the one layout that the forward and the backward matrix
+ * product both read with unit stride. For W [out, in] (a convolution: in = kh*kw*in_channels in
+ * that order) element (o, k) is at ((o / 8) * in + k) * 8 + o % 8, and out is padded with zeros to
+ * a multiple of 8. Vectors (bias, gamma, beta) are plain.
+ */
+
+#include "compute/device.h"
+#include "compute/graph.h"
+
+G_BEGIN_DECLS
+
+#define PEN_PANEL 8
+
+typedef enum { PEN_LAYOUT_PLAIN, PEN_LAYOUT_PANEL } PenLayout;
+
+/* Vectors have shape [1,1,1,c] and PLAIN layout; linear weights [1,1,out,in] and convolution
+ * weights [out,kh,kw,in] PANEL. The contents are undefined until written. */
+PenParameter *pen_parameter_new(PenDevice *device, PenShape shape, PenDtype dtype,
+                                PenLayout layout, GError **error);
+PenParameter *pen_parameter_ref(PenParameter *parameter);
+void pen_parameter_unref(PenParameter *parameter);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenParameter, pen_parameter_unref)
+
+PenShape pen_parameter_shape(const PenParameter *parameter);
+PenDtype pen_parameter_dtype(const PenParameter *parameter);
+PenLayout pen_parameter_layout(const PenParameter *parameter);
+
+/* Bytes on the device. */
+guint64 pen_parameter_bytes(const PenParameter *parameter);
+
+/* Replaces the contents from row-major float32 in the parameter's shape ([out,kh,kw,in] for a
+ * convolution), converting and packing. No run may be in flight that reads the parameter. */
+gboolean pen_parameter_write(PenParameter *parameter, const float *values, GError **error);
+
+G_END_DECLS

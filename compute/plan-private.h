@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/* The inside of a plan: plan.c builds it and moves data, record.c records it, run.c runs it. */
+
+#include "compute/arena.h"
+#include "compute/device-private.h"
+#include "compute/lower.h"
+#include "compute/plan.h"
+
+G_BEGIN_DECLS
+
+/* An input or output on the host side. */
+typedef struct {
+    const char *name; /* of the tensor */
+    PenTensor *tensor;
+    guint64 offset; /* in the staging buffer */
+    float *values;  /* inputs: what the next run uploads; NULL until written */
+} PenPort;
+
+struct _PenPlan {
+    PenDevice *device;
+    PenGraph *graph;
+    GArray *dispatches;     /* PenDispatch */
+    PenTensor **root;       /* by tensor id: whose memory the tensor uses */
+    PenInterval *intervals; /* by tensor id; size 0 where there is none */
+    guint n_tensors;
+    GArray *inputs, *outputs; /* PenPort */
+    guint64 arena_bytes, upload_bytes, download_bytes;
+
+    gboolean allocated;
+    PenBuffer arena, upload, download;
+    VkCommandBuffer *commands; /* in submission order */
+    double *costs;             /* of each, in the unit of pen_dispatch_cost() */
+    guint n_commands;
+    double cost_rate; /* measured cost a second; 0 until known */
+};
+
+/* A rough measure of a dispatch's time, for cutting a run into chunks. */
+double pen_dispatch_cost(const PenDispatch *dispatch);
+
+/* Binds and dispatches #i. */
+void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i,
+                              const PenPipeline *pipeline);
+const PenPipeline *pen_plan_pipeline(PenPlan *plan, guint i, GError **error);
+
+/* Records all command buffers; the plan's buffers exist. */
+gboolean pen_plan_record(PenPlan *plan, GError **error);
+
+/* Host values to the upload buffer before a run. */
+gboolean pen_plan_stage_inputs(PenPlan *plan, GError **error);
+
+void pen_barrier(VkCommandBuffer commands, VkPipelineStageFlags from, VkAccessFlags from_access,
+                 VkPipelineStageFlags to, VkAccessFlags to_access);
+
+gboolean pen_command_buffers(PenDevice *device, VkCommandBuffer *commands, guint n,
+                             GError **error);
+
+G_END_DECLS

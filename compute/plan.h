@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * A graph compiled for one device: kernels chosen, temporaries laid out in one arena by lifetime,
+ * command buffers recorded once. A step of sampling or training replays a plan with new inputs.
+ */
+
+#include <gio/gio.h>
+
+#include "compute/device.h"
+#include "compute/graph.h"
+
+G_BEGIN_DECLS
+
+typedef struct _PenPlan PenPlan;
+
+/* Compiles `graph`, which the plan takes over even on failure. Nothing is allocated on the device
+ * yet. Errors: the graph's own, an operation the device cannot do. */
+PenPlan *pen_plan_new(PenDevice *device, PenGraph *graph, GError **error);
+void pen_plan_free(PenPlan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenPlan, pen_plan_free)
+
+/* Device memory that the plan takes while it is allocated, without parameters: known before. */
+guint64 pen_plan_bytes(const PenPlan *plan);
+
+/* Parameters the plan reads, in bytes. */
+guint64 pen_plan_parameter_bytes(const PenPlan *plan);
+
+/* Floating-point operations of one run (a multiply-add counts two). */
+double pen_plan_flops(const PenPlan *plan);
+
+guint pen_plan_dispatches(const PenPlan *plan);
+
+/* Takes the memory and records the command buffers. pen_plan_run() does it when it was not done.
+ * Out of memory says how much was needed and how much there is. */
+gboolean pen_plan_allocate(PenPlan *plan, GError **error);
+
+/* Gives the memory back; the plan can be allocated again. */
+void pen_plan_release(PenPlan *plan);
+
+/* Host values of an input (row-major NHWC float32, pen_shape_elements of its shape). They stay
+ * until written again, also over a release. A name that the graph does not have is a programming error. */
+void pen_plan_write(PenPlan *plan, const char *input, const float *values);
+
+/* Called between chunks on the running thread with the share of the run's work that is done. */
+typedef void (*PenPlanProgress)(double fraction, gpointer user_data);
+
+/* Runs and waits. Submits chunks of about 50 ms so that the desktop stays alive; between chunks
+ * calls `progress` (may be NULL) and honours `cancellable` (may be NULL; G_IO_ERROR_CANCELLED). */
+gboolean pen_plan_run(PenPlan *plan, PenPlanProgress progress, gpointer user_data,
+                      GCancellable *cancellable, GError **error);
+
+/* Copies an output of the last run (row-major NHWC float32). */
+void pen_plan_read(PenPlan *plan, const char *output, float *values);
+
+PenShape pen_plan_input_shape(const PenPlan *plan, const char *input);
+PenShape pen_plan_output_shape(const PenPlan *plan, const char *output);
+
+/* Seconds per kernel of one run (runs the plan once, each dispatch timed by the device). */
+typedef struct {
+    char *label; /* kernel and shape, e.g. "conv2d 320->320 3x3 64x64" */
+    guint count;
+    double seconds, flops, bytes;
+} PenPlanProfileRow;
+void pen_plan_profile_row_free(PenPlanProfileRow *row);
+
+/* Rows by label, slowest first (owned). NULL with an error when the run failed. */
+GPtrArray *pen_plan_profile(PenPlan *plan, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* Every operation on the Vulkan device: forward and backward, in both precisions, against the slow
+ * evaluator, and the device's gradients against differences of the device's own results. */
+#include <math.h>
+
+#include "compute/graph-private.h"
+#include "compute/plan.h"
+#include "tests/compute/fixture.h"
+
+static PenDevice *device;
+
+typedef struct {
+    const FixtureCase *fixture_case;
+    PenDtype dtype;
+    gboolean gradient, checkpoints;
+} Trial;
+
+/* A result of the device and what it should be. */
+typedef struct {
+    char *name;
+    double *want;
+    gsize n;
+} Result;
+
+static void clear_result(gpointer data)
+{
+    Result *result = data;
+
+    g_free(result->name);
+    g_free(result->want);
+}
+
+static void add_output(Fixture *f, GArray *results, PenTensor *tensor)
+{
+    gsize n = pen_shape_elements(tensor->shape);
+    Result result = {
+        .name = results->len ? g_strdup_printf("gradient%u", results->len - 1) : g_strdup("y"),
+        .want = g_memdup2(reference_value(f->reference, tensor), n * sizeof(double)),
+        .n = n,
+    };
+
+    pen_graph_output(f->graph, result.name, tensor);
+    g_array_append_val(results, result);
+}
+
+static GArray *add_outputs(Fixture *f, PenTensor *y)
+{
+    GArray *results = g_array_new(FALSE, FALSE, sizeof(Result));
+
+    g_array_set_clear_func(results, clear_result);
+    add_output(f, results, y);
+    for (guint i = 0; i < f->grads->len; i++) {
+        PenTensor *grad = f->grads->pdata[i];
+        /* Of a sum the gradient is dy itself, perhaps of both operands. */
+        if (grad->kind == PEN_TENSOR_COMPUTED && !grad->is_output)
+            add_output(f, results, grad);
+    }
+    return results;
+}
+
+static PenPlan *make_plan(Fixture *f)
+{
+    g_autoptr(GError) error = NULL;
+    PenPlan *plan = pen_plan_new(device, g_steal_pointer(&f->graph), &error);
+
+    g_assert_no_error(error);
+    return plan;
+}
+
+static void write_input(PenPlan *plan, Fixture *f, const char *name)
+{
+    const double *values = reference_input(f->reference, name);
+    gsize n = pen_shape_elements(pen_plan_input_shape(plan, name));
+    g_autofree float *floats = g_new(float, n);
+
+    for (gsize i = 0; i < n; i++)
+        floats[i] = (float)values[i];
+    pen_plan_write(plan, name, floats);
+}
+
+static void run(PenPlan *plan)
+{
+    g_autoptr(GError) error = NULL;
+
+    pen_plan_run(plan, NULL, NULL, NULL, &error);
+    g_assert_no_error(error);
+}
+
+static double *read_output(PenPlan *plan, const char *name, gsize n)
+{
+    g_autofree float *floats = g_new(float, n);
+    double *values = g_new(double, n);
+
+    /* What the plan does not write is seen. */
+    for (gsize i = 0; i < n; i++)
+        floats[i] = NAN;
+    pen_plan_read(plan, name, floats);
+    for (gsize i = 0; i < n; i++)
+        values[i] = floats[i];
+    return values;
+}
+
+/* Share of the largest magnitude that a result may be off by. Long chains round more often, and a
+ * steep softmax has scores of some hundreds, whose rounding is a share of its probabilities. */
+static double tolerance(const Trial *trial)
+{
+    gboolean chain = g_str_has_prefix(trial->fixture_case->name, "unet");
+    gboolean steep = g_str_equal(trial->fixture_case->name, "attention_steep");
+
+    if (trial->dtype == PEN_DTYPE_F16)
+        return chain ? 4e-2 : 4e-3;
+    return chain || steep ? 5e-4 : 2e-5;
+}
+
+static gboolean check_result(const Result *result, const double *have, double allowed)
+{
+    double largest = 0, worst = 0;
+    gsize at = 0;
+
+    for (gsize i = 0; i < result->n; i++) {
+        double off = fabs(have[i] - result->want[i]);
+        largest = MAX(largest, fabs(result->want[i]));
+        if (!(off <= worst)) {
+            worst = isnan(off) ? INFINITY : off;
+            at = i;
+        }
+    }
+    g_test_message("%s: off by %.2g of %.3g", result->name, worst, largest);
+    if (worst <= allowed * largest + 1e-6)
+        return TRUE;
+    g_test_message("%s: element %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " is %.7g, not %.7g",
+                   result->name, at, result->n, have[at], result->want[at]);
+    return FALSE;
+}
+
+static void test_values(gconstpointer data)
+{
+    const Trial *trial = data;
+
+    if (trial->dtype == PEN_DTYPE_F16 && !pen_device_info(device)->float16) {
+        g_test_skip("the device has no half precision");
+        return;
+    }
+    g_autoptr(Fixture) f = fixture_new(device, trial->dtype);
+    f->checkpoints = trial->checkpoints;
+    PenTensor *y = trial->fixture_case->build(f);
+    if (trial->gradient)
+        fixture_gradient(f, y);
+    g_autoptr(GArray) results = add_outputs(f, y);
+    g_autoptr(PenPlan) plan = make_plan(f);
+
+    for (guint i = 0; i < f->inputs->len; i++)
+        write_input(plan, f, f->inputs->pdata[i]);
+    run(plan);
+    for (guint i = 0; i < results->len; i++) {
+        Result *result = &g_array_index(results, Result, i);
+        g_autofree double *have = read_output(plan, result->name, result->n);
+        if (!check_result(result, have, tolerance(trial)))
+            g_test_fail();
+    }
+}
+
+/* --- differences --------------------------------------------------------------------------- */
+
+/* A target: how to change it, and where its gradient is read. */
+typedef struct {
+    PenParameter *parameter; /* or NULL: the input */
+    char *name;
+    char *gradient; /* NULL: dy itself */
+    gsize n;
+} Variable;
+
+static void clear_variable(gpointer data)
+{
+    Variable *v = data;
+
+    g_free(v->name);
+    g_free(v->gradient);
+}
+
+static GArray *find_variables(Fixture *f)
+{
+    GArray *variables = g_array_new(FALSE, FALSE, sizeof(Variable));
+
+    g_array_set_clear_func(variables, clear_variable);
+    for (guint i = 0; i < f->targets->len; i++) {
+        PenTensor *target = f->targets->pdata[i], *grad = f->grads->pdata[i];
+        Variable v = {
+            .parameter = target->parameter,
+            .name = g_strdup(target->name),
+            .gradient = grad->is_output ? g_strdup(grad->name) : NULL,
+            .n = pen_shape_elements(target->shape),
+        };
+        g_array_append_val(variables, v);
+    }
+    return variables;
+}
+
+static void set_variable(PenPlan *plan, const Variable *v, const float *values)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (v->parameter)
+        pen_parameter_write(v->parameter, values, &error);
+    else
+        pen_plan_write(plan, v->name, values);
+    g_assert_no_error(error);
+}
+
+/* <dy, y> of a run. */
+static double measure(PenPlan *plan, const double *dy, gsize n)
+{
+    run(plan);
+    g_autofree double *y = read_output(plan, "y", n);
+    double sum = 0;
+    for (gsize i = 0; i < n; i++)
+        sum += dy[i] * y[i];
+    return sum;
+}
+
+/* Moves the variable a little, along its gradient (which changes the result most) and at random
+ * (which shows what is wrong across it). */
+static void check_variable(PenPlan *plan, Fixture *f, const Variable *v, gsize n_y, double step)
+{
+    const double *dy = reference_input(f->reference, "dy");
+    const double *start = v->parameter ? reference_parameter(f->reference, v->parameter)
+                                       : reference_input(f->reference, v->name);
+    run(plan);
+    g_autofree double *grad =
+        v->gradient ? read_output(plan, v->gradient, v->n) : g_memdup2(dy, v->n * sizeof *dy);
+    g_autofree float *up = g_new(float, v->n), *down = g_new(float, v->n);
+    double square = 1e-30, predicted = 0;
+
+    for (gsize i = 0; i < v->n; i++)
+        square += grad[i] * grad[i] / (double)v->n;
+    for (gsize i = 0; i < v->n; i++) {
+        double along = grad[i] / sqrt(square) + (g_rand_boolean(f->random) ? 1 : -1);
+        up[i] = (float)(start[i] + step * along);
+        down[i] = (float)(start[i] - step * along);
+        predicted += grad[i] * ((double)up[i] - (double)down[i]);
+    }
+    set_variable(plan, v, up);
+    double high = measure(plan, dy, n_y);
+    set_variable(plan, v, down);
+    double low = measure(plan, dy, n_y);
+    for (gsize i = 0; i < v->n; i++)
+        up[i] = (float)start[i];
+    set_variable(plan, v, up);
+
+    const char *what = v->name ? v->name : "weight";
+    g_test_message("%s: %.6g, differences say %.6g", what, predicted, high - low);
+    if (!(fabs(high - low - predicted) <= 1e-2 * fabs(predicted) + 1e-5 * (fabs(high) + 1)))
+        g_test_fail();
+}
+
+static void test_differences(gconstpointer data)
+{
+    const Trial *trial = data;
+    g_autoptr(Fixture) f = fixture_new(device, PEN_DTYPE_F32);
+    PenTensor *y = trial->fixture_case->build(f);
+    gsize n_y = pen_shape_elements(y->shape);
+
+    fixture_gradient(f, y);
+    g_autoptr(GArray) results = add_outputs(f, y);
+    g_autoptr(GArray) variables = find_variables(f);
+    g_autoptr(PenPlan) plan = make_plan(f);
+    for (guint i = 0; i < f->inputs->len; i++)
+        write_input(plan, f, f->inputs->pdata[i]);
+    double step = g_str_equal(trial->fixture_case->name, "attention_steep") ? 5e-4 : 4e-3;
+    for (guint i = 0; i < variables->len; i++)
+        check_variable(plan, f, &g_array_index(variables, Variable, i), n_y, step);
+}
+
+static void add_trial(const char *path, Trial trial, void (*test)(gconstpointer))
+{
+    g_autofree char *full = g_strdup_printf("%s/%s", path, trial.fixture_case->name);
+
+    g_test_add_data_func_full(full, g_memdup2(&trial, sizeof trial), test, g_free);
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_test_init(&argc, &argv, NULL);
+    device = pen_device_open(NULL, &error);
+    if (!device)
+        g_error("these tests need a Vulkan device: %s", error->message);
+    for (guint i = 0; i < fixture_n_cases; i++) {
+        Trial trial = {.fixture_case = &fixture_cases[i]};
+        add_trial("/f32/forward", trial, test_values);
+        trial.gradient = TRUE;
+        add_trial("/f32/gradient", trial, test_values);
+        add_trial("/f32/differences", trial, test_differences);
+        trial.dtype = PEN_DTYPE_F16;
+        add_trial("/f16/gradient", trial, test_values);
+        trial.gradient = FALSE;
+        add_trial("/f16/forward", trial, test_values);
+    }
+    Trial trial = {fixture_case("unet"), PEN_DTYPE_F32, TRUE, TRUE};
+    add_trial("/f32/checkpoint", trial, test_values);
+    int status = g_test_run();
+    pen_device_unref(device);
+    return status;
+}

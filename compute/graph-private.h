@@ -47,6 +47,7 @@ struct _PenTensor {
     PenParameter *parameter; /* of PARAMETER; owned reference */
     char *name;              /* of INPUT, and of outputs */
     gboolean is_output;
+    gboolean late; /* of INPUT: pen_graph_late_input() */
 };
 
 #define PEN_NODE_MAX_IN 6

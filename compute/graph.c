@@ -127,6 +127,14 @@ PenTensor *pen_graph_input(PenGraph *graph, const char *name, PenShape shape)
     return tensor;
 }
 
+PenTensor *pen_graph_late_input(PenGraph *graph, const char *name, PenShape shape)
+{
+    PenTensor *tensor = pen_graph_input(graph, name, shape);
+    if (tensor)
+        tensor->late = TRUE;
+    return tensor;
+}
+
 /* The same parameter is the same tensor, so that its gradients from all its uses add up. */
 PenTensor *pen_graph_parameter(PenGraph *graph, PenParameter *parameter)
 {

@@ -96,6 +96,11 @@ PenShape pen_tensor_shape(const PenTensor *tensor);
 /* A value the host writes before each run (pen_plan_write). `name` is unique among inputs. */
 PenTensor *pen_graph_input(PenGraph *graph, const char *name, PenShape shape);
 
+/* An input that the host only knows once it has read what was computed so far, such as dL/dy, which
+ * depends on y: a run stops before the first operation that needs a late input, and pen_plan_finish()
+ * goes on (compute/plan.h). */
+PenTensor *pen_graph_late_input(PenGraph *graph, const char *name, PenShape shape);
+
 /* A device-resident parameter; the graph takes a reference. */
 PenTensor *pen_graph_parameter(PenGraph *graph, PenParameter *parameter);
 

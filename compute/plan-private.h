@@ -25,6 +25,7 @@ struct _PenPlan {
     PenTensor **root;       /* by tensor id: whose memory the tensor uses */
     PenInterval *intervals; /* by tensor id; size 0 where there is none */
     guint n_tensors;
+    guint late; /* the first dispatch that reads a late input; their number if there is none */
     GArray *inputs, *outputs; /* PenPort */
     guint64 arena_bytes, upload_bytes, download_bytes;
 
@@ -33,6 +34,7 @@ struct _PenPlan {
     VkCommandBuffer *commands; /* in submission order */
     double *costs;             /* of each, in the unit of pen_dispatch_cost() */
     guint n_commands;
+    guint n_early; /* of them before the late inputs */
     double cost_rate; /* measured cost a second; 0 until known */
 };
 
@@ -47,8 +49,11 @@ const PenPipeline *pen_plan_pipeline(PenPlan *plan, guint i, GError **error);
 /* Records all command buffers; the plan's buffers exist. */
 gboolean pen_plan_record(PenPlan *plan, GError **error);
 
-/* Host values to the upload buffer before a run. */
-gboolean pen_plan_stage_inputs(PenPlan *plan, GError **error);
+/* Whether an output is computed after the late inputs came in. */
+gboolean pen_plan_output_is_late(const PenPlan *plan, const PenPort *port);
+
+/* Host values to the upload buffer before a run, of the late inputs or of the others. */
+gboolean pen_plan_stage_inputs(PenPlan *plan, gboolean late, GError **error);
 
 void pen_barrier(VkCommandBuffer commands, VkPipelineStageFlags from, VkAccessFlags from_access,
                  VkPipelineStageFlags to, VkAccessFlags to_access);

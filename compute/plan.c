@@ -68,7 +68,16 @@ static void touch(PenPlan *plan, const PenTensor *t, guint step)
     interval->last = MAX(interval->last, step);
 }
 
-/* Steps: 0 uploads the inputs, 1+i is dispatch i, the last downloads the outputs. */
+static gboolean reads_late_input(PenPlan *plan, const PenDispatch *d)
+{
+    for (guint b = 0; b < d->n_bindings; b++)
+        if (d->bindings[b].tensor && plan->root[d->bindings[b].tensor->id]->late)
+            return TRUE;
+    return FALSE;
+}
+
+/* Steps: 0 uploads the inputs, 1+i is dispatch i (before it, late inputs come in and early outputs are
+ * read), the last downloads the outputs. */
 static void find_lifetimes(PenPlan *plan)
 {
     GPtrArray *tensors = plan->graph->tensors;
@@ -81,16 +90,35 @@ static void find_lifetimes(PenPlan *plan)
         if (t->kind == PEN_TENSOR_COMPUTED && t->producer->op == PEN_OP_RESHAPE)
             plan->root[i] = plan->root[t->producer->in[0]->id];
     }
-    for (guint i = 0; i < plan->inputs->len; i++)
-        touch(plan, g_array_index(plan->inputs, PenPort, i).tensor, 0);
+    plan->late = plan->dispatches->len;
+    for (guint i = plan->dispatches->len; i-- > 0;)
+        if (reads_late_input(plan, &g_array_index(plan->dispatches, PenDispatch, i)))
+            plan->late = i;
+    for (guint i = 0; i < plan->inputs->len; i++) {
+        const PenTensor *t = g_array_index(plan->inputs, PenPort, i).tensor;
+        touch(plan, t, t->late ? 1 + plan->late : 0);
+    }
     for (guint i = 0; i < plan->dispatches->len; i++) {
         const PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, i);
         for (guint b = 0; b < d->n_bindings; b++)
             if (d->bindings[b].tensor)
                 touch(plan, d->bindings[b].tensor, 1 + i);
     }
-    for (guint i = 0; i < plan->outputs->len; i++)
-        touch(plan, g_array_index(plan->outputs, PenPort, i).tensor, 1 + plan->dispatches->len);
+    for (guint i = 0; i < plan->outputs->len; i++) {
+        const PenPort *port = &g_array_index(plan->outputs, PenPort, i);
+        gboolean late = pen_plan_output_is_late(plan, port);
+        touch(plan, port->tensor, 1 + (late ? plan->dispatches->len : plan->late));
+    }
+}
+
+gboolean pen_plan_output_is_late(const PenPlan *plan, const PenPort *port)
+{
+    return plan->intervals[plan->root[port->tensor->id]->id].first > plan->late;
+}
+
+gboolean pen_plan_has_late_inputs(const PenPlan *plan)
+{
+    return plan->late < plan->dispatches->len;
 }
 
 static void pack_arena(PenPlan *plan)
@@ -271,14 +299,23 @@ void pen_plan_write(PenPlan *plan, const char *input, const float *values)
     memcpy(port->values, values, n * sizeof *values);
 }
 
-gboolean pen_plan_stage_inputs(PenPlan *plan, GError **error)
+/* Whether any dispatch reads an input's memory. */
+static gboolean is_read(PenPlan *plan, const PenTensor *input)
+{
+    const PenInterval *interval = &plan->intervals[input->id];
+    return interval->last > interval->first || input->late;
+}
+
+gboolean pen_plan_stage_inputs(PenPlan *plan, gboolean late, GError **error)
 {
     for (guint i = 0; i < plan->inputs->len; i++) {
         const PenPort *port = &g_array_index(plan->inputs, PenPort, i);
+        if (port->tensor->late != late)
+            continue;
         gsize n = pen_shape_elements(port->tensor->shape);
         void *to = (guint8 *)plan->upload.mapped + port->offset;
-        if (!port->values && plan->intervals[port->tensor->id].last == 0)
-            continue; /* nothing reads it */
+        if (!port->values && !is_read(plan, port->tensor))
+            continue;
         if (!port->values) {
             g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_GRAPH,
                         "the input “%s” was never written", port->name);

@@ -51,6 +51,13 @@ typedef void (*PenPlanProgress)(double fraction, gpointer user_data);
 gboolean pen_plan_run(PenPlan *plan, PenPlanProgress progress, gpointer user_data,
                       GCancellable *cancellable, GError **error);
 
+/* Whether pen_plan_run() stops before a late input (pen_graph_late_input). Then outputs that were computed by
+ * then can be read and late inputs written, and pen_plan_finish() runs the rest, under the same
+ * conditions as pen_plan_run(). Nothing else may run on the plan in between. */
+gboolean pen_plan_has_late_inputs(const PenPlan *plan);
+gboolean pen_plan_finish(PenPlan *plan, PenPlanProgress progress, gpointer user_data,
+                         GCancellable *cancellable, GError **error);
+
 /* Copies an output of the last run (row-major NHWC float32). */
 void pen_plan_read(PenPlan *plan, const char *output, float *values);
 

@@ -109,34 +109,40 @@ static gboolean conflicts(PenPlan *plan, const PenDispatch *d, GArray *touched, 
     return conflict;
 }
 
-static void record_uploads(PenPlan *plan, VkCommandBuffer commands)
+static void record_uploads(PenPlan *plan, VkCommandBuffer commands, gboolean late)
 {
+    if (late) /* the memory may have held what earlier dispatches used */
+        pen_barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT,
+                    VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT);
     for (guint i = 0; i < plan->inputs->len; i++) {
         const PenPort *port = &g_array_index(plan->inputs, PenPort, i);
         const PenInterval *to = &plan->intervals[plan->root[port->tensor->id]->id];
-        vkCmdCopyBuffer(commands, plan->upload.buffer, plan->arena.buffer, 1,
-                        &(VkBufferCopy){port->offset, to->offset, to->size});
+        if (port->tensor->late == late)
+            vkCmdCopyBuffer(commands, plan->upload.buffer, plan->arena.buffer, 1,
+                            &(VkBufferCopy){port->offset, to->offset, to->size});
     }
     pen_barrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT,
                 VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
                 VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
 }
 
-static void record_downloads(PenPlan *plan, VkCommandBuffer commands)
+static void record_downloads(PenPlan *plan, VkCommandBuffer commands, gboolean late)
 {
     pen_barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT,
                 VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_READ_BIT);
     for (guint i = 0; i < plan->outputs->len; i++) {
         const PenPort *port = &g_array_index(plan->outputs, PenPort, i);
         const PenInterval *from = &plan->intervals[plan->root[port->tensor->id]->id];
-        vkCmdCopyBuffer(commands, plan->arena.buffer, plan->download.buffer, 1,
-                        &(VkBufferCopy){from->offset, port->offset, from->size});
+        if (pen_plan_output_is_late(plan, port) == late)
+            vkCmdCopyBuffer(commands, plan->arena.buffer, plan->download.buffer, 1,
+                            &(VkBufferCopy){from->offset, port->offset, from->size});
     }
     pen_barrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT,
                 VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
 }
 
-/* Cuts the dispatches into command buffers of about equal cost: ends[i] is one past the last. */
+/* Cuts the dispatches into command buffers of about equal cost, and before the late inputs: ends[i]
+ * is one past the last. */
 static guint cut(PenPlan *plan, guint *ends, double *costs)
 {
     guint n_dispatches = plan->dispatches->len, n = 0;
@@ -145,7 +151,7 @@ static guint cut(PenPlan *plan, guint *ends, double *costs)
         total += pen_dispatch_cost(&g_array_index(plan->dispatches, PenDispatch, i));
     for (guint i = 0; i < n_dispatches; i++) {
         cost += pen_dispatch_cost(&g_array_index(plan->dispatches, PenDispatch, i));
-        if (cost >= total / CHUNKS || i + 1 == n_dispatches) {
+        if (cost >= total / CHUNKS || i + 1 == n_dispatches || i + 1 == plan->late) {
             ends[n] = i + 1;
             costs[n++] = cost;
             cost = 0;
@@ -180,7 +186,9 @@ gboolean pen_plan_record(PenPlan *plan, GError **error)
         if (result != VK_SUCCESS)
             return pen_vulkan_fail(error, result, "vkBeginCommandBuffer");
         if (c == 0)
-            record_uploads(plan, commands);
+            record_uploads(plan, commands, FALSE);
+        if (c > 0 && next == plan->late)
+            record_uploads(plan, commands, TRUE);
         for (; next < ends[c]; next++) {
             const PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, next);
             const PenPipeline *pipeline = pen_plan_pipeline(plan, next, error);
@@ -195,8 +203,12 @@ gboolean pen_plan_record(PenPlan *plan, GError **error)
             g_array_append_vals(touched, mine->data, mine->len);
             pen_plan_record_dispatch(plan, commands, next, pipeline);
         }
-        if (c + 1 == n)
-            record_downloads(plan, commands);
+        if (ends[c] == plan->late) {
+            record_downloads(plan, commands, FALSE);
+            plan->n_early = c + 1;
+        } else if (c + 1 == n) {
+            record_downloads(plan, commands, TRUE);
+        }
         result = vkEndCommandBuffer(commands);
         if (result != VK_SUCCESS)
             return pen_vulkan_fail(error, result, "vkEndCommandBuffer");

@@ -47,34 +47,36 @@ static gboolean await(PenPlan *plan, Submission *submission, GError **error)
 
 /* How many command buffers from `first` on make a chunk. The first submission of a plan, whose
  * speed is unknown, is small. */
-static guint chunk(const PenPlan *plan, guint first)
+static guint chunk(const PenPlan *plan, guint first, guint end)
 {
     double cost = 0;
     guint n = 0;
-    while (first + n < plan->n_commands &&
+    while (first + n < end &&
            (n == 0 || cost + plan->costs[first + n] <= plan->cost_rate * CHUNK_SECONDS))
         cost += plan->costs[first + n++];
     return n;
 }
 
-gboolean pen_plan_run(PenPlan *plan, PenPlanProgress progress, gpointer user_data,
-                      GCancellable *cancellable, GError **error)
+/* Runs the command buffers first … end-1. */
+static gboolean run_range(PenPlan *plan, guint first, guint end, PenPlanProgress progress,
+                          gpointer user_data, GCancellable *cancellable, GError **error)
 {
-    if (!pen_plan_allocate(plan, error) || !pen_plan_stage_inputs(plan, error))
-        return FALSE;
     Submission flight[IN_FLIGHT];
-    guint in_flight = 0, next = 0;
+    guint in_flight = 0, next = first;
     double total = 0, done = 0;
-    for (guint i = 0; i < plan->n_commands; i++)
+    for (guint i = 0; i < plan->n_commands; i++) {
         total += plan->costs[i];
+        if (i < first)
+            done += plan->costs[i];
+    }
 
     gboolean ok = TRUE;
     gint64 since = g_get_monotonic_time();
-    while (in_flight || (ok && next < plan->n_commands)) {
+    while (in_flight || (ok && next < end)) {
         if (ok && g_cancellable_set_error_if_cancelled(cancellable, error))
             ok = FALSE;
-        while (ok && next < plan->n_commands && in_flight < IN_FLIGHT) {
-            guint n = chunk(plan, next);
+        while (ok && next < end && in_flight < IN_FLIGHT) {
+            guint n = chunk(plan, next, end);
             ok = submit(plan, next, n, &flight[in_flight], error);
             next += n;
             in_flight += ok;
@@ -94,6 +96,22 @@ gboolean pen_plan_run(PenPlan *plan, PenPlanProgress progress, gpointer user_dat
             progress(done / total, user_data);
     }
     return ok;
+}
+
+gboolean pen_plan_run(PenPlan *plan, PenPlanProgress progress, gpointer user_data,
+                      GCancellable *cancellable, GError **error)
+{
+    return pen_plan_allocate(plan, error) && pen_plan_stage_inputs(plan, FALSE, error) &&
+           run_range(plan, 0, plan->n_early, progress, user_data, cancellable, error);
+}
+
+gboolean pen_plan_finish(PenPlan *plan, PenPlanProgress progress, gpointer user_data,
+                         GCancellable *cancellable, GError **error)
+{
+    g_return_val_if_fail(plan->allocated, FALSE);
+    return pen_plan_stage_inputs(plan, TRUE, error) &&
+           run_range(plan, plan->n_early, plan->n_commands, progress, user_data, cancellable,
+                     error);
 }
 
 /* --- profile --------------------------------------------------------------------------------- */
@@ -157,7 +175,8 @@ GPtrArray *pen_plan_profile(PenPlan *plan, GError **error)
         return NULL;
     }
     /* A whole run first: it uploads the inputs and compiles what is compiled lazily. */
-    if (!pen_plan_run(plan, NULL, NULL, NULL, error))
+    if (!pen_plan_run(plan, NULL, NULL, NULL, error) ||
+        (pen_plan_has_late_inputs(plan) && !pen_plan_finish(plan, NULL, NULL, NULL, error)))
         return NULL;
     VkQueryPoolCreateInfo create = {
         .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,

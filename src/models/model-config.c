@@ -23,6 +23,12 @@ typedef struct {
     const char *key, *value;
 } Fixed;
 
+/* The start of a text from a file, for a message. */
+static char *shortened(const char *text)
+{
+    return g_utf8_substring(text, 0, MIN(g_utf8_strlen(text, -1), 60));
+}
+
 static gboolean node_is(JsonNode *node, const char *value)
 {
     if (JSON_NODE_HOLDS_NULL(node))
@@ -59,7 +65,7 @@ static gboolean check_fixed(PenJson *json, const Fixed *fixed, gsize n, GError *
         if (!node || node_is(node, fixed[i].value))
             continue;
         g_autofree char *found = json_to_string(node, FALSE);
-        g_autofree char *start = g_utf8_substring(found, 0, MIN(g_utf8_strlen(found, -1), 60));
+        g_autofree char *start = shortened(found);
         g_autoptr(GError) place = NULL;
         pen_json_set_error(json, fixed[i].key, &place,
                            _("%s is not supported (Penchant needs %s); choose another model."),
@@ -179,9 +185,10 @@ static gboolean get_blocks(PenJson *json, const char *key, const char *plain, co
         gboolean with_attention = attention && strcmp(names[i], attention) == 0;
         if (!with_attention && strcmp(names[i], plain) != 0) {
             g_autoptr(GError) place = NULL;
+            g_autofree char *name = shortened(names[i]);
             pen_json_set_error(json, key, &place,
-                               _("blocks of type “%.60s” are not supported; choose another model."),
-                               names[i]);
+                               _("blocks of type “%s” are not supported; choose another model."),
+                               name);
             g_set_error_literal(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
                                 place->message);
             return FALSE;
@@ -313,7 +320,7 @@ gboolean pen_unet_config_load(PenUNetConfig *config, const char *path, GError **
 
     return get_sample_size(json, config, error) &&
            pen_json_get_bool(json, "flip_sin_to_cos", &config->flip_sin_to_cos, error) &&
-           pen_json_get_double(json, "freq_shift", &config->freq_shift, error);
+           get_float(json, "freq_shift", 0, 1, &config->freq_shift, error);
 }
 
 /* --- VAE ---------------------------------------------------------------------------------- */
@@ -402,8 +409,9 @@ gboolean pen_clip_text_config_load(PenClipTextConfig *config, const char *path, 
     }
     config->quick_gelu = strcmp(activation, "quick_gelu") == 0;
     if (!config->quick_gelu && strcmp(activation, "gelu") != 0) {
+        g_autofree char *name = shortened(activation);
         pen_json_set_error(json, "hidden_act", error,
-                           _("“%.60s” is not supported (quick_gelu and gelu are)."), activation);
+                           _("“%s” is not supported (quick_gelu and gelu are)."), name);
         return FALSE;
     }
     return TRUE;

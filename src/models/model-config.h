@@ -43,7 +43,7 @@ typedef struct {
     guint32 norm_groups;
     float norm_epsilon;
     gboolean flip_sin_to_cos; /* of the timestep's sinusoids, with freq_shift */
-    double freq_shift;
+    float freq_shift;
 } PenUNetConfig;
 
 /* AutoencoderKL. */

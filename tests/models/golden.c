@@ -50,6 +50,20 @@ void golden_free(Golden *golden)
     g_free(golden);
 }
 
+gint32 *golden_ids(PenSafetensors *file, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    const PenSafetensor *tensor = pen_safetensors_require(file, name, &error);
+    g_assert_no_error(error);
+
+    g_autofree gint64 *wide = g_new(gint64, tensor->n_elements);
+    gint32 *ids = g_new(gint32, tensor->n_elements);
+    g_assert_true(pen_safetensor_to_i64(tensor, wide, &error));
+    for (gsize i = 0; i < tensor->n_elements; i++)
+        ids[i] = (gint32)wide[i];
+    return ids;
+}
+
 static void read_matrix(PenSafetensors *file, const char *prefix, const char *path,
                         const char *matrix, gsize n, float *out)
 {
@@ -115,4 +129,22 @@ void golden_assert_l2(const char *what, const float *values, const float *refere
                       double tolerance)
 {
     assert_within(what, "L2", golden_l2_error(values, reference, n), tolerance);
+}
+
+void golden_assert_adapter(const PenUNetAdapter *adapter, const float *values,
+                           const float *reference, double tolerance)
+{
+    double worst = 0;
+
+    for (guint i = 0; i < 2 * adapter->n_modules; i++) {
+        const PenUNetAdapterModule *m = &adapter->modules[i / 2];
+        gsize start = i % 2 ? m->b : m->a;
+        gsize n = (gsize)adapter->rank * (i % 2 ? m->out : m->in);
+        double error = golden_l2_error(values + start, reference + start, n);
+        if (!(error <= tolerance))
+            g_test_fail_printf("%s.%s: L2 error %g is more than %g", m->path, i % 2 ? "B" : "A",
+                               error, tolerance);
+        worst = fmax(worst, error);
+    }
+    g_test_message("worst adapter matrix: L2 error %.2g (at most %.2g)", worst, tolerance);
 }

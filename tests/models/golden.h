@@ -26,6 +26,9 @@ Golden *golden_new(PenSafetensors *file, const char *name);
 void golden_free(Golden *golden);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Golden, golden_free)
 
+/* A tensor of token ids. Free with g_free(). */
+gint32 *golden_ids(PenSafetensors *file, const char *name);
+
 /* The flat array of an adapter's values, from tensors named "PREFIXunet.PATH.lora_A.weight". */
 float *golden_adapter(PenSafetensors *file, const char *prefix, const PenUNetAdapter *adapter);
 
@@ -38,3 +41,7 @@ void golden_assert_max(const char *what, const float *values, const float *refer
                        double tolerance);
 void golden_assert_l2(const char *what, const float *values, const float *reference, gsize n,
                       double tolerance);
+
+/* The same for each matrix of an adapter's flat arrays. */
+void golden_assert_adapter(const PenUNetAdapter *adapter, const float *values,
+                           const float *reference, double tolerance);

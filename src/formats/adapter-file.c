@@ -8,7 +8,9 @@
 #include "src/formats/json.h"
 #include "src/formats/safetensors-writer.h"
 
-#define MAX_HALF 65520.0f // what rounds to infinity in half precision
+// What rounds to infinity in half precision and in bfloat16.
+#define MAX_HALF 65520.0f
+#define MAX_BF16 0x1.ffp127f
 
 static void layer_free(gpointer data)
 {
@@ -316,8 +318,11 @@ PenAdapter *pen_adapter_read(const char *file, const char *const *paths, PenAdap
 
 static gboolean fits(const float *values, gsize n, PenSafetensorType type)
 {
+    float limit = type == PEN_SAFETENSOR_F16    ? MAX_HALF
+                  : type == PEN_SAFETENSOR_BF16 ? MAX_BF16
+                                                : INFINITY;
     for (gsize i = 0; i < n; i++)
-        if (!isfinite(values[i]) || (type == PEN_SAFETENSOR_F16 && fabsf(values[i]) >= MAX_HALF))
+        if (!(fabsf(values[i]) < limit)) // not a number: false too
             return FALSE;
     return TRUE;
 }

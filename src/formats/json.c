@@ -104,54 +104,69 @@ static gsize scan_word(const char *text, gsize size)
     return i;
 }
 
-// What stops json-glib from being handed this text, NULL if nothing does. json-glib accepts more
-// than JSON (comments, for one), and what it accepts could hide brackets from this count.
+// What may come next in a document.
+enum { VALUE = 1, NAME = 2, COLON = 4, COMMA = 8, END = 16 };
+
+// What is wrong with a text, NULL if it is JSON within the limits (of which the depth is at most
+// 64). json-glib is stricter or laxer than JSON from release to release, and stops the program on
+// some texts that are not JSON; so that none of it matters, it gets to see valid text only.
 static const char *scan(const char *text, gsize size, const PenJsonLimits *limits)
 {
-    guint depth = 0;
-    guint64 n_values = 0;
+    guint depth = 0, next = VALUE;
+    guint64 n_values = 0, objects = 0; // one bit for each open bracket, the innermost lowest
 
     if (!g_utf8_validate_len(text, size, NULL))
         return _("it is not UTF-8 text");
     for (gsize i = 0; i < size;) {
+        const char c = text[i];
         gsize length = 1;
-        switch (text[i]) {
-        case ' ':
-        case '\t':
-        case '\n':
-        case '\r':
-        case ',':
-        case ':':
-            break;
-        case '{':
-        case '[':
+        guint is;
+        if (strchr(" \t\n\r", c)) {
+            i++;
+            continue;
+        }
+        if (c == ',') {
+            is = COMMA;
+        } else if (c == ':') {
+            is = COLON;
+        } else if (c == '}' || c == ']') {
+            is = depth > 0 && (c == '}') == (objects & 1) ? END : 0;
+        } else if (c == '"') {
+            is = next & NAME ? NAME : VALUE;
+            length = scan_string(text + i, size - i);
+        } else {
+            is = VALUE;
+            length = c == '{' || c == '[' ? 1 : scan_word(text + i, size - i);
+        }
+        if (length == 0 || !(next & is))
+            return _("it is not JSON");
+
+        if (is == END) {
+            depth--;
+            objects >>= 1;
+        } else if (c == '{' || c == '[') {
             if (++depth > limits->depth)
                 return _("it is nested too deeply");
-            n_values++;
-            break;
-        case '}':
-        case ']':
-            if (depth-- == 0)
-                return _("a bracket is closed that was not opened");
-            break;
-        case '"':
-            length = scan_string(text + i, size - i);
-            n_values++;
-            break;
-        default:
-            length = scan_word(text + i, size - i);
-            n_values++;
-            break;
+            objects = objects << 1 | (c == '{');
         }
-        if (length == 0)
-            return _("it is not JSON");
-        if (n_values > limits->n_values)
+        if ((is & (NAME | VALUE)) && ++n_values > limits->n_values)
             return _("it holds too many values");
+
+        if (c == '{')
+            next = NAME | END;
+        else if (c == '[')
+            next = VALUE | END;
+        else if (is == COMMA)
+            next = objects & 1 ? NAME : VALUE;
+        else if (is == NAME)
+            next = COLON;
+        else if (is == COLON)
+            next = VALUE;
+        else
+            next = depth > 0 ? COMMA | END : 0;
         i += length;
     }
-    if (depth > 0)
-        return _("it ends too early");
-    return NULL;
+    return next == 0 ? NULL : _("it ends too early");
 }
 
 // ------------------------------------------------------------------ parsing
@@ -194,7 +209,7 @@ PenJson *pen_json_parse(const char *text, gsize size, const char *name, const Pe
     }
 
     Duplicates duplicates = { g_hash_table_new(NULL, NULL), NULL };
-    g_autoptr(JsonParser) parser = json_parser_new_immutable();
+    g_autoptr(JsonParser) parser = json_parser_new();
     g_autoptr(GError) parse_error = NULL;
     g_signal_connect(parser, "object-member", G_CALLBACK(on_member), &duplicates);
     g_signal_connect(parser, "object-end", G_CALLBACK(on_object_end), &duplicates);

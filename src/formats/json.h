@@ -3,9 +3,9 @@
 // JSON of unknown origin, on top of json-glib: configuration files, tokenizer vocabularies, headers
 // of weight files.
 //
-// Text is checked before json-glib sees it: UTF-8, the grammar's tokens, nesting depth and number
-// of values (a parser that recurses, or a document of millions of brackets, would otherwise bring
-// the program down). A name that appears twice in one object is an error.
+// Text is checked before json-glib sees it: UTF-8, the grammar, nesting depth and number of values
+// (a parser that recurses, or a document of millions of brackets, would otherwise bring the program
+// down). A name that appears twice in one object is an error.
 //
 // A PenJson is one value of a document together with where it stands, so that every error says
 // which file and which key is meant. Getters leave `*value` alone and succeed where the key is
@@ -20,7 +20,7 @@ G_BEGIN_DECLS
 
 typedef struct {
     gsize size;       // bytes of text
-    guint depth;      // nested arrays and objects
+    guint depth;      // nested arrays and objects, at most 64
     guint64 n_values; // names and values in the whole document
 } PenJsonLimits;
 

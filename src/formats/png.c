@@ -104,7 +104,7 @@ gboolean pen_png_write(const char *path, const guint8 *pixels, guint width, guin
         g_ptr_array_add(strings, valid);
         g_ptr_array_add(strings, latin);
         chunks[i].compression = latin ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE;
-        chunks[i].key = texts[i].key;
+        chunks[i].key = (char *)texts[i].key; // libpng only reads it
         chunks[i].text = latin ? latin : valid;
         *(latin ? &chunks[i].text_length : &chunks[i].itxt_length) = strlen(chunks[i].text);
     }
@@ -202,8 +202,8 @@ static gboolean read_png(State *state)
 static void text_clear(gpointer data)
 {
     PenPngText *text = data;
-    g_free(text->key);
-    g_free(text->text);
+    g_free((char *)text->key);
+    g_free((char *)text->text);
 }
 
 PenPng *pen_png_read(const char *path, GError **error)

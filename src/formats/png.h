@@ -8,11 +8,10 @@
 
 G_BEGIN_DECLS
 
-// A keyword of 1 to 79 printable ASCII characters, and its text in UTF-8. Owned by whoever holds
-// it.
+// A keyword of 1 to 79 printable ASCII characters, and its text in UTF-8.
 typedef struct {
-    char *key;
-    char *text;
+    const char *key;
+    const char *text;
 } PenPngText;
 
 // A picture that was read: rows of `width` pixels of R, G, B, A from the top, without padding.
@@ -20,7 +19,7 @@ typedef struct {
 typedef struct {
     guint width, height;
     guint8 *rgba;
-    GArray *texts; // PenPngText, in the order of the file
+    GArray *texts; // PenPngText, in the order of the file; owns the strings
 } PenPng;
 
 // Writes width x height pixels of `channels` bytes (3: RGB, 4: RGBA), rows `stride` bytes apart; a

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "src/store/actions.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "src/store/private.h"
+
+static const char *const kind_names[] = { "pick", "rename", "delete", "restore", "version", NULL };
+static const char *const state_names[] = { "done", "undone", "discarded", NULL };
+
+static const PenField action_fields[] = {
+    PEN_FIELD(PenAction, id, ID),
+    PEN_FIELD_NAMED(PenAction, kind, kind_names),
+    PEN_FIELD(PenAction, created, TIME),
+    PEN_FIELD_NAMED(PenAction, state, state_names),
+    PEN_FIELD(PenAction, pick, ID),
+    PEN_FIELD(PenAction, style, ID),
+    PEN_FIELD(PenAction, old_name, OPTION),
+    PEN_FIELD(PenAction, new_name, OPTION),
+    PEN_FIELD(PenAction, old_version, ID),
+    PEN_FIELD(PenAction, new_version, ID),
+    PEN_FIELD_COMPUTED(PenAction, round, ID, "(SELECT round FROM picks p WHERE p.id = pick)"),
+    PEN_FIELD_COMPUTED(PenAction, style_name, OPTION,
+                       "(SELECT name FROM styles s WHERE s.id = style)"),
+};
+PEN_DEFINE_ROW(PenAction, pen_action, "actions", N_("There is no action %s."), action_fields)
+
+gboolean pen_action_log(PenSql *sql, const PenAction *action, GError **error)
+{
+    PenAction entry = *action;
+    entry.created = g_get_real_time();
+    entry.state = PEN_ACTION_DONE;
+    return pen_sql_run(sql, error,
+                       "UPDATE actions SET state = 'discarded' WHERE state = 'undone'") &&
+           pen_row_insert(sql, &pen_action_type, &entry, error);
+}
+
+/* A pick's effect is the view valid_picks, which looks at the action's state alone. */
+static gboolean apply(PenSql *sql, const PenAction *action, gboolean undo, GError **error)
+{
+    const char *name = undo ? action->old_name : action->new_name;
+
+    switch (action->kind) {
+    case PEN_ACTION_PICK:
+        return TRUE;
+    case PEN_ACTION_RENAME:
+        return pen_style_set_name(sql, action->style, name ? name : "", error);
+    case PEN_ACTION_DELETE:
+        return pen_style_set_deleted(sql, action->style, !undo, error);
+    case PEN_ACTION_RESTORE:
+        return pen_style_set_deleted(sql, action->style, undo, error);
+    case PEN_ACTION_VERSION:
+        return pen_style_set_version(sql, action->style,
+                                     undo ? action->old_version : action->new_version, error);
+    }
+    g_return_val_if_reached(FALSE);
+}
+
+/* Brings the action that `tail` selects into another state, and returns it as it is then. */
+static PenAction *turn(PenStore *store, PenActionState state, const char *tail,
+                       const PenSqlValue *values, gsize n_values, const char *nothing,
+                       GError **error)
+{
+    PenSql *sql = store->sql;
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    if (!pen_sql_begin(&scope, sql, error))
+        return NULL;
+    g_autoptr(GPtrArray) rows = pen_row_read(sql, &pen_action_type, tail, values, n_values, error);
+    if (!rows)
+        return NULL;
+    if (rows->len == 0) {
+        g_set_error_literal(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING, nothing);
+        return NULL;
+    }
+
+    const PenAction *action = rows->pdata[0];
+    if (!apply(sql, action, state != PEN_ACTION_DONE, error) ||
+        !pen_sql_run(sql, error, "UPDATE actions SET state = ? WHERE id = ?",
+                     PEN_SQL_TEXT(pen_enum_name(state_names, (int)state)), PEN_SQL_INT(action->id)))
+        return NULL;
+    g_autoptr(PenAction) after = pen_row_get(sql, &pen_action_type, action->id, error);
+    return after && pen_sql_commit(&scope, error) ? g_steal_pointer(&after) : NULL;
+}
+
+PenAction *pen_store_undo(PenStore *store, GError **error)
+{
+    return turn(store, PEN_ACTION_UNDONE, "WHERE state = 'done' ORDER BY id DESC LIMIT 1", NULL, 0,
+                _("There is nothing to undo."), error);
+}
+
+PenAction *pen_store_redo(PenStore *store, GError **error)
+{
+    return turn(store, PEN_ACTION_DONE, "WHERE state = 'undone' ORDER BY id LIMIT 1", NULL, 0,
+                _("There is nothing to redo."), error);
+}
+
+PenAction *pen_store_undo_pick(PenStore *store, gint64 round, GError **error)
+{
+    return turn(store, PEN_ACTION_DISCARDED,
+                "WHERE pick = (SELECT id FROM valid_picks WHERE round = ?)",
+                PEN_SQL_VALUES(PEN_SQL_INT(round)),
+                _("This round has no pick that could be undone."), error);
+}
+
+GPtrArray *pen_store_list_actions(PenStore *store, int limit, GError **error)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    return pen_row_list(store->sql, &pen_action_type, error, "ORDER BY id DESC LIMIT ?",
+                        PEN_SQL_INT(limit));
+}

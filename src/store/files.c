@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "src/store/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <glib/gstdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/store/private.h"
+
+static gboolean sync_folder(const char *path, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* Some file systems cannot sync a folder and say so with EINVAL. */
+    gboolean ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+    if (!ok)
+        pen_sql_set_errno(error, errno, path);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+gboolean pen_files_make_folder(const char *path, GError **error)
+{
+    if (g_file_test(path, G_FILE_TEST_IS_DIR))
+        return TRUE;
+    g_autofree char *parent = g_path_get_dirname(path);
+    if (!pen_files_make_folder(parent, error))
+        return FALSE;
+    if (g_mkdir(path, 0700) != 0) {
+        /* Another process may have been faster. */
+        if (errno == EEXIST && g_file_test(path, G_FILE_TEST_IS_DIR))
+            return TRUE;
+        pen_sql_set_errno(error, errno, path);
+        return FALSE;
+    }
+    return sync_folder(parent, error);
+}
+
+static gboolean is_inside(const char *relative)
+{
+    if (!relative || !*relative || g_path_is_absolute(relative))
+        return FALSE;
+    g_auto(GStrv) parts = g_strsplit(relative, "/", -1);
+    for (int i = 0; parts[i]; i++) {
+        if (!*parts[i] || g_str_equal(parts[i], ".") || g_str_equal(parts[i], ".."))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+char *pen_store_path(PenStore *store, const char *relative)
+{
+    return g_build_filename(store->folder, relative, NULL);
+}
+
+static gboolean check_path(const char *relative, GError **error)
+{
+    if (is_inside(relative))
+        return TRUE;
+    g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
+                _("“%s” is not the name of a file in the store."), relative ? relative : "");
+    return FALSE;
+}
+
+/* Leaves errno set on failure. */
+static gboolean write_all(int fd, GBytes *content)
+{
+    gsize size;
+    const char *data = g_bytes_get_data(content, &size);
+
+    while (size > 0) {
+        gssize written = write(fd, data, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return FALSE;
+        data += written;
+        size -= (gsize)written;
+    }
+    return TRUE;
+}
+
+gboolean pen_store_write(PenStore *store, const char *relative, GBytes *content, GError **error)
+{
+    if (!check_path(relative, error))
+        return FALSE;
+
+    g_autofree char *path = pen_store_path(store, relative);
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *draft = g_strconcat(path, ".XXXXXX", NULL);
+    if (!pen_files_make_folder(folder, error))
+        return FALSE;
+    int fd = g_mkstemp_full(draft, O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        pen_sql_set_errno(error, errno, path);
+        return FALSE;
+    }
+
+    gboolean ok = write_all(fd, content) && fsync(fd) == 0;
+    int errnum = errno;
+    if (close(fd) != 0 && ok) {
+        errnum = errno;
+        ok = FALSE;
+    }
+    if (ok && g_rename(draft, path) != 0) {
+        errnum = errno;
+        ok = FALSE;
+    }
+    if (!ok) {
+        g_unlink(draft);
+        pen_sql_set_errno(error, errnum, path);
+        return FALSE;
+    }
+    return sync_folder(folder, error);
+}
+
+GBytes *pen_store_read(PenStore *store, const char *relative, GError **error)
+{
+    if (!check_path(relative, error))
+        return NULL;
+
+    g_autofree char *path = pen_store_path(store, relative);
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, &local);
+    if (!file) {
+        g_set_error(error, PEN_STORE_ERROR,
+                    g_error_matches(local, G_FILE_ERROR, G_FILE_ERROR_NOENT)
+                        ? PEN_STORE_ERROR_NOT_FOUND
+                        : PEN_STORE_ERROR_FAILED,
+                    _("A file of the store cannot be read: %s"), local->message);
+        return NULL;
+    }
+    return g_mapped_file_get_bytes(file);
+}
+
+void pen_files_forget(PenStore *store, const char *relative)
+{
+    if (!is_inside(relative))
+        return;
+    g_autofree char *path = pen_store_path(store, relative);
+    g_unlink(path);
+}
+
+typedef struct {
+    PenStore *store;
+    GHashTable *named; /* relative paths */
+    gint64 newest;     /* files written after this second stay */
+    PenGarbage deleted;
+} Collection;
+
+static void add_name(sqlite3_stmt *row, gpointer data)
+{
+    g_hash_table_add(data, g_strdup((const char *)sqlite3_column_text(row, 0)));
+}
+
+/* A file that cannot be looked at or deleted is left for another time. */
+static void collect_folder(Collection *collection, const char *relative)
+{
+    g_autofree char *path = pen_store_path(collection->store, relative);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *child = g_strconcat(relative, "/", name, NULL);
+        g_autofree char *child_path = pen_store_path(collection->store, child);
+        GStatBuf info;
+
+        if (g_lstat(child_path, &info) != 0)
+            continue;
+        if (S_ISDIR(info.st_mode)) {
+            collect_folder(collection, child);
+            if (info.st_mtime <= collection->newest)
+                g_rmdir(child_path);
+        } else if (S_ISREG(info.st_mode) && info.st_mtime <= collection->newest &&
+                   !g_hash_table_contains(collection->named, child) && g_unlink(child_path) == 0) {
+            collection->deleted.files++;
+            collection->deleted.bytes += (guint64)info.st_size;
+        }
+    }
+}
+
+gboolean pen_store_collect_garbage(PenStore *store, gint64 min_age_seconds, PenGarbage *deleted,
+                                   GError **error)
+{
+    static const char *const folders[] = { "rounds", "styles", "runs" };
+    g_autoptr(GHashTable) named = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Collection collection = { .store = store,
+                              .named = named,
+                              .newest = g_get_real_time() / G_USEC_PER_SEC - min_age_seconds };
+
+    /* Holding the write lock, so that no row comes to name a file while it is being deleted. */
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    if (!pen_sql_begin(&scope, store->sql, error) ||
+        !pen_sql_each(store->sql,
+                      "SELECT picture_file FROM candidates WHERE picture_file IS NOT NULL "
+                      "UNION SELECT trajectory_file FROM candidates "
+                      "WHERE trajectory_file IS NOT NULL "
+                      "UNION SELECT start_file FROM rounds WHERE start_file IS NOT NULL "
+                      "UNION SELECT mask_file FROM rounds WHERE mask_file IS NOT NULL "
+                      "UNION SELECT adapter_file FROM style_versions "
+                      "UNION SELECT checkpoint_file FROM runs WHERE checkpoint_file IS NOT NULL",
+                      NULL, 0, add_name, named, error))
+        return FALSE;
+    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++)
+        collect_folder(&collection, folders[i]);
+    if (deleted)
+        *deleted = collection.deleted;
+    return TRUE;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "src/store/picks.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "src/store/private.h"
+#include "src/store/runs.h"
+
+PenPick *pen_pick_copy(const PenPick *pick)
+{
+    if (!pick)
+        return NULL;
+    PenPick *copy = g_memdup2(pick, sizeof *pick);
+    copy->ranks = g_memdup2(pick->ranks, (gsize)pick->n * sizeof *pick->ranks);
+    return copy;
+}
+
+void pen_pick_free(PenPick *pick)
+{
+    if (!pick)
+        return;
+    g_free(pick->ranks);
+    g_free(pick);
+}
+
+typedef struct {
+    gint64 id;
+    gboolean complete;
+} Rankable;
+
+static void add_rankable(sqlite3_stmt *row, gpointer data)
+{
+    Rankable rankable = { sqlite3_column_int64(row, 0), sqlite3_column_int(row, 1) };
+    g_array_append_val(data, rankable);
+}
+
+static gboolean check_ranks(const GArray *candidates, gint64 round, const int *ranks, int n,
+                            GError **error)
+{
+    int top = G_MININT, bottom = G_MAXINT, n_complete = 0;
+    gboolean top_complete = FALSE;
+
+    if (candidates->len == 0) {
+        g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND, _("There is no round %d."),
+                    (int)round);
+        return FALSE;
+    }
+    if ((int)candidates->len != n) {
+        g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
+                    _("Round %d has %d candidates, but %d were ranked."), (int)round,
+                    (int)candidates->len, n);
+        return FALSE;
+    }
+    for (int i = 0; i < n; i++) {
+        top = MAX(top, ranks[i]);
+        bottom = MIN(bottom, ranks[i]);
+    }
+    for (int i = 0; i < n; i++) {
+        if (!g_array_index(candidates, Rankable, i).complete || ranks[i] == PEN_RANK_NONE)
+            continue;
+        n_complete++;
+        top_complete |= ranks[i] == top;
+    }
+    if (n_complete == 0) {
+        g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
+                    _("Round %d has no finished candidate to pick."), (int)round);
+        return FALSE;
+    }
+    if (top > bottom && !top_complete) {
+        g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
+                    _("The best candidate was never finished. Pick one of round %d that was."),
+                    (int)round);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gint64 pen_store_add_pick(PenStore *store, gint64 round, const int *ranks, int n, GError **error)
+{
+    PenSql *sql = store->sql;
+    g_autoptr(GArray) candidates = g_array_new(FALSE, FALSE, sizeof(Rankable));
+
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    if (!pen_sql_begin(&scope, sql, error) ||
+        !pen_sql_each(sql,
+                      "SELECT id, state = 'complete' FROM candidates "
+                      "WHERE round = ? ORDER BY place",
+                      PEN_SQL_VALUES(PEN_SQL_INT(round)), add_rankable, candidates, error) ||
+        !check_ranks(candidates, round, ranks, n, error) ||
+        !pen_sql_run(sql, error, "INSERT INTO picks (round, created) VALUES (?, ?)",
+                     PEN_SQL_INT(round), PEN_SQL_INT(g_get_real_time())))
+        return 0;
+    gint64 pick = pen_sql_last_id(sql);
+    for (int i = 0; i < n; i++) {
+        const Rankable *candidate = &g_array_index(candidates, Rankable, i);
+        if (candidate->complete && ranks[i] != PEN_RANK_NONE &&
+            !pen_sql_run(sql, error,
+                         "INSERT INTO pick_ranks (pick, candidate, rank) VALUES (?, ?, ?)",
+                         PEN_SQL_INT(pick), PEN_SQL_INT(candidate->id), PEN_SQL_INT(ranks[i])))
+            return 0;
+    }
+    PenAction action = { .kind = PEN_ACTION_PICK, .pick = pick };
+    return pen_action_log(sql, &action, error) && pen_sql_commit(&scope, error) ? pick : 0;
+}
+
+/* Rows of PICK_RANKS: one for each candidate of each pick, in order. */
+static void add_rank(sqlite3_stmt *row, gpointer data)
+{
+    GPtrArray *picks = data;
+    gint64 id = sqlite3_column_int64(row, 0);
+    PenPick *pick = picks->len ? picks->pdata[picks->len - 1] : NULL;
+
+    if (!pick || pick->id != id) {
+        pick = g_new0(PenPick, 1);
+        pick->id = id;
+        pick->round = sqlite3_column_int64(row, 1);
+        pick->created = sqlite3_column_int64(row, 2);
+        g_ptr_array_add(picks, pick);
+    }
+    pick->ranks = g_renew(int, pick->ranks, pick->n + 1);
+    pick->ranks[pick->n++] =
+        sqlite3_column_type(row, 3) == SQLITE_NULL ? PEN_RANK_NONE : sqlite3_column_int(row, 3);
+}
+
+/* Continued by WHERE; ends with PICK_ORDER. */
+#define PICK_RANKS(picks)                                                                          \
+    "SELECT p.id, p.round, p.created, r.rank FROM " picks " p "                                    \
+    "JOIN candidates c ON c.round = p.round "                                                      \
+    "LEFT JOIN pick_ranks r ON r.pick = p.id AND r.candidate = c.id "
+#define PICK_ORDER " ORDER BY p.id, c.place"
+
+static GPtrArray *list_picks(PenStore *store, const char *text, const PenSqlValue *values,
+                             gsize n_values, GError **error)
+{
+    g_autoptr(GPtrArray) picks = g_ptr_array_new_with_free_func((GDestroyNotify)pen_pick_free);
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    if (!pen_sql_each(store->sql, text, values, n_values, add_rank, picks, error))
+        return NULL;
+    return g_steal_pointer(&picks);
+}
+
+PenPick *pen_store_get_pick(PenStore *store, gint64 round, GError **error)
+{
+    g_autoptr(GPtrArray) picks =
+        list_picks(store, PICK_RANKS("valid_picks") "WHERE p.round = ?" PICK_ORDER,
+                   PEN_SQL_VALUES(PEN_SQL_INT(round)), error);
+    if (!picks)
+        return NULL;
+    if (picks->len == 0) {
+        g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND,
+                    _("Round %d has no pick yet."), (int)round);
+        return NULL;
+    }
+    return g_ptr_array_steal_index(picks, 0);
+}
+
+GPtrArray *pen_store_list_picks(PenStore *store, gint64 style, gboolean only_new, GError **error)
+{
+    return list_picks(
+        store,
+        "WITH RECURSIVE ancestry (version) AS ("
+        "  SELECT current_version FROM styles WHERE id = ?1"
+        "  UNION SELECT v.parent FROM style_versions v JOIN ancestry a ON v.id = "
+        "a.version) " PICK_RANKS(
+            "valid_picks") "WHERE p.round IN (SELECT id FROM rounds WHERE style = ?1) "
+                           "AND (SELECT MIN(rank) < MAX(rank) FROM pick_ranks WHERE pick = p.id) "
+                           "AND NOT (?2 AND EXISTS ("
+                           "  SELECT 1 FROM run_picks u JOIN style_versions v ON v.run = u.run "
+                           "  WHERE u.pick = p.id AND v.id IN (SELECT version FROM "
+                           "ancestry)))" PICK_ORDER,
+        PEN_SQL_VALUES(PEN_SQL_INT(style), PEN_SQL_INT(only_new != FALSE)), error);
+}
+
+GPtrArray *pen_store_list_run_picks(PenStore *store, gint64 run, GError **error)
+{
+    return list_picks(
+        store,
+        PICK_RANKS("picks") "WHERE p.id IN (SELECT pick FROM run_picks WHERE run = ?)" PICK_ORDER,
+        PEN_SQL_VALUES(PEN_SQL_INT(run)), error);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <glib.h>
+
+#include "src/store/notation.h"
+#include "src/store/store.h"
+
+G_BEGIN_DECLS
+
+/*
+ * Picks: how the artist ranks a round's candidates. Picks are never changed: picking again adds a
+ * pick, and a round's valid pick is its latest that has not been undone (actions.h).
+ */
+typedef struct {
+    gint64 id;
+    gint64 round;
+    gint64 created;
+    int n;      /* candidates of the round */
+    int *ranks; /* by place; PEN_RANK_NONE: the candidate was not finished */
+} PenPick;
+
+PenPick *pen_pick_copy(const PenPick *pick);
+void pen_pick_free(PenPick *pick);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenPick, pen_pick_free)
+
+/*
+ * Records a pick: `ranks` has `n` numbers as in notation.h, one for each of the round's candidates.
+ * Candidates that are not complete are left out. INVALID if n is not the round's count, or if only
+ * unfinished candidates have the highest rank. When it returns, the pick is on disk. Returns the
+ * pick's id.
+ */
+gint64 pen_store_add_pick(PenStore *store, gint64 round, const int *ranks, int n, GError **error);
+
+/* The round's valid pick; NOT_FOUND if it has none. */
+PenPick *pen_store_get_pick(PenStore *store, gint64 round, GError **error);
+
+/*
+ * PenPick, oldest first: the valid picks that teach a style and prefer anything. With `only_new`
+ * only those that the current version has not learnt: no finished training run in its ancestry
+ * used them. (So after a return to an earlier version, what only the later ones learnt is new.)
+ */
+GPtrArray *pen_store_list_picks(PenStore *store, gint64 style, gboolean only_new, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "src/store/actions.h"
+#include "src/store/row.h"
+#include "src/store/store.h"
+#include "src/store/styles.h"
+
+G_BEGIN_DECLS
+
+/*
+ * Internal: what the store's chapters share. Functions that take a PenSql expect the caller to hold
+ * its lock, and, if they write, a transaction.
+ */
+struct _PenStore {
+    char *folder; /* absolute */
+    PenSql *sql;
+    char *session;  /* name of our session, once there is one (session.c) */
+    int session_fd; /* its locked file, or -1 */
+};
+
+/* schema.c: PRAGMA application_id of our databases, and the scripts that lead from version i to
+ * version i + 1; NULL at the end. */
+#define PEN_STORE_APPLICATION_ID 0x50654e43
+extern const char *const pen_store_migrations[];
+
+/* pen_store_open() with other migrations, for the tests. */
+PenStore *pen_store_open_with_migrations(const char *folder, const char *const *migrations,
+                                         GError **error);
+
+/*
+ * session.c: who is alive. A row of rounds or runs in state 'running' names the session that works
+ * on it. A session is a file that its process keeps locked, so it ends with the process, however
+ * that dies.
+ */
+gboolean pen_session_begin(PenStore *store, GError **error);
+/* In a transaction: rounds of dead sessions become failed, their training runs paused. */
+gboolean pen_session_recover(PenStore *store, GError **error);
+void pen_session_end(PenStore *store);
+
+/* files.c */
+gboolean pen_files_make_folder(const char *path, GError **error);
+/* Deletes a file (or NULL: nothing), after the commit that no longer names it. Should it stay, it
+ * is garbage to collect. */
+void pen_files_forget(PenStore *store, const char *relative);
+
+/* actions.c: adds a done action; of `action`, id, created and state are ignored. */
+gboolean pen_action_log(PenSql *sql, const PenAction *action, GError **error);
+
+/* styles.c: the style, or NOT_FOUND if it is deleted. */
+PenStyle *pen_style_get_living(PenSql *sql, gint64 style, GError **error);
+/* A new version with the content of its adapter file; becomes the current one. */
+gint64 pen_style_add_version(PenStore *store, gint64 style, gint64 parent, gint64 run,
+                             GBytes *adapter, GError **error);
+/* Renames, deletes (or restores) and sets the version, without logging. A name that a living style
+ * bears is varied ("Ink 2"). */
+gboolean pen_style_set_name(PenSql *sql, gint64 style, const char *name, GError **error);
+gboolean pen_style_set_deleted(PenSql *sql, gint64 style, gboolean deleted, GError **error);
+gboolean pen_style_set_version(PenSql *sql, gint64 style, gint64 version, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "src/store/rounds.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "src/store/files.h"
+#include "src/store/private.h"
+
+static const char *const state_names[] = { "running", "complete", "cancelled", "failed", NULL };
+static const char *const start_names[] = { "text", "picture", "selection", NULL };
+
+static const PenField round_fields[] = {
+    PEN_FIELD(PenRound, id, ID),
+    PEN_FIELD(PenRound, style, ID),
+    PEN_FIELD(PenRound, style_version, ID),
+    PEN_FIELD(PenRound, style_strength, REAL),
+    PEN_FIELD(PenRound, prompt, TEXT),
+    PEN_FIELD(PenRound, negative_prompt, OPTION),
+    PEN_FIELD(PenRound, model_path, TEXT),
+    PEN_FIELD(PenRound, model_name, TEXT),
+    PEN_FIELD(PenRound, model_hash, TEXT),
+    PEN_FIELD(PenRound, width, INT),
+    PEN_FIELD(PenRound, height, INT),
+    PEN_FIELD(PenRound, steps, INT),
+    PEN_FIELD(PenRound, guidance, REAL),
+    PEN_FIELD(PenRound, eta, REAL),
+    PEN_FIELD(PenRound, seed, UINT64),
+    PEN_FIELD(PenRound, sampler, TEXT),
+    PEN_FIELD(PenRound, prediction_type, TEXT),
+    PEN_FIELD(PenRound, device, OPTION),
+    PEN_FIELD(PenRound, precision, OPTION),
+    PEN_FIELD_NAMED(PenRound, start, start_names),
+    PEN_FIELD(PenRound, start_strength, REAL),
+    PEN_FIELD(PenRound, start_file, OPTION),
+    PEN_FIELD(PenRound, mask_file, OPTION),
+    PEN_FIELD(PenRound, created, TIME),
+    PEN_FIELD_NAMED(PenRound, state, state_names),
+};
+PEN_DEFINE_ROW(PenRound, pen_round, "rounds", N_("There is no round %s."), round_fields)
+
+static const PenField candidate_fields[] = {
+    PEN_FIELD(PenCandidate, id, ID),
+    PEN_FIELD(PenCandidate, round, ID),
+    PEN_FIELD(PenCandidate, place, INT),
+    PEN_FIELD(PenCandidate, seed, UINT64),
+    PEN_FIELD(PenCandidate, picture_file, OPTION),
+    PEN_FIELD(PenCandidate, trajectory_file, OPTION),
+    PEN_FIELD_NAMED(PenCandidate, state, state_names),
+};
+PEN_DEFINE_ROW(PenCandidate, pen_candidate, "candidates", N_("There is no candidate %s."),
+               candidate_fields)
+
+const char *pen_round_state_name(PenRoundState state)
+{
+    return pen_enum_name(state_names, (int)state);
+}
+
+static gboolean check_style(PenSql *sql, const PenRound *round, GError **error)
+{
+    if (!round->style)
+        return TRUE;
+    g_autoptr(PenStyle) style = pen_style_get_living(sql, round->style, error);
+    if (!style)
+        return FALSE;
+    if (g_strcmp0(style->model_hash, round->model_hash) == 0)
+        return TRUE;
+    g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
+                _("The style “%s” was made for another model (%s). Choose a style of this model, "
+                  "or make a new one."),
+                style->name, style->model_name);
+    return FALSE;
+}
+
+gint64 pen_store_begin_round(PenStore *store, const PenRound *round, const guint64 *seeds,
+                             guint n_candidates, GError **error)
+{
+    PenSql *sql = store->sql;
+    if (!g_utf8_validate(round->prompt ? round->prompt : "", -1, NULL) ||
+        !g_utf8_validate(round->negative_prompt ? round->negative_prompt : "", -1, NULL)) {
+        g_set_error_literal(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
+                            _("The prompt is not valid text (UTF-8)."));
+        return 0;
+    }
+    if (n_candidates == 0) {
+        g_set_error_literal(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
+                            _("A round needs at least one candidate."));
+        return 0;
+    }
+    PenRound entry = *round;
+    entry.created = g_get_real_time();
+    entry.state = PEN_ROUND_RUNNING;
+    entry.start_file = entry.mask_file = NULL;
+
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    if (!pen_sql_begin(&scope, sql, error) || !pen_session_begin(store, error) ||
+        !check_style(sql, &entry, error))
+        return 0;
+    gint64 id = pen_row_insert(sql, &pen_round_type, &entry, error);
+    if (!id || !pen_sql_run(sql, error, "UPDATE rounds SET session = ? WHERE id = ?",
+                            PEN_SQL_TEXT(store->session), PEN_SQL_INT(id)))
+        return 0;
+    for (guint i = 0; i < n_candidates; i++) {
+        PenCandidate candidate = {
+            .round = id, .place = (int)i, .seed = seeds[i], .state = PEN_ROUND_RUNNING
+        };
+        if (!pen_row_insert(sql, &pen_candidate_type, &candidate, error))
+            return 0;
+    }
+    return pen_sql_commit(&scope, error) ? id : 0;
+}
+
+gboolean pen_store_set_round_start(PenStore *store, gint64 round, GBytes *picture, GBytes *mask,
+                                   GError **error)
+{
+    g_autofree char *start = g_strdup_printf("rounds/%" G_GINT64_FORMAT "/start.png", round);
+    g_autofree char *where =
+        mask ? g_strdup_printf("rounds/%" G_GINT64_FORMAT "/mask.png", round) : NULL;
+
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    return pen_sql_begin(&scope, store->sql, error) &&
+           pen_sql_run(store->sql, error,
+                       "UPDATE rounds SET start_file = ?, mask_file = ? WHERE id = ?",
+                       PEN_SQL_TEXT(start), PEN_SQL_TEXT(where), PEN_SQL_INT(round)) &&
+           pen_row_changed(store->sql, &pen_round_type, round, error) &&
+           pen_store_write(store, start, picture, error) &&
+           (!mask || pen_store_write(store, where, mask, error)) && pen_sql_commit(&scope, error);
+}
+
+gboolean pen_store_finish_candidate(PenStore *store, gint64 round, int place, GBytes *picture,
+                                    GBytes *trajectory, GError **error)
+{
+    g_autofree char *stem = g_strdup_printf("rounds/%" G_GINT64_FORMAT "/%d", round, place);
+    g_autofree char *picture_file = g_strconcat(stem, ".png", NULL);
+    g_autofree char *trajectory_file = trajectory ? g_strconcat(stem, ".safetensors", NULL) : NULL;
+
+    /* The row is changed first: the write lock and the check come with it, and the commit, which
+     * makes it true, comes after the files. */
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    if (!pen_sql_begin(&scope, store->sql, error) ||
+        !pen_sql_run(store->sql, error,
+                     "UPDATE candidates SET picture_file = ?, trajectory_file = ?, "
+                     "state = 'complete' WHERE round = ? AND place = ? AND state = 'running'",
+                     PEN_SQL_TEXT(picture_file), PEN_SQL_TEXT(trajectory_file), PEN_SQL_INT(round),
+                     PEN_SQL_INT(place)))
+        return FALSE;
+    if (pen_sql_changes(store->sql) == 0) {
+        g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
+                    _("Candidate %d of that round is not being made."), place);
+        return FALSE;
+    }
+    return pen_store_write(store, picture_file, picture, error) &&
+           (!trajectory || pen_store_write(store, trajectory_file, trajectory, error)) &&
+           pen_sql_commit(&scope, error);
+}
+
+gboolean pen_store_end_round(PenStore *store, gint64 round, PenRoundState state, GError **error)
+{
+    PenSql *sql = store->sql;
+    const char *name = pen_round_state_name(state);
+    g_return_val_if_fail(name && state != PEN_ROUND_RUNNING, FALSE);
+
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    if (!pen_sql_begin(&scope, sql, error) ||
+        !pen_sql_run(sql, error, "UPDATE rounds SET state = ?, session = NULL WHERE id = ?",
+                     PEN_SQL_TEXT(name), PEN_SQL_INT(round)) ||
+        !pen_row_changed(sql, &pen_round_type, round, error) ||
+        !pen_sql_run(sql, error,
+                     "UPDATE candidates SET state = ? WHERE round = ? AND state = 'running'",
+                     PEN_SQL_TEXT(name), PEN_SQL_INT(round)))
+        return FALSE;
+    if (state == PEN_ROUND_COMPLETE && pen_sql_changes(sql) > 0) {
+        g_set_error_literal(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
+                            _("A round cannot be complete while candidates are missing."));
+        return FALSE;
+    }
+    return pen_sql_commit(&scope, error);
+}
+
+PenRound *pen_store_get_round(PenStore *store, gint64 round, GError **error)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    return pen_row_get(store->sql, &pen_round_type, round, error);
+}
+
+GPtrArray *pen_store_list_rounds(PenStore *store, gint64 style, int limit, GError **error)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    return pen_row_list(store->sql, &pen_round_type, error,
+                        "WHERE ?1 IS NULL OR style = ?1 ORDER BY id DESC LIMIT ?2",
+                        PEN_SQL_ID(style), PEN_SQL_INT(limit));
+}
+
+GPtrArray *pen_store_list_candidates(PenStore *store, gint64 round, GError **error)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    g_autoptr(GPtrArray) rows = pen_row_list(store->sql, &pen_candidate_type, error,
+                                             "WHERE round = ? ORDER BY place", PEN_SQL_INT(round));
+    /* Every round has candidates. */
+    if (rows && rows->len == 0) {
+        pen_row_set_not_found(&pen_round_type, round, error);
+        return NULL;
+    }
+    return g_steal_pointer(&rows);
+}
+
+static void add_text(sqlite3_stmt *row, gpointer data)
+{
+    g_strv_builder_add(data, (const char *)sqlite3_column_text(row, 0));
+}
+
+char **pen_store_list_prompts(PenStore *store, int limit, GError **error)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    if (!pen_sql_each(store->sql,
+                      "SELECT prompt FROM rounds WHERE prompt <> '' "
+                      "GROUP BY prompt ORDER BY MAX(id) DESC LIMIT ?",
+                      PEN_SQL_VALUES(PEN_SQL_INT(limit)), add_text, builder, error))
+        return NULL;
+    return g_strv_builder_end(builder);
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <glib.h>
+
+#include "src/store/store.h"
+
+G_BEGIN_DECLS
+
+/*
+ * Rounds: candidates of one prompt from one initial noise, to be picked from. A round is begun when
+ * its candidates start to be made and ended when that is over; each candidate becomes complete
+ * by itself, so what was finished before a cancel or a crash can still be picked.
+ */
+typedef enum {
+    PEN_ROUND_RUNNING,
+    PEN_ROUND_COMPLETE,
+    PEN_ROUND_CANCELLED,
+    PEN_ROUND_FAILED,
+} PenRoundState; /* of candidates, too */
+
+typedef enum {
+    PEN_START_TEXT,      /* noise alone */
+    PEN_START_PICTURE,   /* start_file, changed by start_strength */
+    PEN_START_SELECTION, /* the same, where mask_file is white */
+} PenStart;
+
+typedef struct {
+    gint64 id;
+    gint64 style;          /* that its picks teach; 0: none */
+    gint64 style_version;  /* that sampled it; 0: the bare model */
+    double style_strength; /* adapter scale that sampled it */
+    char *prompt;
+    char *negative_prompt; /* NULL: none */
+    char *model_path;
+    char *model_name;
+    char *model_hash;
+    int width, height; /* pixels */
+    int steps;
+    double guidance;
+    double eta;
+    guint64 seed; /* of the initial noise */
+    char *sampler;
+    char *prediction_type; /* "epsilon", "v_prediction" */
+    char *device;
+    char *precision; /* "f32", "f16" */
+    PenStart start;
+    double start_strength; /* 0 to 1 */
+    char *start_file;      /* relative; NULL: none */
+    char *mask_file;
+    gint64 created;
+    PenRoundState state;
+} PenRound;
+
+PenRound *pen_round_copy(const PenRound *round);
+void pen_round_free(PenRound *round);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenRound, pen_round_free)
+
+typedef struct {
+    gint64 id;
+    gint64 round;
+    int place; /* in the round, from 0 */
+    guint64 seed;
+    char *picture_file; /* relative; NULL until complete */
+    char *trajectory_file;
+    PenRoundState state;
+} PenCandidate;
+
+PenCandidate *pen_candidate_copy(const PenCandidate *candidate);
+void pen_candidate_free(PenCandidate *candidate);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenCandidate, pen_candidate_free)
+
+/* "running", "complete", "cancelled", "failed": not translated. */
+const char *pen_round_state_name(PenRoundState state);
+
+/*
+ * Records a round of `n_candidates` candidates with the given seeds, all running. Of `round`,
+ * id, created, state, start_file and mask_file are ignored. A style must be living and made for
+ * the same model (INVALID). Returns the round's id.
+ */
+gint64 pen_store_begin_round(PenStore *store, const PenRound *round, const guint64 *seeds,
+                             guint n_candidates, GError **error);
+
+/* Keeps the picture (PNG) that a round starts from, and the mask or NULL. */
+gboolean pen_store_set_round_start(PenStore *store, gint64 round, GBytes *picture, GBytes *mask,
+                                   GError **error);
+
+/*
+ * Writes a candidate's picture (PNG) and trajectory (safetensors; may be NULL), and marks it
+ * complete. INVALID unless it was running.
+ */
+gboolean pen_store_finish_candidate(PenStore *store, gint64 round, int place, GBytes *picture,
+                                    GBytes *trajectory, GError **error);
+
+/*
+ * Ends a round. COMPLETE needs all candidates complete (INVALID); with CANCELLED and FAILED the
+ * unfinished candidates get that state.
+ */
+gboolean pen_store_end_round(PenStore *store, gint64 round, PenRoundState state, GError **error);
+
+PenRound *pen_store_get_round(PenStore *store, gint64 round, GError **error);
+/* PenRound, latest first, at most `limit`; of one style, or with 0 all. */
+GPtrArray *pen_store_list_rounds(PenStore *store, gint64 style, int limit, GError **error);
+/* PenCandidate, by place. */
+GPtrArray *pen_store_list_candidates(PenStore *store, gint64 round, GError **error);
+
+/* The different prompts of past rounds, the latest used first, at most `limit`. g_strfreev(). */
+char **pen_store_list_prompts(PenStore *store, int limit, GError **error);
+
+G_END_DECLS

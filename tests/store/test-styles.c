@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "tests/store/fixture.h"
+
+typedef struct {
+    char *folder;
+    PenStore *store;
+} Fixture;
+
+static void set_up(Fixture *fixture, gconstpointer data)
+{
+    fixture->folder = fixture_folder();
+    fixture->store = fixture_open(fixture->folder);
+}
+
+static void tear_down(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    pen_store_check(fixture->store, &error);
+    g_assert_no_error(error);
+    pen_store_close(fixture->store);
+    fixture_remove(fixture->folder);
+    g_free(fixture->folder);
+}
+
+static void assert_name(PenStore *store, gint64 style, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenStyle) row = pen_store_get_style(store, style, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(row->name, ==, name);
+}
+
+static void assert_number(PenStore *store, gint64 style, int number)
+{
+    g_autoptr(PenStyle) row = pen_store_get_style(store, style, NULL);
+    g_assert_cmpint(row->current_number, ==, number);
+}
+
+/* The living styles' names, joined. */
+static void assert_living(PenStore *store, const char *names)
+{
+    g_autoptr(GPtrArray) styles = pen_store_list_styles(store, FALSE, NULL);
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < styles->len; i++)
+        g_string_append_printf(text, "%s%s", i ? ", " : "", ((PenStyle *)styles->pdata[i])->name);
+    g_assert_cmpstr(text->str, ==, names);
+}
+
+static void test_create(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    gint64 ink = fixture_style(fixture->store, "  Ink ");
+    g_autoptr(PenStyle) row = pen_store_get_style(fixture->store, ink, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(row->id, ==, ink);
+    g_assert_cmpstr(row->name, ==, "Ink");
+    g_assert_cmpstr(row->model_hash, ==, "hash");
+    g_assert_cmpstr(row->model_name, ==, "Model");
+    g_assert_cmpint(row->rank, ==, 4);
+    g_assert_cmpfloat(row->strength, ==, 1);
+    g_assert_cmpint(row->deleted, ==, 0);
+    g_assert_cmpint(row->current_version, ==, 0);
+    g_assert_cmpint(row->current_number, ==, 0);
+    g_assert_true(g_uuid_string_is_valid(row->uuid));
+    g_assert_cmpint(ABS(g_get_real_time() - row->created), <, 60 * G_USEC_PER_SEC);
+
+    g_autoptr(PenStyle) copy = pen_style_copy(row);
+    g_assert_true(copy->name != row->name);
+    g_assert_cmpstr(copy->name, ==, row->name);
+    g_assert_null(pen_style_copy(NULL));
+
+    g_autoptr(PenStyle) found = pen_store_find_style(fixture->store, "iNK", &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(found->id, ==, ink);
+    g_assert_null(pen_store_find_style(fixture->store, "Oil", &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+    g_assert_null(pen_store_get_style(fixture->store, 99, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
+    g_assert_cmpstr(error->message, ==, "There is no style 99.");
+}
+
+static void test_names(Fixture *fixture, gconstpointer data)
+{
+    static const char *const bad[] = { "", "  ", "a\nb", "a\x7f", "\xff\xfe" };
+    static const char *const taken[] = { "straße", "STRASSE", "Strasse", " straße " };
+    g_autoptr(GError) error = NULL;
+    g_autofree char *longest = g_strnfill(PEN_STYLE_NAME_MAX, 'x');
+    g_autofree char *too_long = g_strnfill(PEN_STYLE_NAME_MAX + 1, 'y');
+
+    fixture_style(fixture->store, "Straße");
+    fixture_style(fixture->store, "墨絵");
+    fixture_style(fixture->store, "Ink “fine”, 50% ' \" ;");
+    fixture_style(fixture->store, longest);
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_assert_cmpint(pen_store_create_style(fixture->store, bad[i], "h", "M", 4, &error), ==, 0);
+        g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
+        g_clear_error(&error);
+    }
+    g_assert_cmpint(pen_store_create_style(fixture->store, too_long, "h", "M", 4, &error), ==, 0);
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
+    g_clear_error(&error);
+    for (gsize i = 0; i < G_N_ELEMENTS(taken); i++) {
+        g_assert_cmpint(pen_store_create_style(fixture->store, taken[i], "h", "M", 4, &error), ==,
+                        0);
+        g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NAME_TAKEN);
+        g_clear_error(&error);
+    }
+    /* Composed and decomposed are the same name. */
+    fixture_style(fixture->store, "Caf\xc3\xa9");
+    g_assert_cmpint(pen_store_create_style(fixture->store, "Cafe\xcc\x81", "h", "M", 4, &error), ==,
+                    0);
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NAME_TAKEN);
+    g_clear_error(&error);
+    /* A style without a model or with a senseless rank is refused. */
+    g_assert_cmpint(pen_store_create_style(fixture->store, "A", NULL, "M", 4, &error), ==, 0);
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
+    g_clear_error(&error);
+    g_assert_cmpint(pen_store_create_style(fixture->store, "A", "h", "M", 0, &error), ==, 0);
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
+}
+
+static void test_rename(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    gint64 ink = fixture_style(fixture->store, "Ink");
+    fixture_style(fixture->store, "Oil");
+
+    g_assert_false(pen_store_rename_style(fixture->store, ink, "OIL", &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NAME_TAKEN);
+    g_clear_error(&error);
+    g_assert_false(pen_store_rename_style(fixture->store, 99, "New", &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+    /* Only the case changes: not taken by itself. */
+    g_assert_true(pen_store_rename_style(fixture->store, ink, "INK", &error));
+    assert_name(fixture->store, ink, "INK");
+    g_assert_true(pen_store_rename_style(fixture->store, ink, "Tusche", &error));
+    g_assert_no_error(error);
+    assert_living(fixture->store, "Oil, Tusche");
+    /* Renaming to the same name is no action. */
+    g_assert_true(pen_store_rename_style(fixture->store, ink, "Tusche", &error));
+    g_autoptr(GPtrArray) actions = pen_store_list_actions(fixture->store, 10, &error);
+    g_assert_cmpuint(actions->len, ==, 2);
+
+    g_autoptr(PenAction) undone = pen_store_undo(fixture->store, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(undone->kind, ==, PEN_ACTION_RENAME);
+    g_assert_cmpint(undone->state, ==, PEN_ACTION_UNDONE);
+    g_assert_cmpint(undone->style, ==, ink);
+    g_assert_cmpstr(undone->old_name, ==, "INK");
+    g_assert_cmpstr(undone->new_name, ==, "Tusche");
+    g_assert_cmpstr(undone->style_name, ==, "INK");
+    assert_name(fixture->store, ink, "INK");
+
+    /* Its old name is taken now: it gets a free one, and redoing gives the new name back. */
+    fixture_style(fixture->store, "Ink 2");
+    g_autoptr(PenAction) redone = pen_store_redo(fixture->store, &error);
+    g_assert_no_error(error);
+    assert_name(fixture->store, ink, "Tusche");
+    fixture_style(fixture->store, "ink");
+    g_autoptr(PenAction) varied = pen_store_undo(fixture->store, &error);
+    g_assert_cmpstr(varied->style_name, ==, "INK 3");
+    assert_living(fixture->store, "ink, Ink 2, INK 3, Oil");
+}
+
+static void test_delete(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    gint64 ink = fixture_style(fixture->store, "Ink");
+
+    g_assert_true(pen_store_delete_style(fixture->store, ink, &error));
+    g_assert_true(pen_store_delete_style(fixture->store, ink, &error)); /* no second action */
+    assert_living(fixture->store, "");
+    g_autoptr(GPtrArray) deleted = pen_store_list_styles(fixture->store, TRUE, &error);
+    g_assert_cmpuint(deleted->len, ==, 1);
+    g_assert_null(pen_store_find_style(fixture->store, "Ink", &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+    g_assert_false(pen_store_rename_style(fixture->store, ink, "New", &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+
+    gint64 second = fixture_style(fixture->store, "ink");
+    g_autoptr(PenAction) undone = pen_store_undo(fixture->store, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(undone->kind, ==, PEN_ACTION_DELETE);
+    g_assert_cmpstr(undone->style_name, ==, "Ink 2");
+    assert_living(fixture->store, "ink, Ink 2");
+    g_autoptr(PenAction) redone = pen_store_redo(fixture->store, &error);
+    g_assert_no_error(error);
+    assert_living(fixture->store, "ink");
+
+    g_assert_true(pen_store_restore_style(fixture->store, ink, &error));
+    g_assert_true(pen_store_delete_style(fixture->store, second, &error));
+    assert_living(fixture->store, "Ink 2");
+    g_assert_false(pen_store_delete_style(fixture->store, 99, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+
+    /* All the way back, and all the way forth. */
+    for (int i = 0; i < 3; i++) {
+        g_autoptr(PenAction) action = pen_store_undo(fixture->store, &error);
+        g_assert_no_error(error);
+    }
+    g_assert_null(pen_store_undo(fixture->store, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING);
+    g_clear_error(&error);
+    assert_living(fixture->store, "ink, Ink 2");
+    for (int i = 0; i < 3; i++) {
+        g_autoptr(PenAction) action = pen_store_redo(fixture->store, &error);
+        g_assert_no_error(error);
+    }
+    g_assert_null(pen_store_redo(fixture->store, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING);
+    assert_living(fixture->store, "Ink 2");
+}
+
+static void test_new_action_ends_redo(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    gint64 style = fixture_style(fixture->store, "A");
+    g_assert_true(pen_store_rename_style(fixture->store, style, "B", &error));
+    g_autoptr(PenAction) undone = pen_store_undo(fixture->store, &error);
+    g_assert_true(pen_store_rename_style(fixture->store, style, "C", &error));
+    g_assert_null(pen_store_redo(fixture->store, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING);
+    assert_name(fixture->store, style, "C");
+    g_autoptr(PenAction) again = pen_store_undo(fixture->store, NULL);
+    assert_name(fixture->store, style, "A");
+}
+
+static void test_versions(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    PenStore *store = fixture->store;
+    gint64 ink = fixture_style(store, "Ink");
+    gint64 oil = fixture_style(store, "Oil");
+    g_autoptr(GBytes) first = fixture_content(1);
+    g_autoptr(GBytes) second = fixture_content(2);
+
+    gint64 v1 = pen_store_add_style_version(store, ink, first, &error);
+    g_assert_no_error(error);
+    gint64 v2 = pen_store_add_style_version(store, ink, second, &error);
+    g_assert_no_error(error);
+    g_autoptr(GPtrArray) versions = pen_store_list_style_versions(store, ink, &error);
+    g_assert_cmpuint(versions->len, ==, 2);
+    const PenStyleVersion *one = versions->pdata[0], *two = versions->pdata[1];
+    g_assert_cmpint(one->id, ==, v1);
+    g_assert_cmpint(one->number, ==, 1);
+    g_assert_cmpint(one->parent, ==, 0);
+    g_assert_cmpint(two->id, ==, v2);
+    g_assert_cmpint(two->number, ==, 2);
+    g_assert_cmpint(two->parent, ==, v1);
+    g_assert_true(g_str_has_suffix(two->adapter_file, "/v2.safetensors"));
+    g_autoptr(GBytes) read = pen_store_read(store, two->adapter_file, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_bytes_equal(read, second));
+    assert_number(store, ink, 2);
+
+    /* Back to the first; the next one descends from it, and numbers go on. */
+    g_assert_true(pen_store_set_style_version(store, ink, v1, &error));
+    assert_number(store, ink, 1);
+    gint64 v3 = pen_store_add_style_version(store, ink, second, &error);
+    g_autoptr(PenStyleVersion) three = pen_store_get_style_version(store, v3, &error);
+    g_assert_cmpint(three->number, ==, 3);
+    g_assert_cmpint(three->parent, ==, v1);
+    g_assert_true(pen_store_set_style_version(store, ink, 0, &error));
+    assert_number(store, ink, 0);
+
+    /* 2 -> 1 -> 3 -> 0, backwards. */
+    static const int numbers[] = { 3, 1, 2, 1, 0 };
+    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        g_autoptr(PenAction) action = pen_store_undo(store, &error);
+        g_assert_no_error(error);
+        g_assert_cmpint(action->kind, ==, PEN_ACTION_VERSION);
+        assert_number(store, ink, numbers[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        g_autoptr(PenAction) action = pen_store_redo(store, &error);
+        g_assert_no_error(error);
+    }
+    assert_number(store, ink, 2);
+
+    g_assert_false(pen_store_set_style_version(store, oil, v1, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
+    g_clear_error(&error);
+    g_assert_false(pen_store_set_style_version(store, ink, 99, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
+}
+
+static void test_duplicate(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    PenStore *store = fixture->store;
+    gint64 ink = fixture_style(store, "Ink");
+    gint64 bare = pen_store_duplicate_style(store, ink, "Bare", &error);
+    g_assert_no_error(error);
+    assert_number(store, bare, 0);
+
+    g_autoptr(GBytes) content = fixture_content(1);
+    gint64 version = pen_store_add_style_version(store, ink, content, &error);
+    version = pen_store_add_style_version(store, ink, content, &error);
+    g_assert_true(pen_store_set_style_strength(store, ink, 0.75, &error));
+    gint64 copy = pen_store_duplicate_style(store, ink, NULL, &error);
+    g_assert_no_error(error);
+    g_autoptr(PenStyle) row = pen_store_get_style(store, copy, &error);
+    g_assert_cmpstr(row->name, ==, "Ink 2");
+    g_assert_cmpfloat(row->strength, ==, 0.75);
+    g_assert_cmpint(row->current_number, ==, 1);
+    g_autoptr(PenStyleVersion) first =
+        pen_store_get_style_version(store, row->current_version, &error);
+    g_assert_cmpint(first->parent, ==, version);
+    g_autoptr(GBytes) read = pen_store_read(store, first->adapter_file, &error);
+    g_assert_true(g_bytes_equal(read, content));
+
+    g_assert_cmpint(pen_store_duplicate_style(store, ink, "bare", &error), ==, 0);
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NAME_TAKEN);
+    g_clear_error(&error);
+    g_assert_cmpint(pen_store_duplicate_style(store, 99, NULL, &error), ==, 0);
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+    g_assert_false(pen_store_set_style_strength(store, ink, 0.0 / 0.0, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
+    assert_living(store, "Bare, Ink, Ink 2");
+}
+
+/* What is written stays after closing. */
+static void test_reopen(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    gint64 ink = fixture_style(fixture->store, "Ink");
+    g_assert_true(pen_store_rename_style(fixture->store, ink, "Tusche", &error));
+    pen_store_close(fixture->store);
+    fixture->store = fixture_open(fixture->folder);
+    assert_living(fixture->store, "Tusche");
+    g_autoptr(PenAction) undone = pen_store_undo(fixture->store, &error);
+    g_assert_no_error(error);
+    assert_living(fixture->store, "Ink");
+}
+
+#define ADD(name, func) g_test_add("/store/" name, Fixture, NULL, set_up, func, tear_down)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("styles/create", test_create);
+    ADD("styles/names", test_names);
+    ADD("styles/rename", test_rename);
+    ADD("styles/delete", test_delete);
+    ADD("styles/new-action-ends-redo", test_new_action_ends_redo);
+    ADD("styles/versions", test_versions);
+    ADD("styles/duplicate", test_duplicate);
+    ADD("styles/reopen", test_reopen);
+    return g_test_run();
+}

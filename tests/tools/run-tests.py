@@ -95,7 +95,7 @@ def main():
             good, bad, left = count(entry)
             passed += good
             skipped += left
-            failed += ["%s%s: %s" % (entry["name"], suffix, case) for case in bad]
+            failed += ["%s%s: %s" % (entry["name"].split(" / ")[-1], suffix, case) for case in bad]
     if args.names and not known:
         print("no test or suite is called %s" % " or ".join(args.names))
     if failed:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The compute kernels as SPIR-V modules, embedded in the program. Each line of shaders/variants.txt is
-// one module, found here by its name. The modules are constants: nothing to free.
+// The compute kernels as SPIR-V modules, embedded in the program. Each line of shaders/variants.txt
+// is one module, found here by its name. The modules are constants: nothing to free.
 #pragma once
 
 #include <stddef.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Checks the checker: every GPU test relies on the Khronos validation layer being loaded by its
-// environment, with synchronisation validation of what shaders access. A dispatch that reads the range
-// of a buffer that another has written must be reported without a barrier between them; it must not be
-// reported with one, nor when it reads another range.
+// environment, with synchronisation validation of what shaders access. A dispatch that reads the
+// range of a buffer that another has written must be reported without a barrier between them; it
+// must not be reported with one, nor when it reads another range.
 #include <glib.h>
 #include <volk.h>
 
@@ -28,10 +28,9 @@ typedef struct {
     GString *messages; // the names of the rules that were broken
 } Gpu;
 
-static VKAPI_ATTR VkBool32 VKAPI_CALL
-collect_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
-                VkDebugUtilsMessageTypeFlagsEXT type,
-                const VkDebugUtilsMessengerCallbackDataEXT *message, void *user_data)
+static VKAPI_ATTR VkBool32 VKAPI_CALL collect_message(
+    VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageTypeFlagsEXT type,
+    const VkDebugUtilsMessengerCallbackDataEXT *message, void *user_data)
 {
     g_test_message("%s", message->pMessage);
     g_string_append_printf(user_data, "%s\n", message->pMessageIdName);
@@ -168,8 +167,8 @@ static void make_pipeline(Gpu *gpu)
         .layout = gpu->layout,
     };
     check(vkCreateShaderModule(gpu->device, &module, NULL, &pipeline.stage.module));
-    check(vkCreateComputePipelines(gpu->device, VK_NULL_HANDLE, 1, &pipeline, NULL,
-                                   &gpu->pipeline));
+    check(
+        vkCreateComputePipelines(gpu->device, VK_NULL_HANDLE, 1, &pipeline, NULL, &gpu->pipeline));
     vkDestroyShaderModule(gpu->device, pipeline.stage.module, NULL);
 }
 
@@ -202,8 +201,8 @@ static void dispatch(Gpu *gpu, VkDescriptorSet set, VkDeviceSize source, VkDevic
         .pBufferInfo = ranges,
     };
     vkUpdateDescriptorSets(gpu->device, 1, &write, 0, NULL);
-    vkCmdBindDescriptorSets(gpu->commands, VK_PIPELINE_BIND_POINT_COMPUTE, gpu->layout, 0, 1,
-                            &set, 0, NULL);
+    vkCmdBindDescriptorSets(gpu->commands, VK_PIPELINE_BIND_POINT_COMPUTE, gpu->layout, 0, 1, &set,
+                            0, NULL);
     vkCmdDispatch(gpu->commands, 1, 1, 1);
 }
 

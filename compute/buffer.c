@@ -17,8 +17,7 @@ static void out_of_memory(PenDevice *device, guint64 size, const char *purpose, 
                 device->info->name, purpose, need, free_now);
 }
 
-/* What may still be allocated: the caller's cap, or what the driver grants now. */
-static guint64 memory_left(PenDevice *device)
+guint64 pen_device_memory_left(PenDevice *device)
 {
     if (device->budget)
         return device->budget > device->allocated ? device->budget - device->allocated : 0;
@@ -39,7 +38,7 @@ gboolean pen_buffer_init(PenDevice *device, PenBuffer *buffer, guint64 size, Pen
 {
     *buffer = (PenBuffer){.size = MAX(size, 64), .use = use};
     if (use == PEN_BUFFER_DEVICE) {
-        guint64 left = memory_left(device);
+        guint64 left = pen_device_memory_left(device);
         if (buffer->size > left) {
             out_of_memory(device, buffer->size, purpose, left, error);
             return FALSE;
@@ -73,7 +72,7 @@ gboolean pen_buffer_init(PenDevice *device, PenBuffer *buffer, guint64 size, Pen
     VkResult result = vmaCreateBuffer(device->allocator, &create, &allocation, &buffer->buffer,
                                       &buffer->allocation, &info);
     if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY) {
-        out_of_memory(device, buffer->size, purpose, memory_left(device), error);
+        out_of_memory(device, buffer->size, purpose, pen_device_memory_left(device), error);
         return FALSE;
     }
     if (result != VK_SUCCESS)

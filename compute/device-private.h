@@ -3,7 +3,6 @@
 
 /* The inside of a device, for compute/ alone: Vulkan handles, buffers, pipelines. */
 
-#define VK_NO_PROTOTYPES
 #include <volk.h>
 
 #include <vk_mem_alloc.h>

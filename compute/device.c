@@ -457,6 +457,10 @@ PenDevice *pen_device_open(const char *wanted, GError **error)
     self->physical = physical[chosen];
     if (!make_device(self, error))
         return NULL;
+    const char *budget = g_getenv("PENCHANT_MEMORY_BUDGET");
+    guint64 mebibytes;
+    if (budget && g_ascii_string_to_unsigned(budget, 10, 1, G_MAXUINT32, &mebibytes, NULL))
+        self->budget = mebibytes << 20;
     return g_steal_pointer(&self);
 }
 

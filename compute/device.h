@@ -8,6 +8,8 @@
  * part of the name), else the first of discrete, integrated, virtual, software. A device needs
  * Vulkan 1.2, push descriptors and a compute queue.
  *
+ * PENCHANT_MEMORY_BUDGET caps the device memory to use, in MiB (pen_device_set_budget).
+ *
  * PENCHANT_VALIDATION=1 turns the Khronos validation layer with synchronisation validation on and
  * ends the program at its first message (tests).
  *
@@ -76,6 +78,9 @@ const PenDeviceInfo *pen_device_info(PenDevice *device);
 guint64 pen_device_allocated(PenDevice *device);
 guint64 pen_device_peak(PenDevice *device);
 void pen_device_reset_peak(PenDevice *device);
+
+/* Bytes that can still be allocated: of the cap, or what the driver grants now. */
+guint64 pen_device_memory_left(PenDevice *device);
 
 /* A cap in bytes on what plans and parameters may take (0: the driver's budget). */
 void pen_device_set_budget(PenDevice *device, guint64 bytes);

@@ -361,10 +361,12 @@ static void set_kohya_metadata(PenSafetensorsWriter *writer, const PenAdapter *a
     pen_safetensors_writer_set_metadata(writer, "ss_network_alpha", same_alpha ? alpha : "Dynamic");
 }
 
-gboolean pen_adapter_write(const PenAdapter *adapter, const char *file, PenAdapterFormat format,
-                           PenSafetensorType type, const PenAdapterInfo *info, GError **error)
+// The file's tensors and metadata; `name` is the file's for messages.
+static PenSafetensorsWriter *make_writer(const PenAdapter *adapter, const char *name,
+                                         PenAdapterFormat format, PenSafetensorType type,
+                                         const PenAdapterInfo *info, GError **error)
 {
-    g_return_val_if_fail(adapter->layers->len > 0, FALSE);
+    g_return_val_if_fail(adapter->layers->len > 0, NULL);
     gboolean kohya = format == PEN_ADAPTER_KOHYA;
     g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
 
@@ -384,13 +386,12 @@ gboolean pen_adapter_write(const PenAdapter *adapter, const char *file, PenAdapt
             up[k] *= scale;
         if (!fits(layer->down, layer->rank * layer->n_in, type) || !fits(up, n_up, type) ||
             !isfinite(layer->alpha)) {
-            g_autofree char *name = g_filename_display_name(file);
             g_set_error(
                 error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_INVALID,
                 _("“%s” cannot be written: layer “%s” holds numbers that are not finite or too "
                   "large for %s."),
                 name, layer->path, pen_safetensor_type_name(type));
-            return FALSE;
+            return NULL;
         }
 
         g_autofree char *flat = flatten(layer->path);
@@ -408,5 +409,21 @@ gboolean pen_adapter_write(const PenAdapter *adapter, const char *file, PenAdapt
                                               &layer->alpha);
         }
     }
-    return pen_safetensors_writer_save(writer, file, error);
+    return g_steal_pointer(&writer);
+}
+
+gboolean pen_adapter_write(const PenAdapter *adapter, const char *file, PenAdapterFormat format,
+                           PenSafetensorType type, const PenAdapterInfo *info, GError **error)
+{
+    g_autofree char *name = g_filename_display_name(file);
+    g_autoptr(PenSafetensorsWriter) writer = make_writer(adapter, name, format, type, info, error);
+    return writer && pen_safetensors_writer_save(writer, file, error);
+}
+
+GBytes *pen_adapter_to_bytes(const PenAdapter *adapter, PenAdapterFormat format,
+                             PenSafetensorType type, const PenAdapterInfo *info, GError **error)
+{
+    g_autoptr(PenSafetensorsWriter) writer =
+        make_writer(adapter, "safetensors", format, type, info, error);
+    return writer ? pen_safetensors_writer_to_bytes(writer, error) : NULL;
 }

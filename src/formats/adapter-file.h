@@ -78,4 +78,8 @@ typedef struct {
 gboolean pen_adapter_write(const PenAdapter *adapter, const char *file, PenAdapterFormat format,
                            PenSafetensorType type, const PenAdapterInfo *info, GError **error);
 
+// The same as bytes, for who stores them himself.
+GBytes *pen_adapter_to_bytes(const PenAdapter *adapter, PenAdapterFormat format,
+                             PenSafetensorType type, const PenAdapterInfo *info, GError **error);
+
 G_END_DECLS

@@ -15,6 +15,7 @@ struct _PenFileWriter {
     char *path;
     char *temporary; // NULL once renamed
     FILE *stream;    // NULL once closed
+    GByteArray *memory; // in place of a file
 };
 
 // `code` is an errno value; `format` has one %s for the file's name and one for the reason.
@@ -82,6 +83,18 @@ PenFileWriter *pen_file_writer_new(const char *path, GError **error)
     return g_steal_pointer(&writer);
 }
 
+PenFileWriter *pen_file_writer_new_in_memory(void)
+{
+    PenFileWriter *writer = g_new0(PenFileWriter, 1);
+    writer->memory = g_byte_array_new();
+    return writer;
+}
+
+GBytes *pen_file_writer_steal(PenFileWriter *writer)
+{
+    return g_byte_array_free_to_bytes(g_steal_pointer(&writer->memory));
+}
+
 static gboolean write_failed(PenFileWriter *writer, int code, GError **error)
 {
     if (code == ENOSPC || code == EDQUOT)
@@ -96,6 +109,10 @@ static gboolean write_failed(PenFileWriter *writer, int code, GError **error)
 
 gboolean pen_file_writer_write(PenFileWriter *writer, const void *data, gsize size, GError **error)
 {
+    if (writer->memory) {
+        g_byte_array_append(writer->memory, data, (guint)size);
+        return TRUE;
+    }
     if (size > 0 && fwrite(data, 1, size, writer->stream) != size)
         return write_failed(writer, errno, error);
     return TRUE;
@@ -131,6 +148,8 @@ void pen_file_writer_free(PenFileWriter *writer)
         fclose(writer->stream);
     if (writer->temporary)
         g_unlink(writer->temporary);
+    if (writer->memory)
+        g_byte_array_unref(writer->memory);
     g_free(writer->temporary);
     g_free(writer->path);
     g_free(writer);

@@ -28,6 +28,9 @@ GBytes *pen_file_map(const char *path, guint64 max_size, GError **error);
 typedef struct _PenFileWriter PenFileWriter;
 
 PenFileWriter *pen_file_writer_new(const char *path, GError **error);
+// The same for a file that is only wanted in memory: pen_file_writer_steal() in place of a commit.
+PenFileWriter *pen_file_writer_new_in_memory(void);
+GBytes *pen_file_writer_steal(PenFileWriter *writer);
 gboolean pen_file_writer_write(PenFileWriter *writer, const void *data, gsize size, GError **error);
 gboolean pen_file_writer_commit(PenFileWriter *writer, GError **error);
 void pen_file_writer_free(PenFileWriter *writer);

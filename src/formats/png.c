@@ -86,16 +86,13 @@ static gboolean write_png(State *state, const guint8 *pixels, guint width, guint
     return TRUE;
 }
 
-gboolean pen_png_write(const char *path, const guint8 *pixels, guint width, guint height,
-                       guint channels, gsize stride, const PenPngText *texts, gsize n_texts,
-                       GError **error)
+// Writes the picture into `file`; `name` is the file's for messages.
+static gboolean write_picture(PenFileWriter *file, const char *name, const guint8 *pixels,
+                              guint width, guint height, guint channels, gsize stride,
+                              const PenPngText *texts, gsize n_texts, GError **error)
 {
     g_return_val_if_fail(channels == 3 || channels == 4, FALSE);
-    State state = { 0 };
-    state.file = pen_file_writer_new(path, error);
-    if (!state.file)
-        return FALSE;
-
+    State state = { .file = file };
     g_autofree png_text *chunks = g_new0(png_text, n_texts + 1);
     g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
     for (gsize i = 0; i < n_texts; i++) {
@@ -111,14 +108,11 @@ gboolean pen_png_write(const char *path, const guint8 *pixels, guint width, guin
 
     state.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &state, on_error, on_warning);
     state.info = state.png ? png_create_info_struct(state.png) : NULL;
-    gboolean written = state.info &&
-                       write_png(&state, pixels, width, height, channels,
-                                 stride ? stride : (gsize)width * channels, chunks, n_texts) &&
-                       pen_file_writer_commit(state.file, &state.error);
+    gboolean written =
+        state.info && write_png(&state, pixels, width, height, channels,
+                                stride ? stride : (gsize)width * channels, chunks, n_texts);
     png_destroy_write_struct(&state.png, &state.info);
-    pen_file_writer_free(state.file);
     if (!written) {
-        g_autofree char *name = g_filename_display_name(path);
         if (state.error && state.error->domain == G_FILE_ERROR)
             g_propagate_error(error, g_steal_pointer(&state.error));
         else
@@ -128,6 +122,28 @@ gboolean pen_png_write(const char *path, const guint8 *pixels, guint width, guin
         g_clear_error(&state.error);
     }
     return written;
+}
+
+gboolean pen_png_write(const char *path, const guint8 *pixels, guint width, guint height,
+                       guint channels, gsize stride, const PenPngText *texts, gsize n_texts,
+                       GError **error)
+{
+    g_autoptr(PenFileWriter) file = pen_file_writer_new(path, error);
+    g_autofree char *name = g_filename_display_name(path);
+    return file &&
+           write_picture(file, name, pixels, width, height, channels, stride, texts, n_texts,
+                         error) &&
+           pen_file_writer_commit(file, error);
+}
+
+GBytes *pen_png_to_bytes(const guint8 *pixels, guint width, guint height, guint channels,
+                         gsize stride, const PenPngText *texts, gsize n_texts, GError **error)
+{
+    g_autoptr(PenFileWriter) file = pen_file_writer_new_in_memory();
+    return write_picture(file, "PNG", pixels, width, height, channels, stride, texts, n_texts,
+                         error)
+               ? pen_file_writer_steal(file)
+               : NULL;
 }
 
 // ------------------------------------------------------------------ reading

@@ -28,6 +28,10 @@ gboolean pen_png_write(const char *path, const guint8 *pixels, guint width, guin
                        guint channels, gsize stride, const PenPngText *texts, gsize n_texts,
                        GError **error);
 
+// The same as bytes, for who stores them himself.
+GBytes *pen_png_to_bytes(const guint8 *pixels, guint width, guint height, guint channels,
+                         gsize stride, const PenPngText *texts, gsize n_texts, GError **error);
+
 // Reads a PNG of any kind as 8-bit RGBA. At most 64 million pixels. Damaged files are an error.
 PenPng *pen_png_read(const char *path, GError **error);
 

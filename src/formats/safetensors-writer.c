@@ -174,17 +174,18 @@ static GString *make_header(const PenSafetensorsWriter *writer)
     return json;
 }
 
-gboolean pen_safetensors_writer_save(PenSafetensorsWriter *writer, const char *path, GError **error)
+// Writes all into `file`; `name` is the file's for messages.
+static gboolean write_all(PenSafetensorsWriter *writer, PenFileWriter *file, const char *name,
+                          GError **error)
 {
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GPtrArray) order = g_ptr_array_new();
     for (guint i = 0; i < writer->entries->len; i++) {
         Entry *entry = writer->entries->pdata[i];
         if (!g_hash_table_add(names, entry->name) || strcmp(entry->name, "__metadata__") == 0) {
-            g_autofree char *file = g_filename_display_name(path);
             g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_INVALID,
                         _("“%s” cannot be written: the tensor name “%s” cannot be used twice."),
-                        file, entry->name);
+                        name, entry->name);
             return FALSE;
         }
         g_ptr_array_add(order, entry);
@@ -198,10 +199,9 @@ gboolean pen_safetensors_writer_save(PenSafetensorsWriter *writer, const char *p
         offset += g_bytes_get_size(entry->data);
     }
 
-    g_autoptr(PenFileWriter) file = pen_file_writer_new(path, error);
     g_autoptr(GString) header = make_header(writer);
     guint64 header_size = GUINT64_TO_LE(header->len);
-    if (!file || !pen_file_writer_write(file, &header_size, sizeof header_size, error) ||
+    if (!pen_file_writer_write(file, &header_size, sizeof header_size, error) ||
         !pen_file_writer_write(file, header->str, header->len, error))
         return FALSE;
     for (guint i = 0; i < order->len; i++) {
@@ -211,5 +211,18 @@ gboolean pen_safetensors_writer_save(PenSafetensorsWriter *writer, const char *p
         if (!pen_file_writer_write(file, data, size, error))
             return FALSE;
     }
-    return pen_file_writer_commit(file, error);
+    return TRUE;
+}
+
+gboolean pen_safetensors_writer_save(PenSafetensorsWriter *writer, const char *path, GError **error)
+{
+    g_autoptr(PenFileWriter) file = pen_file_writer_new(path, error);
+    g_autofree char *name = g_filename_display_name(path);
+    return file && write_all(writer, file, name, error) && pen_file_writer_commit(file, error);
+}
+
+GBytes *pen_safetensors_writer_to_bytes(PenSafetensorsWriter *writer, GError **error)
+{
+    g_autoptr(PenFileWriter) file = pen_file_writer_new_in_memory();
+    return write_all(writer, file, "safetensors", error) ? pen_file_writer_steal(file) : NULL;
 }

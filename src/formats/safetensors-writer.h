@@ -42,4 +42,7 @@ void pen_safetensors_writer_set_metadata(PenSafetensorsWriter *writer, const cha
 gboolean pen_safetensors_writer_save(PenSafetensorsWriter *writer, const char *path,
                                      GError **error);
 
+// The file's content, for who stores it himself.
+GBytes *pen_safetensors_writer_to_bytes(PenSafetensorsWriter *writer, GError **error);
+
 G_END_DECLS

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include "src/engine/denoiser.h"
+
+#include <math.h>
+#include <string.h>
+
+struct _PenDenoiser {
+    PenRuntime *runtime;
+    PenDenoiserOptions options;
+    PenPlan *plan;
+    guint evaluations;   /* the batch of the UNet */
+    guint n_gradients;   /* adapter matrices */
+    gsize latent, out;   /* floats of one evaluation's latents and output */
+    gsize context;       /* floats of one context */
+    float *contexts;     /* [evaluations, context] */
+    float *samples;      /* [evaluations, latent] */
+    float *outputs;      /* [evaluations, out] */
+    float *out_gradient; /* [evaluations, out] */
+    double up;           /* what the last backward pass's gradients were multiplied by */
+};
+
+/* With half-precision storage the backward pass runs on gradients scaled up to about this size, far from
+ * the smallest and from the largest half. A power of two, so that scaling is exact. */
+#define GRADIENT_SIZE 64.0
+
+/* Gradients leave the graph under these names. */
+static char *gradient_name(guint matrix)
+{
+    return g_strdup_printf("gradient.%u", matrix);
+}
+
+static gboolean add_gradients(const PenDenoiserOptions *options, PenUNet *unet)
+{
+    PenGraph *graph = unet->graph;
+    PenTensor *grad_out =
+        pen_graph_late_input(graph, "out_gradient", pen_tensor_shape(unet->out));
+    guint n = unet->n_adapter + (options->sample_gradient ? 1 : 0);
+    g_autofree PenTensor **targets = g_new0(PenTensor *, n);
+    g_autofree PenTensor **gradients = g_new0(PenTensor *, n);
+    memcpy(targets, unet->adapter, unet->n_adapter * sizeof *targets);
+    if (options->sample_gradient)
+        targets[unet->n_adapter] = unet->sample;
+    if (!pen_graph_gradient(graph, unet->out, grad_out, targets, n, gradients))
+        return FALSE;
+    for (guint i = 0; i < unet->n_adapter; i++) {
+        g_autofree char *name = gradient_name(i);
+        pen_graph_output(graph, name, gradients[i]);
+    }
+    if (options->sample_gradient)
+        pen_graph_output(graph, "sample_gradient", gradients[unet->n_adapter]);
+    return TRUE;
+}
+
+static PenPlan *make_plan(PenDenoiser *d, gboolean checkpoint, GError **error)
+{
+    const PenDenoiserOptions *options = &d->options;
+    PenUNetOptions unet_options = {
+        .batch = d->evaluations,
+        .height = options->height,
+        .width = options->width,
+        .adapter = options->adapter,
+        .checkpoint = checkpoint,
+    };
+    g_autoptr(PenUNet) unet = pen_runtime_unet(d->runtime, &unet_options, error);
+    if (!unet)
+        return NULL;
+    d->n_gradients = unet->n_adapter;
+    if (options->gradient && !add_gradients(options, unet)) {
+        pen_graph_check(unet->graph, error);
+        return NULL;
+    }
+    return pen_plan_new(pen_runtime_device(d->runtime), pen_unet_steal_graph(unet), error);
+}
+
+PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *options,
+                              GError **error)
+{
+    g_return_val_if_fail(!options->gradient || options->adapter, NULL);
+    const PenModel *model = pen_runtime_model(runtime);
+    g_autoptr(PenDenoiser) d = g_new0(PenDenoiser, 1);
+    d->runtime = runtime;
+    d->options = *options;
+    d->evaluations = options->pictures * (options->guided ? 2 : 1);
+    d->plan = make_plan(d, FALSE, error);
+    if (!d->plan)
+        return NULL;
+    guint64 left = pen_device_memory_left(pen_runtime_device(runtime));
+    if (options->gradient &&
+        pen_plan_bytes(d->plan) + pen_plan_parameter_bytes(d->plan) > left) {
+        pen_plan_free(d->plan);
+        d->plan = make_plan(d, TRUE, error);
+        if (!d->plan)
+            return NULL;
+    }
+    gsize pixels = (gsize)options->height * options->width;
+    d->latent = pixels * model->unet.in_channels;
+    d->out = pixels * model->unet.out_channels;
+    d->context = (gsize)model->tokens * model->unet.context_channels;
+    d->contexts = g_new0(float, d->evaluations * d->context);
+    d->samples = g_new0(float, d->evaluations * d->latent);
+    d->outputs = g_new0(float, d->evaluations * d->out);
+    d->out_gradient = g_new0(float, d->evaluations * d->out);
+    return g_steal_pointer(&d);
+}
+
+void pen_denoiser_free(PenDenoiser *denoiser)
+{
+    if (!denoiser)
+        return;
+    pen_plan_free(denoiser->plan);
+    g_free(denoiser->contexts);
+    g_free(denoiser->samples);
+    g_free(denoiser->outputs);
+    g_free(denoiser->out_gradient);
+    g_free(denoiser);
+}
+
+guint pen_denoiser_evaluations(const PenDenoiser *denoiser)
+{
+    return denoiser->evaluations;
+}
+
+PenPlan *pen_denoiser_plan(PenDenoiser *denoiser)
+{
+    return denoiser->plan;
+}
+
+/* Evaluations go picture by picture: without the prompt, then with it. */
+static guint per_picture(const PenDenoiser *d)
+{
+    return d->options.guided ? 2 : 1;
+}
+
+void pen_denoiser_set_context(PenDenoiser *denoiser, const float *cond, const float *uncond)
+{
+    guint each = per_picture(denoiser);
+    for (guint i = 0; i < denoiser->options.pictures; i++) {
+        float *to = denoiser->contexts + i * each * denoiser->context;
+        if (denoiser->options.guided)
+            memcpy(to, uncond, denoiser->context * sizeof *to);
+        memcpy(to + (each - 1) * denoiser->context, cond, denoiser->context * sizeof *to);
+    }
+}
+
+gboolean pen_denoiser_run_batch(PenDenoiser *denoiser, const float *latents,
+                                const double *timesteps, const float *context, double scale,
+                                float *out, GCancellable *cancellable, GError **error)
+{
+    const PenUNetConfig *config = &pen_runtime_model(denoiser->runtime)->unet;
+    g_autofree float *embedding = g_new(float, denoiser->evaluations * config->channels[0]);
+    pen_unet_timestep_embedding(config, timesteps, denoiser->evaluations, embedding);
+    pen_plan_write(denoiser->plan, "sample", latents);
+    pen_plan_write(denoiser->plan, "timestep_embedding", embedding);
+    pen_plan_write(denoiser->plan, "context", context);
+    if (denoiser->options.adapter) {
+        float value = (float)scale;
+        pen_plan_write(denoiser->plan, "adapter_scale", &value);
+    }
+    if (!pen_runtime_load_unet(denoiser->runtime, NULL, NULL, cancellable, error) ||
+        !pen_plan_run(denoiser->plan, NULL, NULL, cancellable, error))
+        return FALSE;
+    pen_plan_read(denoiser->plan, "out", out);
+    return TRUE;
+}
+
+gboolean pen_denoiser_run(PenDenoiser *denoiser, const float *latents, double timestep,
+                          double scale, double guidance, PenModelOutput *outputs,
+                          GCancellable *cancellable, GError **error)
+{
+    guint each = per_picture(denoiser);
+    g_autofree double *timesteps = g_new(double, denoiser->evaluations);
+    for (guint e = 0; e < denoiser->evaluations; e++) {
+        timesteps[e] = timestep;
+        memcpy(denoiser->samples + e * denoiser->latent,
+               latents + e / each * denoiser->latent, denoiser->latent * sizeof *latents);
+    }
+    if (!pen_denoiser_run_batch(denoiser, denoiser->samples, timesteps, denoiser->contexts, scale,
+                                denoiser->outputs, cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < denoiser->options.pictures; i++) {
+        const float *first = denoiser->outputs + i * each * denoiser->out;
+        outputs[i] = (PenModelOutput){
+            .cond = first + (each - 1) * denoiser->out,
+            .uncond = denoiser->options.guided ? first : NULL,
+            .guidance = guidance,
+        };
+    }
+    return TRUE;
+}
+
+void pen_denoiser_output_gradients(PenDenoiser *denoiser, float **cond, float **uncond)
+{
+    g_return_if_fail(denoiser->options.pictures == 1);
+    guint each = per_picture(denoiser);
+    *cond = denoiser->out_gradient + (each - 1) * denoiser->out;
+    *uncond = denoiser->options.guided ? denoiser->out_gradient : NULL;
+}
+
+gboolean pen_denoiser_backward_batch(PenDenoiser *denoiser, const float *out_gradient,
+                                     float *gradient, GCancellable *cancellable, GError **error)
+{
+    const PenUNetAdapter *adapter = denoiser->options.adapter;
+    gsize n = denoiser->evaluations * denoiser->out;
+    float largest = 0;
+    for (gsize i = 0; i < n; i++)
+        largest = fmaxf(largest, fabsf(out_gradient[i]));
+    memset(gradient, 0, adapter->n_values * sizeof *gradient);
+
+    int exponent = 0;
+    frexp(largest, &exponent);
+    denoiser->up = largest > 0 && isfinite(largest) ? ldexp(GRADIENT_SIZE, -exponent) : 1;
+    g_autofree float *scaled = g_new(float, n);
+    for (gsize i = 0; i < n; i++)
+        scaled[i] = (float)(out_gradient[i] * denoiser->up);
+    pen_plan_write(denoiser->plan, "out_gradient", scaled);
+    if (!pen_plan_finish(denoiser->plan, NULL, NULL, cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < denoiser->n_gradients; i++) {
+        const PenUNetAdapterModule *module = &adapter->modules[i / 2];
+        g_autofree char *name = gradient_name(i);
+        pen_plan_read(denoiser->plan, name, gradient + (i % 2 ? module->b : module->a));
+    }
+    for (gsize i = 0; i < adapter->n_values; i++)
+        gradient[i] = (float)(gradient[i] / denoiser->up);
+    return TRUE;
+}
+
+gboolean pen_denoiser_backward(PenDenoiser *denoiser, float *gradient, GCancellable *cancellable,
+                               GError **error)
+{
+    return pen_denoiser_backward_batch(denoiser, denoiser->out_gradient, gradient, cancellable,
+                                       error);
+}
+
+void pen_denoiser_sample_gradient(PenDenoiser *denoiser, float *gradient)
+{
+    pen_plan_read(denoiser->plan, "sample_gradient", gradient);
+    for (gsize i = 0; i < denoiser->evaluations * denoiser->latent; i++)
+        gradient[i] = (float)(gradient[i] / denoiser->up);
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * The UNet at work: what it says about noisy latents at a timestep, with and without the prompt,
+ * and the gradient of a function of that with respect to the adapter.
+ *
+ * A denoiser is a plan for a number of pictures of one size. With guidance each picture is
+ * evaluated twice, for the negative prompt and for the prompt. The adapter's scale is given with
+ * each evaluation: 0 is the bare model (the reference), 1 the adapted one (the policy); both share
+ * plan and weights.
+ *
+ * Latents are [pictures, height, width, channels] float32, channels last.
+ */
+
+#include "src/models/runtime.h"
+#include "src/sampling/ddim.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+    guint32 height, width; /* of latents */
+    guint pictures;
+    gboolean guided;         /* guidance is not 1: two evaluations a picture */
+    PenUNetAdapter *adapter; /* or NULL; must outlive the denoiser */
+    gboolean gradient;       /* pen_denoiser_backward() will be called; needs an adapter */
+    gboolean sample_gradient; /* it also gives the gradient of the latents */
+} PenDenoiserOptions;
+
+typedef struct _PenDenoiser PenDenoiser;
+
+/* Builds and plans; with `gradient`, recomputes activations when they would not fit in memory. */
+PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *options,
+                              GError **error);
+void pen_denoiser_free(PenDenoiser *denoiser);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenDenoiser, pen_denoiser_free)
+
+/* The prompt's and the negative prompt's context, [tokens, context_channels] each; `uncond` is NULL
+ * unless guided. Copied. */
+void pen_denoiser_set_context(PenDenoiser *denoiser, const float *cond, const float *uncond);
+
+/* Evaluates all pictures at one timestep. `outputs[pictures]` point into the denoiser and are valid
+ * until the next call. */
+gboolean pen_denoiser_run(PenDenoiser *denoiser, const float *latents, double timestep,
+                          double scale, double guidance, PenModelOutput *outputs,
+                          GCancellable *cancellable, GError **error);
+
+/* The arrays of dL/d output for the picture (there is one) of the last run, to be filled before
+ * pen_denoiser_backward(). `uncond` is NULL unless guided. */
+void pen_denoiser_output_gradients(PenDenoiser *denoiser, float **cond, float **uncond);
+
+/* dL/d adapter at the scale of the last run, into gradient[adapter->n_values]. Zero output
+ * gradients are allowed. */
+gboolean pen_denoiser_backward(PenDenoiser *denoiser, float *gradient, GCancellable *cancellable,
+                               GError **error);
+
+/* dL/d latents of the last backward pass. Evaluations of one picture are not added up:
+ * [evaluations, height, width, channels]. */
+void pen_denoiser_sample_gradient(PenDenoiser *denoiser, float *gradient);
+
+/* --- plain batches, for the probe: each evaluation has its own latents, timestep and context ---- */
+
+guint pen_denoiser_evaluations(const PenDenoiser *denoiser);
+gboolean pen_denoiser_run_batch(PenDenoiser *denoiser, const float *latents,
+                                const double *timesteps, const float *context, double scale,
+                                float *out, GCancellable *cancellable, GError **error);
+gboolean pen_denoiser_backward_batch(PenDenoiser *denoiser, const float *out_gradient,
+                                     float *gradient, GCancellable *cancellable, GError **error);
+
+/* For its figures and its profile. */
+PenPlan *pen_denoiser_plan(PenDenoiser *denoiser);
+
+G_END_DECLS

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include "src/engine/sampler.h"
+
+#include <string.h>
+
+#include "src/engine/denoiser.h"
+#include "src/sampling/noise.h"
+
+/* So many latents fill a GPU; smaller pictures are evaluated together. */
+#define BATCH_LATENTS 4096
+
+/* The largest divisor of n whose batch is not larger than that. */
+static guint pictures_at_once(const PenSamplerJob *job)
+{
+    guint64 most = MAX(BATCH_LATENTS / ((guint64)job->height * job->width), 1);
+    for (guint d = job->n; d > 1; d--)
+        if (job->n % d == 0 && d <= most)
+            return d;
+    return 1;
+}
+
+static void seeded_noise(int candidate, guint step, gsize n, float *out, gpointer data)
+{
+    const PenSamplerJob *job = data;
+    if (candidate < 0) {
+        pen_noise_fill(job->seed, PEN_STREAM_INITIAL, 0, n, out);
+        return;
+    }
+    guint64 seed = pen_noise_derive_seed(job->seed, PEN_STREAM_CANDIDATE, (guint64)candidate);
+    pen_noise_fill(seed, pen_noise_step_stream(step), 0, n, out);
+}
+
+typedef struct {
+    const PenSamplerJob *job;
+    PenSamplerNoise noise;
+    gpointer noise_data;
+    PenDenoiser *denoiser;
+    PenTrajectory **trajectories;
+    float **predicted; /* [n] */
+    guint at_once;
+} Sampling;
+
+static gboolean start(Sampling *s, const PenSchedule *schedule, guint32 channels, GError **error)
+{
+    const PenSamplerJob *job = s->job;
+    guint first =
+        job->start ? (guint)pen_schedule_get_first_step((int)job->steps, job->strength) : 0;
+    if (first >= job->steps)
+        first = job->steps - 1;
+    for (guint i = 0; i < job->n; i++) {
+        PenTrajectory *t =
+            pen_trajectory_new(job->height, job->width, channels, job->steps, first);
+        s->trajectories[i] = t;
+        t->guidance = job->guidance;
+        t->eta = job->eta;
+        if (!pen_schedule_get_timesteps(schedule, (int)job->steps, t->timesteps, error))
+            return FALSE;
+    }
+    PenTrajectory *t = s->trajectories[0];
+    gsize n = pen_trajectory_elements(t);
+    float *latents = pen_trajectory_latents(t, first);
+    s->noise(-1, 0, n, latents, s->noise_data);
+    if (job->start)
+        pen_schedule_add_noise(schedule, t->timesteps[first], n, job->start, latents, latents);
+    for (guint i = 1; i < job->n; i++)
+        memcpy(pen_trajectory_latents(s->trajectories[i], first), latents, n * sizeof *latents);
+    return TRUE;
+}
+
+/* Step k of the candidates first … first + at_once - 1. */
+static gboolean advance(Sampling *s, const PenDdimStep *step, guint k, guint first,
+                        GCancellable *cancellable, GError **error)
+{
+    const PenSamplerJob *job = s->job;
+    gsize n = pen_trajectory_elements(s->trajectories[0]);
+    g_autofree float *latents = g_new(float, s->at_once * n);
+    g_autofree float *noise = g_new(float, n);
+    g_autofree PenModelOutput *outputs = g_new(PenModelOutput, s->at_once);
+    for (guint i = 0; i < s->at_once; i++)
+        memcpy(latents + i * n, pen_trajectory_latents(s->trajectories[first + i], k),
+               n * sizeof *latents);
+    if (!pen_denoiser_run(s->denoiser, latents, step->timestep, job->scale, job->guidance, outputs,
+                          cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < s->at_once; i++) {
+        PenTrajectory *t = s->trajectories[first + i];
+        const float *x = pen_trajectory_latents(t, k);
+        float *next = pen_trajectory_latents(t, k + 1);
+        gboolean stochastic = pen_ddim_step_is_stochastic(step);
+        if (stochastic)
+            s->noise((int)(first + i), k, n, noise, s->noise_data);
+        pen_ddim_advance(step, n, x, &outputs[i], stochastic ? noise : NULL, next);
+        pen_ddim_predict_x0(step, n, x, &outputs[i], s->predicted[first + i]);
+        if (stochastic && (!job->adapter || job->scale == 0))
+            t->reference[k] = pen_ddim_log_prob(step, n, x, &outputs[i], next);
+    }
+    return TRUE;
+}
+
+static gboolean sample(Sampling *s, const PenSchedule *schedule, GCancellable *cancellable,
+                       GError **error)
+{
+    const PenSamplerJob *job = s->job;
+    const PenTrajectory *t = s->trajectories[0];
+    for (guint k = t->first; k < job->steps; k++) {
+        PenDdimStep step;
+        if (!pen_ddim_step_init(&step, schedule, t->timesteps[k], (int)job->steps, job->eta,
+                                error))
+            return FALSE;
+        for (guint i = 0; i < job->n; i += s->at_once)
+            if (!advance(s, &step, k, i, cancellable, error))
+                return FALSE;
+        if (job->progress)
+            job->progress(k - t->first + 1, job->steps - t->first, s->predicted,
+                          job->progress_data);
+    }
+    return TRUE;
+}
+
+gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
+                         PenTrajectory **trajectories, GCancellable *cancellable, GError **error)
+{
+    const PenModel *model = pen_runtime_model(runtime);
+    Sampling s = {
+        .job = job,
+        .noise = job->noise ? job->noise : seeded_noise,
+        .noise_data = job->noise ? job->noise_data : (gpointer)job,
+        .trajectories = trajectories,
+        .at_once = pictures_at_once(job),
+    };
+    PenDenoiserOptions options = {
+        .height = job->height,
+        .width = job->width,
+        .pictures = s.at_once,
+        .guided = job->guidance != 1,
+        .adapter = job->adapter,
+    };
+    memset(trajectories, 0, job->n * sizeof *trajectories);
+    s.denoiser = pen_denoiser_new(runtime, &options, error);
+    if (!s.denoiser)
+        return FALSE;
+    pen_denoiser_set_context(s.denoiser, job->context, job->negative);
+    gsize n = (gsize)job->height * job->width * model->unet.out_channels;
+    s.predicted = g_new(float *, job->n);
+    for (guint i = 0; i < job->n; i++)
+        s.predicted[i] = g_new(float, n);
+
+    gboolean ok = start(&s, model->schedule, model->unet.out_channels, error) &&
+                  sample(&s, model->schedule, cancellable, error);
+    for (guint i = 0; i < job->n; i++) {
+        g_free(s.predicted[i]);
+        if (!ok)
+            g_clear_pointer(&trajectories[i], pen_trajectory_free);
+    }
+    g_free(s.predicted);
+    pen_denoiser_free(s.denoiser);
+    return ok;
+}

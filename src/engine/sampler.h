@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * The sampler: makes the candidates of a round with DDIM, from one initial noise, and keeps their
+ * trajectories. All candidates advance together, step by step, so that they can be shown as they
+ * sharpen.
+ */
+
+#include "src/engine/trajectory.h"
+#include "src/models/runtime.h"
+
+G_BEGIN_DECLS
+
+/* Fills out[n] with the noise of a candidate's step, or with the initial noise (candidate < 0). */
+typedef void (*PenSamplerNoise)(int candidate, guint step, gsize n, float *out, gpointer data);
+
+/* After step `step` of `steps`: `predicted[i]` are candidate i's finished latents as the model
+ * guesses them now. */
+typedef void (*PenSamplerProgress)(guint step, guint steps, float *const *predicted, gpointer data);
+
+typedef struct {
+    guint n;               /* candidates */
+    guint32 height, width; /* of latents */
+    guint steps;
+    double guidance, eta;
+    const float *context;  /* [tokens, context_channels]: the prompt */
+    const float *negative; /* the same for the negative prompt; unused when guidance is 1 */
+    PenUNetAdapter *adapter; /* uploaded; or NULL */
+    double scale;            /* of the adapter; 0 is the bare model */
+    guint64 seed;            /* of the round: src/sampling/noise.h */
+
+    const float *start; /* latents of a picture to start from; NULL: from noise alone */
+    double strength;    /* 0 keeps that picture, 1 nearly ignores it */
+
+    PenSamplerNoise noise; /* in place of the seed; NULL normally */
+    gpointer noise_data;
+    PenSamplerProgress progress; /* may be NULL */
+    gpointer progress_data;
+} PenSamplerJob;
+
+/* Fills trajectories[n]; the finished latents are the last. With an error nothing is filled. Under
+ * the bare model the trajectories know their reference log-probabilities. */
+gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
+                         PenTrajectory **trajectories, GCancellable *cancellable, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * The trainer: the gradient of the D3PO loss of a round with respect to the adapter.
+ *
+ * For each candidate i and trained step j the policy's log-probability is computed by one forward
+ * pass, followed at once by one backward pass for d log_prob[i,j] / d adapter. When all candidates
+ * of the step are done, the loss gives each a coefficient (src/learning/d3po.h) and the gradients
+ * are added up with these: the exact gradient over all pairs. The reference's log-probabilities
+ * never change; the trajectories keep them (src/engine/trajectory.h), and those that are missing
+ * are computed at adapter scale 0.
+ */
+
+#include "src/engine/trajectory.h"
+#include "src/learning/d3po.h"
+#include "src/models/runtime.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+    guint n; /* candidates, of one size and schedule */
+    PenTrajectory **trajectories;
+    const int *ranks;
+    const float *context, *negative; /* as for the sampler */
+    guint n_steps;                   /* trained steps */
+    const guint *steps;              /* their indices, each stochastic */
+} PenTrainerRound;
+
+typedef struct {
+    double loss;
+    PenD3poStats stats;
+    double *log_prob;  /* [n, n_steps]; caller's, or NULL */
+    double *reference; /* the same under the bare model */
+} PenTrainerResult;
+
+typedef struct _PenTrainer PenTrainer;
+
+/* For an adapter whose values are uploaded. */
+PenTrainer *pen_trainer_new(PenRuntime *runtime, PenUNetAdapter *adapter,
+                            const PenD3poConfig *config);
+void pen_trainer_free(PenTrainer *trainer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenTrainer, pen_trainer_free)
+
+/* Fills the missing reference log-probabilities of `steps` in the round's trajectories. `changed[n]`
+ * (may be NULL) tells which trajectories learnt something and want to be stored. */
+gboolean pen_trainer_fill_reference(PenTrainer *trainer, const PenTrainerRound *round,
+                                    gboolean *changed, GCancellable *cancellable, GError **error);
+
+/* Sets gradient[adapter->n_values] and `result`; fills the reference where it is missing.
+ * `progress` is called with the share of the round that is done. */
+gboolean pen_trainer_gradient(PenTrainer *trainer, const PenTrainerRound *round, float *gradient,
+                              PenTrainerResult *result, PenPlanProgress progress,
+                              gpointer user_data, GCancellable *cancellable, GError **error);
+
+/* Which steps of a trajectory can be trained: [steps], for pen_curriculum_choose_steps(). */
+gboolean pen_trainer_trainable_steps(PenRuntime *runtime, const PenTrajectory *trajectory,
+                                     gboolean *trainable, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include "src/engine/trajectory.h"
+
+#include <glib/gi18n-lib.h>
+#include <math.h>
+#include <string.h>
+
+#include "src/formats/safetensors-writer.h"
+
+PenTrajectory *pen_trajectory_new(guint32 height, guint32 width, guint32 channels, guint steps,
+                                  guint first)
+{
+    PenTrajectory *t = g_new0(PenTrajectory, 1);
+    t->height = height;
+    t->width = width;
+    t->channels = channels;
+    t->steps = steps;
+    t->first = first;
+    t->timesteps = g_new0(int, steps);
+    t->latents = g_new0(float, (steps - first + 1) * pen_trajectory_elements(t));
+    t->reference = g_new(double, steps);
+    for (guint k = 0; k < steps; k++)
+        t->reference[k] = NAN;
+    return t;
+}
+
+void pen_trajectory_free(PenTrajectory *trajectory)
+{
+    if (!trajectory)
+        return;
+    g_free(trajectory->timesteps);
+    g_free(trajectory->latents);
+    g_free(trajectory->reference);
+    g_free(trajectory);
+}
+
+gsize pen_trajectory_elements(const PenTrajectory *trajectory)
+{
+    return (gsize)trajectory->height * trajectory->width * trajectory->channels;
+}
+
+float *pen_trajectory_latents(const PenTrajectory *trajectory, guint step)
+{
+    return trajectory->latents + (step - trajectory->first) * pen_trajectory_elements(trajectory);
+}
+
+GBytes *pen_trajectory_save(const PenTrajectory *t, GError **error)
+{
+    g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
+    gsize steps = t->steps;
+    g_autofree gint32 *timesteps = g_new(gint32, steps);
+    for (gsize k = 0; k < steps; k++)
+        timesteps[k] = t->timesteps[k];
+    double settings[2] = {t->guidance, t->eta};
+    pen_safetensors_writer_set_metadata(writer, "format", "penchant trajectory 1");
+    pen_safetensors_writer_add(writer, "timesteps", PEN_SAFETENSOR_I32, 1, &steps, timesteps);
+    pen_safetensors_writer_add(writer, "guidance_eta", PEN_SAFETENSOR_F64, 1, (gsize[]){2},
+                               settings);
+    pen_safetensors_writer_add(writer, "reference_log_prob", PEN_SAFETENSOR_F64, 1, &steps,
+                               t->reference);
+    pen_safetensors_writer_add(writer, "latents", PEN_SAFETENSOR_F32, 4,
+                               (gsize[]){steps - t->first + 1, t->height, t->width, t->channels},
+                               t->latents);
+    return pen_safetensors_writer_to_bytes(writer, error);
+}
+
+static gboolean damaged(const char *path, GError **error)
+{
+    g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_INVALID,
+                _("“%s” is not a candidate's trajectory or is damaged; its round cannot be learnt "
+                  "from."),
+                path);
+    return FALSE;
+}
+
+PenTrajectory *pen_trajectory_load(const char *path, GError **error)
+{
+    g_autoptr(PenSafetensors) file = pen_safetensors_open(path, error);
+    if (!file)
+        return NULL;
+    const PenSafetensor *timesteps = pen_safetensors_require(file, "timesteps", error);
+    const PenSafetensor *settings = pen_safetensors_require(file, "guidance_eta", error);
+    const PenSafetensor *reference = pen_safetensors_require(file, "reference_log_prob", error);
+    const PenSafetensor *latents = pen_safetensors_require(file, "latents", error);
+    if (!timesteps || !settings || !reference || !latents)
+        return NULL;
+    gsize steps = timesteps->n_elements;
+    if (timesteps->n_dims != 1 || settings->n_elements != 2 ||
+        settings->type != PEN_SAFETENSOR_F64 || reference->n_elements != steps ||
+        reference->type != PEN_SAFETENSOR_F64 || latents->n_dims != 4 || steps == 0 ||
+        steps > 10000 || latents->dims[0] < 2 || latents->dims[0] > steps + 1 ||
+        latents->n_elements == 0) {
+        damaged(path, error);
+        return NULL;
+    }
+    g_autoptr(PenTrajectory) t = pen_trajectory_new(
+        (guint32)latents->dims[1], (guint32)latents->dims[2], (guint32)latents->dims[3],
+        (guint)steps, (guint)(steps + 1 - latents->dims[0]));
+    g_autofree gint64 *numbers = g_new(gint64, steps);
+    double pair[2];
+    if (!pen_safetensor_to_i64(timesteps, numbers, error) ||
+        !pen_safetensor_to_f32(latents, t->latents, error))
+        return NULL;
+    memcpy(pair, settings->data, sizeof pair);
+    memcpy(t->reference, reference->data, steps * sizeof *t->reference);
+    gboolean sound = isfinite(pair[0]) && isfinite(pair[1]);
+    t->guidance = pair[0];
+    t->eta = pair[1];
+    for (gsize k = 0; k < steps; k++) {
+        sound = sound && numbers[k] >= 0 && numbers[k] < 100000;
+        t->timesteps[k] = (int)numbers[k];
+    }
+    for (gsize i = 0; i < latents->n_elements; i++)
+        sound = sound && isfinite(t->latents[i]);
+    if (!sound) {
+        damaged(path, error);
+        return NULL;
+    }
+    return g_steal_pointer(&t);
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * A trajectory: the latents of one candidate at every step of its sampling, which is what D3PO
+ * trains on. Latents are [height, width, channels] float32, channels last.
+ */
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+typedef struct {
+    guint32 height, width, channels; /* of latents */
+    guint steps;                     /* of the whole schedule */
+    guint first;                     /* the first step that was taken; more than 0 when a picture
+                                        was the start */
+    int *timesteps;                  /* [steps] */
+    double guidance, eta;
+    float *latents;   /* step k leads from latents k - first to the one after it */
+    double *reference; /* [steps] log-probability of the step under the bare model; NaN while it is
+                          not known */
+} PenTrajectory;
+
+PenTrajectory *pen_trajectory_new(guint32 height, guint32 width, guint32 channels, guint steps,
+                                  guint first);
+void pen_trajectory_free(PenTrajectory *trajectory);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenTrajectory, pen_trajectory_free)
+
+/* Floats of one step's latents. */
+gsize pen_trajectory_elements(const PenTrajectory *trajectory);
+
+/* The latents that enter step k (first … steps; the last are the finished ones). */
+float *pen_trajectory_latents(const PenTrajectory *trajectory, guint step);
+
+/* As a safetensors file, and back. Loading checks shapes and that numbers are finite. */
+GBytes *pen_trajectory_save(const PenTrajectory *trajectory, GError **error);
+PenTrajectory *pen_trajectory_load(const char *path, GError **error);
+
+G_END_DECLS

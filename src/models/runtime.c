@@ -57,7 +57,7 @@ PenRuntime *pen_runtime_new(PenModel *model, PenDevice *device, PenDtype dtype, 
         return NULL;
     runtime->keep = pen_weights_total_bytes(runtime->text) + pen_weights_total_bytes(runtime->vae) +
                         pen_weights_total_bytes(runtime->unet) <=
-                    info->memory_available / 2;
+                    pen_device_memory_left(device) / 2;
     return g_steal_pointer(&runtime);
 }
 
@@ -95,7 +95,35 @@ PenDtype pen_runtime_dtype(PenRuntime *runtime)
     return runtime->dtype;
 }
 
+/* Running out of memory at one of hundreds of weights says little: tell what the whole component
+ * takes and what would help, and give back what it got. */
+static void after_failure(PenRuntime *runtime, const char *component, PenWeights *weights,
+                          GError **error)
+{
+    if (!error || !g_error_matches(*error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_OUT_OF_MEMORY))
+        return;
+    const PenDeviceInfo *info = pen_device_info(runtime->device);
+    g_autofree char *size =
+        g_format_size_full(pen_weights_total_bytes(weights), G_FORMAT_SIZE_IEC_UNITS);
+    gboolean half = runtime->dtype == PEN_DTYPE_F16;
+    pen_weights_release(weights);
+    g_clear_error(error);
+    g_set_error(
+        error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_OUT_OF_MEMORY,
+        !half && info->float16
+            ? _("Not enough memory on %s: %s of the model %s takes %s; half precision (f16) "
+                "takes half of that.")
+            : _("Not enough memory on %s: %s of the model %s takes %s; choose a smaller "
+                "model or another device."),
+        info->name, component, runtime->model->name, size);
+}
+
 /* --- parts --------------------------------------------------------------------------------- */
+
+static PenWeights *weights_of(PenRuntime *runtime, PartKind kind)
+{
+    return kind == TEXT ? runtime->text : runtime->vae;
+}
 
 static PenGraph *build(PenRuntime *runtime, PartKind kind, guint32 height, guint32 width,
                        GError **error)
@@ -112,11 +140,6 @@ static PenGraph *build(PenRuntime *runtime, PartKind kind, guint32 height, guint
     }
 }
 
-static PenWeights *weights_of(PenRuntime *runtime, PartKind kind)
-{
-    return kind == TEXT ? runtime->text : runtime->vae;
-}
-
 /* The plan of a part for inputs of one size, its weights loaded. */
 static PenPlan *part_plan(PenRuntime *runtime, PartKind kind, guint32 height, guint32 width,
                           GCancellable *cancellable, GError **error)
@@ -126,8 +149,11 @@ static PenPlan *part_plan(PenRuntime *runtime, PartKind kind, guint32 height, gu
     if (!part->plan || part->height != height || part->width != width) {
         g_clear_pointer(&part->plan, pen_plan_free);
         PenGraph *graph = build(runtime, kind, height, width, error);
-        if (!graph)
+        if (!graph) {
+            after_failure(runtime, kind == TEXT ? "text_encoder" : "vae", weights_of(runtime, kind),
+                          error);
             return NULL;
+        }
         part->plan = pen_plan_new(runtime->device, graph, error);
         if (!part->plan)
             return NULL;
@@ -311,7 +337,10 @@ PenUNet *pen_runtime_unet(PenRuntime *runtime, const PenUNetOptions *options, GE
         o.tokens = runtime->model->tokens;
     if (o.adapter && !pen_unet_adapter_allocate(o.adapter, runtime->device, runtime->dtype, error))
         return NULL;
-    return pen_unet_new(&runtime->model->unet, runtime->unet, &o, error);
+    PenUNet *unet = pen_unet_new(&runtime->model->unet, runtime->unet, &o, error);
+    if (!unet)
+        after_failure(runtime, "unet", runtime->unet, error);
+    return unet;
 }
 
 gboolean pen_runtime_load_unet(PenRuntime *runtime, PenPlanProgress progress, gpointer user_data,

@@ -112,9 +112,9 @@ static gboolean sample(Sampling *s, const PenSchedule *schedule, GCancellable *c
         for (guint i = 0; i < job->n; i += s->at_once)
             if (!advance(s, &step, k, i, cancellable, error))
                 return FALSE;
-        if (job->progress)
-            job->progress(k - t->first + 1, job->steps - t->first, s->predicted,
-                          job->progress_data);
+        if (job->progress && !job->progress(k - t->first + 1, job->steps - t->first, s->predicted,
+                                            job->progress_data, error))
+            return FALSE;
     }
     return TRUE;
 }

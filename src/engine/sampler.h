@@ -16,8 +16,9 @@ G_BEGIN_DECLS
 typedef void (*PenSamplerNoise)(int candidate, guint step, gsize n, float *out, gpointer data);
 
 /* After step `step` of `steps`: `predicted[i]` are candidate i's finished latents as the model
- * guesses them now. */
-typedef void (*PenSamplerProgress)(guint step, guint steps, float *const *predicted, gpointer data);
+ * guesses them now. FALSE with an error stops the sampler. */
+typedef gboolean (*PenSamplerProgress)(guint step, guint steps, float *const *predicted,
+                                       gpointer data, GError **error);
 
 typedef struct {
     guint n;               /* candidates */

@@ -10,6 +10,7 @@ PenPngSettings *pen_png_settings_new(void)
 {
     PenPngSettings *settings = g_new0(PenPngSettings, 1);
     settings->eta = -1;
+    settings->candidate = -1;
     return settings;
 }
 
@@ -76,6 +77,8 @@ char *pen_png_settings_to_text(const PenPngSettings *settings)
     if (settings->eta >= 0)
         append_number(line, "Eta", settings->eta);
     append_value(line, "Style", settings->style);
+    if (settings->candidate >= 0)
+        append_number(line, "Candidate", settings->candidate);
 
     GString *text = g_string_new(settings->prompt);
     if (settings->negative && *settings->negative)
@@ -159,6 +162,8 @@ static guint read_line(PenPngSettings *settings, const char *line)
             *string = g_strdup(value);
         } else if (strcmp(key, "Steps") == 0 && number >= 1 && number <= G_MAXINT) {
             settings->steps = (int)number;
+        } else if (strcmp(key, "Candidate") == 0 && number >= 0 && number <= G_MAXINT) {
+            settings->candidate = (int)number;
         } else if (strcmp(key, "CFG scale") == 0 && isfinite(number) && number > 0) {
             settings->guidance = number;
         } else if (strcmp(key, "Eta") == 0 && isfinite(number) && number >= 0) {

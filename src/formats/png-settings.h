@@ -19,7 +19,7 @@ G_BEGIN_DECLS
 // The keyword of the text chunk.
 #define PEN_PNG_SETTINGS_KEY "parameters"
 
-// What is not known is NULL, 0, or negative for eta; it is left out of the text.
+// What is not known is NULL, 0, or negative for eta and candidate; it is left out of the text.
 typedef struct {
     char *prompt;
     char *negative;
@@ -32,7 +32,8 @@ typedef struct {
     guint width, height;
     char *model_hash;
     char *model;
-    char *style; // the adapter
+    char *style;   // the adapter
+    int candidate; // which one of the round that the seed makes, from 0
 } PenPngSettings;
 
 // New settings of which nothing is known.

@@ -176,6 +176,22 @@ gboolean pen_store_end_round(PenStore *store, gint64 round, PenRoundState state,
     return pen_sql_commit(&scope, error);
 }
 
+int pen_store_adopt_rounds(PenStore *store, gint64 style, GError **error)
+{
+    PenSql *sql = store->sql;
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    if (!pen_sql_begin(&scope, sql, error))
+        return -1;
+    g_autoptr(PenStyle) row = pen_style_get_living(sql, style, error);
+    if (!row || !pen_sql_run(sql, error,
+                             "UPDATE rounds SET style = ? WHERE style IS NULL AND model_hash = ? "
+                             "AND id IN (SELECT round FROM valid_picks)",
+                             PEN_SQL_INT(style), PEN_SQL_TEXT(row->model_hash)))
+        return -1;
+    int adopted = pen_sql_changes(sql);
+    return pen_sql_commit(&scope, error) ? adopted : -1;
+}
+
 PenRound *pen_store_get_round(PenStore *store, gint64 round, GError **error)
 {
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;

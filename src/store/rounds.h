@@ -98,6 +98,12 @@ gboolean pen_store_finish_candidate(PenStore *store, gint64 round, int place, GB
  */
 gboolean pen_store_end_round(PenStore *store, gint64 round, PenRoundState state, GError **error);
 
+/*
+ * Makes the picked rounds of the style's model that belong to no style teach this one. Returns how
+ * many, or -1.
+ */
+int pen_store_adopt_rounds(PenStore *store, gint64 style, GError **error);
+
 PenRound *pen_store_get_round(PenStore *store, gint64 round, GError **error);
 /* PenRound, latest first, at most `limit`; of one style, or with 0 all. */
 GPtrArray *pen_store_list_rounds(PenStore *store, gint64 style, int limit, GError **error);

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * The inside of the studio, for src/studio alone: the worker thread's state, and jobs.
+ *
+ * A job is a function that runs on the worker thread and tells of its progress through
+ * pen_job_event(), which copies the event and delivers it in the caller's main context.
+ */
+
+#include "src/engine/previewer.h"
+#include "src/models/runtime.h"
+#include "src/studio/studio.h"
+
+G_BEGIN_DECLS
+
+/* What the worker thread holds between jobs. */
+typedef struct {
+    PenDevice *device;
+    PenRuntime *runtime; /* of the last model */
+    char *folder;        /* of that model */
+    PenPreviewer *previewer; /* of that model; NULL until needed */
+} PenWorkshop;
+
+struct _PenStudio {
+    PenStore *store;
+    char *device_wanted;
+    char *precision;
+    GThread *thread;
+    GAsyncQueue *jobs; /* GTask with a PenJob as task data; a PenJob without run ends the thread */
+    GMutex models_lock;
+    GHashTable *models; /* folder -> PenModel: opened once, from any thread */
+    PenWorkshop workshop; /* the worker thread's */
+};
+
+typedef struct _PenJob PenJob;
+
+struct _PenJob {
+    PenStudio *studio;
+    GTask *task; /* not owned: the task owns the job */
+    PenStudioEventFunc event;
+    gpointer event_data;
+    GCancellable *cancellable;
+
+    /* Runs on the worker thread; the result (freed with result_free) or NULL with an error. */
+    gpointer (*run)(PenJob *job, GError **error);
+    GDestroyNotify result_free;
+    gpointer input; /* of `run` */
+    GDestroyNotify input_free;
+
+    gint64 started;      /* of the work whose time is estimated, by g_get_monotonic_time() */
+    double started_with; /* the share that was done then (a resumed run) */
+    gint64 last_progress;
+};
+
+/* Hands a job to the worker thread. Takes `input` over. */
+void pen_job_start(PenStudio *studio, gpointer (*run)(PenJob *job, GError **error),
+                   gpointer input, GDestroyNotify input_free, GDestroyNotify result_free,
+                   PenStudioEventFunc event, gpointer event_data, GCancellable *cancellable,
+                   GAsyncReadyCallback callback, gpointer user_data, gpointer tag);
+
+void pen_job_event(PenJob *job, const PenStudioEvent *event);
+void pen_job_notice(PenJob *job, const char *text);
+
+/* The share of the job that is done, with the time left estimated from the pace since the first
+ * call. Events are thinned out to what an eye can follow. */
+void pen_job_progress(PenJob *job, double fraction);
+
+/* The model in `folder`, opened once. A new reference. Any thread. */
+PenModel *pen_studio_open_model(PenStudio *studio, const char *folder, GError **error);
+
+/* The folder of the model that `style` (may be NULL) or the name `wanted` (may be NULL) asks for,
+ * checked against the style's model. Free with g_free(). */
+char *pen_studio_find_model(PenStudio *studio, const char *wanted, const PenStyle *style,
+                            GError **error);
+
+/* The runtime of a model on the device, opening what is not open; worker thread only. */
+PenRuntime *pen_job_runtime(PenJob *job, const char *folder, GError **error);
+
+/* The previewer of that runtime. */
+PenPreviewer *pen_job_previewer(PenJob *job, GError **error);
+
+/* A style's adapter as the flat array of `adapter`, whose rank is the style's or the file's: makes
+ * both. `version` 0 is an error. */
+PenUNetAdapter *pen_studio_load_adapter(PenStudio *studio, const PenModel *model, gint64 version,
+                                        float **values, GError **error);
+
+/* An adapter's values as a file for the store. */
+GBytes *pen_studio_save_adapter(const PenUNetAdapter *adapter, const float *values,
+                                GError **error);
+
+G_END_DECLS

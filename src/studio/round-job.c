@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <math.h>
+#include <string.h>
+
+#include "src/engine/sampler.h"
+#include "src/formats/png-settings.h"
+#include "src/formats/png.h"
+#include "src/sampling/noise.h"
+#include "src/studio/job.h"
+
+/* A candidate's decoding counts as so many of its sampling steps in the progress. */
+#define DECODE_STEPS 1.0
+
+typedef struct {
+    PenRoundRequest request; /* with copies of its strings and pixels */
+    PenStyle *style;         /* or NULL */
+} Input;
+
+static void input_free(gpointer data)
+{
+    Input *input = data;
+    g_free((char *)input->request.model);
+    g_free((char *)input->request.prompt);
+    g_free((char *)input->request.negative_prompt);
+    g_free((guint8 *)input->request.start_rgb);
+    g_free((guint8 *)input->request.start_mask);
+    pen_style_free(input->style);
+    g_free(input);
+}
+
+static Input *input_new(const PenRoundRequest *request)
+{
+    Input *input = g_new0(Input, 1);
+    gsize pixels = (gsize)request->width * request->height;
+    input->request = *request;
+    input->request.model = g_strdup(request->model);
+    input->request.prompt = g_strdup(request->prompt);
+    input->request.negative_prompt = g_strdup(request->negative_prompt);
+    if (request->start_rgb)
+        input->request.start_rgb = g_memdup2(request->start_rgb, pixels * 3);
+    if (request->start_mask)
+        input->request.start_mask = g_memdup2(request->start_mask, pixels);
+    return input;
+}
+
+void pen_round_result_free(PenRoundResult *result)
+{
+    if (!result)
+        return;
+    for (guint i = 0; result->rgb && i < result->n; i++)
+        g_free(result->rgb[i]);
+    g_free(result->rgb);
+    g_free(result->model_name);
+    g_free(result->model_hash);
+    g_free(result);
+}
+
+/* --- checks ---------------------------------------------------------------------------------- */
+
+static gboolean invalid(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static gboolean invalid(GError **error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *message = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_set_error_literal(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID, message);
+    return FALSE;
+}
+
+static gboolean check_size(guint size, const char *which, guint multiple, GError **error)
+{
+    if (size % multiple != 0) {
+        guint below = size / multiple * multiple;
+        return invalid(error, _("The %s %u is not a multiple of %u; use %u or %u."), which, size,
+                       multiple, MAX(below, multiple), below + multiple);
+    }
+    if (size > 4096)
+        return invalid(error, _("The %s %u is too large; at most 4096 pixels are possible."),
+                       which, size);
+    return TRUE;
+}
+
+static gboolean check_request(const PenRoundRequest *r, const PenModelInfo *model, GError **error)
+{
+    if (!r->prompt)
+        return invalid(error, _("A round needs a prompt."));
+    if (r->count < 1 || r->count > PEN_ROUND_MAX)
+        return invalid(error, _("%u candidates are not possible; ask for 1 to %d."), r->count,
+                       PEN_ROUND_MAX);
+    if (r->steps < 1 || r->steps > 1000)
+        return invalid(error, _("%u steps are not possible; use 1 to 1000, 20 is usual."),
+                       r->steps);
+    if (!(r->guidance >= 0 && r->guidance <= 100))
+        return invalid(error, _("The guidance scale must be between 0 and 100; 5 is usual."));
+    if (!(r->eta >= 0 && r->eta <= 1))
+        return invalid(error, _("eta must be between 0 and 1; picks can only be learnt with more "
+                                "than 0."));
+    if (r->start_rgb && !(r->start_strength >= 0 && r->start_strength <= 1))
+        return invalid(error, _("The strength must be between 0 and 1."));
+    return check_size(r->width, _("width"), model->multiple, error) &&
+           check_size(r->height, _("height"), model->multiple, error);
+}
+
+/* --- the round ------------------------------------------------------------------------------- */
+
+typedef struct {
+    PenJob *job;
+    Input *input;
+    PenRuntime *runtime;
+    PenModel *model;
+    char *folder;
+    guint32 height, width; /* of latents */
+    double scale;          /* of the adapter */
+    PenUNetAdapter *adapter;
+    float *start;
+    PenRoundResult *result;
+} Round;
+
+static void round_clear(Round *r)
+{
+    g_clear_pointer(&r->adapter, pen_unet_adapter_free);
+    g_clear_pointer(&r->model, pen_model_unref);
+    g_clear_pointer(&r->start, g_free);
+    g_clear_pointer(&r->folder, g_free);
+}
+
+/* Records the round; it happens when the first step is done, so that a request that the device
+ * cannot do leaves nothing behind. */
+static gboolean record(Round *r, GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    PenDevice *device = pen_runtime_device(r->runtime);
+    gboolean v = pen_schedule_get_prediction(r->model->schedule) == PEN_PREDICTION_V;
+    const PenStyle *style = r->input->style;
+    PenRound row = {
+        .style = style ? style->id : 0,
+        .style_version = r->adapter ? style->current_version : 0,
+        .style_strength = r->scale,
+        .prompt = (char *)request->prompt,
+        .negative_prompt = (char *)request->negative_prompt,
+        .model_path = r->folder,
+        .model_name = r->model->name,
+        .model_hash = r->model->identity,
+        .width = (int)request->width,
+        .height = (int)request->height,
+        .steps = (int)request->steps,
+        .guidance = request->guidance,
+        .eta = request->eta,
+        .seed = r->result->seed,
+        .sampler = (char *)"DDIM",
+        .prediction_type = (char *)(v ? "v_prediction" : "epsilon"),
+        .device = (char *)pen_device_info(device)->name,
+        .precision = (char *)(pen_runtime_dtype(r->runtime) == PEN_DTYPE_F16 ? "f16" : "f32"),
+        .start = !request->start_rgb   ? PEN_START_TEXT
+                 : request->start_mask ? PEN_START_SELECTION
+                                       : PEN_START_PICTURE,
+        .start_strength = request->start_rgb ? request->start_strength : 0,
+    };
+    guint64 seeds[PEN_ROUND_MAX];
+    for (guint i = 0; i < request->count; i++)
+        seeds[i] = pen_noise_derive_seed(r->result->seed, PEN_STREAM_CANDIDATE, i);
+    r->result->round =
+        pen_store_begin_round(r->job->studio->store, &row, seeds, request->count, error);
+    if (!r->result->round)
+        return FALSE;
+    if (request->start_rgb) {
+        g_autoptr(GBytes) picture = pen_png_to_bytes(request->start_rgb, request->width,
+                                                     request->height, 3, 0, NULL, 0, error);
+        g_autoptr(GBytes) mask = NULL;
+        if (picture && request->start_mask) {
+            gsize n = (gsize)request->width * request->height;
+            g_autofree guint8 *grey = g_new(guint8, n * 3);
+            for (gsize i = 0; i < n * 3; i++)
+                grey[i] = request->start_mask[i / 3];
+            mask = pen_png_to_bytes(grey, request->width, request->height, 3, 0, NULL, 0, error);
+        }
+        if (!picture || (request->start_mask && !mask) ||
+            !pen_store_set_round_start(r->job->studio->store, r->result->round, picture, mask,
+                                       error))
+            return FALSE;
+    }
+    pen_job_event(r->job, &(PenStudioEvent){.kind = PEN_STUDIO_ROUND, .round = r->result->round});
+    return TRUE;
+}
+
+static void show_previews(Round *r, float *const *predicted)
+{
+    PenPreviewer *previewer = pen_job_previewer(r->job, NULL);
+    if (!previewer) /* the pictures themselves will tell what is wrong */
+        return;
+    gsize n = (gsize)r->height * r->width;
+    g_autofree guint8 *rgb = g_new(guint8, n * 3);
+    for (guint i = 0; i < r->result->n; i++) {
+        pen_previewer_run(previewer, predicted[i], n, rgb);
+        pen_job_event(r->job, &(PenStudioEvent){
+                                  .kind = PEN_STUDIO_PREVIEW,
+                                  .round = r->result->round,
+                                  .place = (int)i,
+                                  .picture = {r->width, r->height, rgb},
+                              });
+    }
+}
+
+static double steps_and_decoding(const Round *r, double steps)
+{
+    return steps / (r->input->request.steps + DECODE_STEPS);
+}
+
+static gboolean on_step(guint step, guint steps, float *const *predicted, gpointer data,
+                        GError **error)
+{
+    Round *r = data;
+    if (step == 1 && r->input->request.keep && !record(r, error))
+        return FALSE;
+    if (r->input->request.previews)
+        show_previews(r, predicted);
+    pen_job_progress(r->job, steps_and_decoding(
+                                 r, (double)step / steps * r->input->request.steps));
+    return TRUE;
+}
+
+static char *settings_text(const Round *r, guint place)
+{
+    const PenRoundRequest *request = &r->input->request;
+    g_autoptr(PenPngSettings) settings = pen_png_settings_new();
+    settings->prompt = g_strdup(request->prompt);
+    settings->negative = g_strdup(request->negative_prompt);
+    settings->steps = (int)request->steps;
+    settings->sampler = g_strdup("DDIM");
+    settings->guidance = request->guidance;
+    settings->eta = request->eta;
+    settings->has_seed = TRUE;
+    settings->seed = r->result->seed;
+    settings->candidate = (int)place;
+    settings->width = request->width;
+    settings->height = request->height;
+    settings->model_hash = g_strndup(r->model->identity, 10);
+    settings->model = g_strdup(r->model->name);
+    settings->style = r->adapter ? g_strdup(r->input->style->name) : NULL;
+    return pen_png_settings_to_text(settings);
+}
+
+/* Where the mask is 0 the picture stays exactly what it was. */
+static void keep_unmasked(const PenRoundRequest *request, guint8 *rgb)
+{
+    gsize n = (gsize)request->width * request->height;
+    for (gsize i = 0; i < n * 3; i++) {
+        guint mask = request->start_mask[i / 3];
+        rgb[i] = (guint8)((rgb[i] * mask + request->start_rgb[i] * (255 - mask) + 127) / 255);
+    }
+}
+
+static gboolean finish_candidate(Round *r, guint place, const PenTrajectory *trajectory,
+                                 GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    guint8 *rgb = g_new(guint8, (gsize)request->width * request->height * 3);
+    r->result->rgb[place] = rgb;
+    if (!pen_runtime_latents_to_rgb(r->runtime,
+                                    pen_trajectory_latents(trajectory, trajectory->steps), 1,
+                                    r->height, r->width, rgb, NULL, NULL, r->job->cancellable,
+                                    error))
+        return FALSE;
+    if (request->start_mask)
+        keep_unmasked(request, rgb);
+    if (request->keep) {
+        g_autofree char *text = settings_text(r, place);
+        PenPngText chunk = {(char *)PEN_PNG_SETTINGS_KEY, text};
+        g_autoptr(GBytes) png =
+            pen_png_to_bytes(rgb, request->width, request->height, 3, 0, &chunk, 1, error);
+        g_autoptr(GBytes) steps = png ? pen_trajectory_save(trajectory, error) : NULL;
+        if (!steps || !pen_store_finish_candidate(r->job->studio->store, r->result->round,
+                                                  (int)place, png, steps, error))
+            return FALSE;
+    }
+    pen_job_event(r->job, &(PenStudioEvent){
+                              .kind = PEN_STUDIO_CANDIDATE,
+                              .round = r->result->round,
+                              .place = (int)place,
+                              .picture = {request->width, request->height, rgb},
+                          });
+    return TRUE;
+}
+
+static gboolean sample(Round *r, GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    const PenModel *model = r->model;
+    const char *texts[2] = {request->prompt,
+                            request->negative_prompt ? request->negative_prompt : ""};
+    gsize context = (gsize)model->tokens * model->unet.context_channels;
+    g_autofree float *contexts = g_new(float, 2 * context);
+    gboolean truncated[2] = {FALSE, FALSE};
+    if (!pen_runtime_encode_text(r->runtime, texts, 2, contexts, truncated, r->job->cancellable,
+                                 error))
+        return FALSE;
+    if (truncated[0] || truncated[1])
+        pen_job_notice(r->job,
+                       truncated[0]
+                           ? _("The prompt is longer than the model reads; its end was left out.")
+                           : _("The negative prompt is longer than the model reads; its end was "
+                               "left out."));
+    PenSamplerJob job = {
+        .n = request->count,
+        .height = r->height,
+        .width = r->width,
+        .steps = request->steps,
+        .guidance = request->guidance,
+        .eta = request->eta,
+        .context = contexts,
+        .negative = contexts + context,
+        .adapter = r->adapter,
+        .scale = r->scale,
+        .seed = r->result->seed,
+        .start = r->start,
+        .strength = request->start_strength,
+        .progress = on_step,
+        .progress_data = r,
+    };
+    PenTrajectory *trajectories[PEN_ROUND_MAX];
+    if (!pen_sampler_run(r->runtime, &job, trajectories, r->job->cancellable, error))
+        return FALSE;
+    gboolean ok = TRUE;
+    for (guint i = 0; i < request->count; i++) {
+        ok = ok && finish_candidate(r, i, trajectories[i], error);
+        pen_trajectory_free(trajectories[i]);
+        if (ok)
+            pen_job_progress(r->job, steps_and_decoding(r, request->steps +
+                                                               DECODE_STEPS * (i + 1) /
+                                                                   request->count));
+    }
+    return ok;
+}
+
+/* The adapter on the device, unless the bare model samples. */
+static gboolean load_style(Round *r, GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    const PenStyle *style = r->input->style;
+    if (!style || !style->current_version || request->without_style)
+        return TRUE;
+    r->scale = request->style_strength < 0 ? style->strength : request->style_strength;
+    g_autofree float *values = NULL;
+    r->adapter = pen_studio_load_adapter(r->job->studio, r->model, style->current_version, &values,
+                                         error);
+    return r->adapter &&
+           pen_unet_adapter_allocate(r->adapter, pen_runtime_device(r->runtime),
+                                     pen_runtime_dtype(r->runtime), error) &&
+           pen_unet_adapter_upload(r->adapter, values, error);
+}
+
+static gboolean encode_start(Round *r, GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    if (!request->start_rgb)
+        return TRUE;
+    r->start = g_new(float, (gsize)r->height * r->width * r->model->vae.latent_channels);
+    return pen_runtime_rgb_to_latents(r->runtime, request->start_rgb, 1, request->height,
+                                      request->width, r->start, NULL, NULL, r->job->cancellable,
+                                      error);
+}
+
+static gboolean make_round(Round *r, GError **error)
+{
+    PenRoundRequest *request = &r->input->request;
+    PenStudio *studio = r->job->studio;
+    r->folder = pen_studio_find_model(studio, request->model, r->input->style, error);
+    if (!r->folder)
+        return FALSE;
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, r->folder, error);
+    if (!info)
+        return FALSE;
+    if (!request->width)
+        request->width = info->size;
+    if (!request->height)
+        request->height = info->size;
+    if (!check_request(request, info, error))
+        return FALSE;
+    r->runtime = pen_job_runtime(r->job, r->folder, error);
+    if (!r->runtime)
+        return FALSE;
+    r->model = pen_model_ref(pen_runtime_model(r->runtime));
+    r->height = request->height / r->model->factor;
+    r->width = request->width / r->model->factor;
+
+    PenRoundResult *result = r->result;
+    result->seed = request->has_seed ? request->seed
+                                     : (guint64)g_random_int() << 20 ^ g_random_int();
+    result->n = request->count;
+    result->width = request->width;
+    result->height = request->height;
+    result->rgb = g_new0(guint8 *, request->count);
+    result->model_name = g_strdup(r->model->name);
+    result->model_hash = g_strdup(r->model->identity);
+    return load_style(r, error) && encode_start(r, error) && sample(r, error);
+}
+
+/* Ends a recorded round as what it came to. */
+static gboolean end_round(Round *r, gboolean ok, GError **error)
+{
+    gboolean cancelled = g_cancellable_is_cancelled(r->job->cancellable);
+    PenRoundState state = ok          ? PEN_ROUND_COMPLETE
+                          : cancelled ? PEN_ROUND_CANCELLED
+                                      : PEN_ROUND_FAILED;
+    return !r->result->round ||
+           pen_store_end_round(r->job->studio->store, r->result->round, state, error);
+}
+
+static gpointer run(PenJob *job, GError **error)
+{
+    Round r = {.job = job, .input = job->input, .result = g_new0(PenRoundResult, 1)};
+    gint64 style = r.input->request.style;
+    gboolean ok = TRUE;
+    if (style) {
+        r.input->style = pen_store_get_style(job->studio->store, style, error);
+        ok = r.input->style != NULL;
+    }
+    ok = ok && make_round(&r, error);
+    ok = end_round(&r, ok, ok ? error : NULL) && ok;
+    round_clear(&r);
+    if (!ok)
+        g_clear_pointer(&r.result, pen_round_result_free);
+    return r.result;
+}
+
+void pen_studio_generate_async(PenStudio *studio, const PenRoundRequest *request,
+                               PenStudioEventFunc event, gpointer event_data,
+                               GCancellable *cancellable, GAsyncReadyCallback callback,
+                               gpointer user_data)
+{
+    pen_job_start(studio, run, input_new(request), input_free,
+                  (GDestroyNotify)pen_round_result_free, event, event_data, cancellable, callback,
+                  user_data, pen_studio_generate_async);
+}
+
+PenRoundResult *pen_studio_generate_finish(PenStudio *studio G_GNUC_UNUSED, GAsyncResult *result,
+                                           GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "src/studio/job.h"
+
+G_DEFINE_QUARK(pen-studio-error-quark, pen_studio_error)
+
+/* Progress events closer together than this are dropped. */
+#define PROGRESS_INTERVAL (50 * G_TIME_SPAN_MILLISECOND)
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    PenStudioEventFunc func;
+    gpointer data;
+    PenStudioEvent event;
+    char *text;
+    guint8 *rgb;
+    PenTrainingStep training;
+} Delivery;
+
+static gboolean deliver(gpointer data)
+{
+    Delivery *delivery = data;
+    delivery->func(&delivery->event, delivery->data);
+    return G_SOURCE_REMOVE;
+}
+
+static void delivery_free(gpointer data)
+{
+    Delivery *delivery = data;
+    g_free(delivery->text);
+    g_free(delivery->rgb);
+    g_free(delivery);
+}
+
+void pen_job_event(PenJob *job, const PenStudioEvent *event)
+{
+    if (!job->event)
+        return;
+    Delivery *delivery = g_new0(Delivery, 1);
+    delivery->func = job->event;
+    delivery->data = job->event_data;
+    delivery->event = *event;
+    if (event->text)
+        delivery->event.text = delivery->text = g_strdup(event->text);
+    if (event->picture.rgb)
+        delivery->event.picture.rgb = delivery->rgb = g_memdup2(
+            event->picture.rgb, (gsize)3 * event->picture.width * event->picture.height);
+    if (event->training) {
+        delivery->training = *event->training;
+        delivery->event.training = &delivery->training;
+    }
+    /* The same priority as the task's own return, so that all events come before it. */
+    g_autoptr(GSource) source = g_idle_source_new();
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, deliver, delivery, delivery_free);
+    g_source_attach(source, g_task_get_context(job->task));
+}
+
+void pen_job_notice(PenJob *job, const char *text)
+{
+    pen_job_event(job, &(PenStudioEvent){.kind = PEN_STUDIO_NOTICE, .text = text});
+}
+
+void pen_job_progress(PenJob *job, double fraction)
+{
+    gint64 now = g_get_monotonic_time();
+    if (!job->started) {
+        job->started = now;
+        job->started_with = fraction;
+    }
+    if (now - job->last_progress < PROGRESS_INTERVAL && fraction < 1)
+        return;
+    job->last_progress = now;
+    double done = fraction - job->started_with, seconds = (double)(now - job->started) * 1e-6;
+    pen_job_event(job, &(PenStudioEvent){
+                           .kind = PEN_STUDIO_PROGRESS,
+                           .fraction = fraction,
+                           .seconds_left = done > 0 && seconds > 0.2
+                                               ? seconds / done * (1 - fraction)
+                                               : -1,
+                       });
+}
+
+/* --- the worker thread ----------------------------------------------------------------------- */
+
+static void workshop_close_model(PenWorkshop *workshop)
+{
+    g_clear_pointer(&workshop->previewer, pen_previewer_free);
+    g_clear_pointer(&workshop->runtime, pen_runtime_free);
+    g_clear_pointer(&workshop->folder, g_free);
+}
+
+static void workshop_close(PenWorkshop *workshop)
+{
+    workshop_close_model(workshop);
+    g_clear_pointer(&workshop->device, pen_device_unref);
+}
+
+static void job_free(gpointer data)
+{
+    PenJob *job = data;
+    if (job->input_free)
+        job->input_free(job->input);
+    g_clear_object(&job->cancellable);
+    g_free(job);
+}
+
+static gpointer work(gpointer data)
+{
+    PenStudio *studio = data;
+    for (;;) {
+        gpointer item = g_async_queue_pop(studio->jobs);
+        if (item == studio) /* the end */
+            break;
+        GTask *task = item;
+        PenJob *job = g_task_get_task_data(task);
+        GError *error = NULL;
+        gpointer result = NULL;
+        if (!g_cancellable_set_error_if_cancelled(job->cancellable, &error))
+            result = job->run(job, &error);
+        if (g_error_matches(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_DEVICE_LOST))
+            workshop_close(&studio->workshop); /* the next job opens it anew */
+        if (result)
+            g_task_return_pointer(task, result, job->result_free);
+        else
+            g_task_return_error(task, error);
+        g_object_unref(task);
+    }
+    workshop_close(&studio->workshop);
+    return NULL;
+}
+
+void pen_job_start(PenStudio *studio, gpointer (*run)(PenJob *job, GError **error),
+                   gpointer input, GDestroyNotify input_free, GDestroyNotify result_free,
+                   PenStudioEventFunc event, gpointer event_data, GCancellable *cancellable,
+                   GAsyncReadyCallback callback, gpointer user_data, gpointer tag)
+{
+    GTask *task = g_task_new(NULL, cancellable, callback, user_data);
+    /* What was finished before a cancellation is reported by the job itself. */
+    g_task_set_check_cancellable(task, FALSE);
+    g_task_set_source_tag(task, tag);
+    PenJob *job = g_new0(PenJob, 1);
+    job->studio = studio;
+    job->task = task;
+    job->event = event;
+    job->event_data = event_data;
+    job->cancellable = cancellable ? g_object_ref(cancellable) : NULL;
+    job->run = run;
+    job->result_free = result_free;
+    job->input = input;
+    job->input_free = input_free;
+    g_task_set_task_data(task, job, job_free);
+    g_async_queue_push(studio->jobs, task);
+}
+
+PenStudio *pen_studio_new(const char *data_folder, const char *device, const char *precision,
+                          GError **error)
+{
+    if (precision && !g_str_equal(precision, "f32") && !g_str_equal(precision, "f16")) {
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
+                    _("“%s” is not a precision. Use f32 or f16."), precision);
+        return NULL;
+    }
+    PenStore *store = pen_store_open(data_folder, error);
+    if (!store)
+        return NULL;
+    PenStudio *studio = g_new0(PenStudio, 1);
+    studio->store = store;
+    studio->device_wanted = g_strdup(device);
+    studio->precision = g_strdup(precision);
+    studio->jobs = g_async_queue_new();
+    g_mutex_init(&studio->models_lock);
+    studio->models = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                           (GDestroyNotify)pen_model_unref);
+    studio->thread = g_thread_new("penchant-studio", work, studio);
+    return studio;
+}
+
+void pen_studio_free(PenStudio *studio)
+{
+    if (!studio)
+        return;
+    g_async_queue_push(studio->jobs, studio);
+    g_thread_join(studio->thread);
+    g_async_queue_unref(studio->jobs);
+    g_hash_table_unref(studio->models);
+    g_mutex_clear(&studio->models_lock);
+    pen_store_close(studio->store);
+    g_free(studio->device_wanted);
+    g_free(studio->precision);
+    g_free(studio);
+}
+
+PenStore *pen_studio_store(PenStudio *studio)
+{
+    return studio->store;
+}
+
+/* --- models and device ----------------------------------------------------------------------- */
+
+PenModel *pen_studio_open_model(PenStudio *studio, const char *folder, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&studio->models_lock);
+    PenModel *model = g_hash_table_lookup(studio->models, folder);
+    if (!model) {
+        model = pen_model_open(folder, error);
+        if (!model)
+            return NULL;
+        g_hash_table_insert(studio->models, g_strdup(folder), model);
+    }
+    return pen_model_ref(model);
+}
+
+/* Where a style's model lies: where its latest round found it, else by the model's name. */
+static char *find_style_model(PenStudio *studio, const PenStyle *style, GError **error)
+{
+    g_autoptr(GPtrArray) rounds = pen_store_list_rounds(studio->store, style->id, 1, error);
+    if (!rounds)
+        return NULL;
+    if (rounds->len) {
+        const PenRound *round = rounds->pdata[0];
+        if (g_file_test(round->model_path, G_FILE_TEST_IS_DIR))
+            return g_strdup(round->model_path);
+    }
+    return pen_model_find(style->model_name, error);
+}
+
+char *pen_studio_find_model(PenStudio *studio, const char *wanted, const PenStyle *style,
+                            GError **error)
+{
+    g_autofree char *folder =
+        wanted || !style ? pen_model_find(wanted, error) : find_style_model(studio, style, error);
+    if (!folder)
+        return NULL;
+    if (style) {
+        g_autoptr(PenModel) model = pen_studio_open_model(studio, folder, error);
+        if (!model)
+            return NULL;
+        if (!g_str_equal(model->identity, style->model_hash)) {
+            g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
+                        _("The style “%s” was made for the model “%s”, not for the one in “%s”. "
+                          "Choose that model, or another style."),
+                        style->name, style->model_name, folder);
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&folder);
+}
+
+static gboolean open_device(PenJob *job, GError **error)
+{
+    PenWorkshop *workshop = &job->studio->workshop;
+    if (workshop->device)
+        return TRUE;
+    workshop->device = pen_device_open(job->studio->device_wanted, error);
+    if (!workshop->device)
+        return FALSE;
+    const PenDeviceInfo *info = pen_device_info(workshop->device);
+    pen_job_event(job, &(PenStudioEvent){.kind = PEN_STUDIO_DEVICE, .text = info->name});
+    if (info->kind == PEN_DEVICE_SOFTWARE)
+        pen_job_notice(job, _("No GPU was found: the processor does the work, more slowly."));
+    return TRUE;
+}
+
+static void on_load(double fraction, gpointer user_data)
+{
+    pen_job_event(user_data, &(PenStudioEvent){.kind = PEN_STUDIO_LOADING, .fraction = fraction});
+}
+
+PenRuntime *pen_job_runtime(PenJob *job, const char *folder, GError **error)
+{
+    PenStudio *studio = job->studio;
+    PenWorkshop *workshop = &studio->workshop;
+    if (g_strcmp0(workshop->folder, folder) == 0)
+        return workshop->runtime;
+    workshop_close_model(workshop);
+    g_autoptr(PenModel) model = pen_studio_open_model(studio, folder, error);
+    if (!model || !open_device(job, error))
+        return NULL;
+    PenDtype dtype = pen_runtime_preferred_dtype(pen_device_info(workshop->device));
+    if (studio->precision)
+        dtype = g_str_equal(studio->precision, "f16") ? PEN_DTYPE_F16 : PEN_DTYPE_F32;
+    on_load(0, job);
+    workshop->runtime = pen_runtime_new(model, workshop->device, dtype, error);
+    if (!workshop->runtime)
+        return NULL;
+    workshop->folder = g_strdup(folder);
+    return workshop->runtime;
+}
+
+PenPreviewer *pen_job_previewer(PenJob *job, GError **error)
+{
+    PenWorkshop *workshop = &job->studio->workshop;
+    if (!workshop->previewer)
+        workshop->previewer = pen_previewer_new(workshop->runtime, job->cancellable, error);
+    return workshop->previewer;
+}
+
+void pen_model_info_free(PenModelInfo *info)
+{
+    if (!info)
+        return;
+    g_free(info->folder);
+    g_free(info->name);
+    g_free(info->hash);
+    g_free(info);
+}
+
+PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, GError **error)
+{
+    g_autofree char *folder = pen_model_find(model, error);
+    if (!folder)
+        return NULL;
+    g_autoptr(PenModel) opened = pen_studio_open_model(studio, folder, error);
+    if (!opened)
+        return NULL;
+    PenModelInfo *info = g_new0(PenModelInfo, 1);
+    info->folder = g_strdup(folder);
+    info->name = g_strdup(opened->name);
+    info->hash = g_strdup(opened->identity);
+    info->size = (opened->unet.sample_size ? opened->unet.sample_size : 64) * opened->factor;
+    info->multiple = MAX(opened->factor, 8);
+    return info;
+}
+
+char **pen_studio_model_names(PenStudio *studio G_GNUC_UNUSED)
+{
+    return pen_model_names();
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * The studio: the one interface that the command line and the plug-in share. It opens models and
+ * devices, makes rounds, teaches styles, exports and imports them.
+ *
+ * Opening a studio only opens the store; models and the device are opened by the first job that
+ * needs them. Jobs run one after another on a worker thread that alone touches the device. They
+ * follow GIO's pattern: pen_studio_X_async(…, cancellable, callback, user_data) and
+ * pen_studio_X_finish(). Events and callbacks arrive in the main context that was the thread's
+ * default when the job was started; the caller's main loop must run. Jobs may be queued.
+ *
+ * Picks, styles and history are plain calls on the store (src/store), from any thread:
+ * pen_studio_store().
+ *
+ * A cancelled round keeps the candidates that were finished, and a cancelled teaching can be
+ * resumed: starting to teach the same style again goes on at the last finished step.
+ */
+
+#include <gio/gio.h>
+
+#include "compute/device.h"
+#include "src/learning/d3po.h"
+#include "src/store/actions.h"
+#include "src/store/comparisons.h"
+#include "src/store/files.h"
+#include "src/store/picks.h"
+#include "src/store/rounds.h"
+#include "src/store/runs.h"
+#include "src/store/store.h"
+#include "src/store/styles.h"
+
+G_BEGIN_DECLS
+
+#define PEN_STUDIO_ERROR (pen_studio_error_quark())
+GQuark pen_studio_error_quark(void);
+
+typedef enum {
+    PEN_STUDIO_ERROR_INVALID, /* a setting out of range: the request can never work */
+    PEN_STUDIO_ERROR_NOTHING, /* nothing to teach, nothing to export */
+} PenStudioError;
+
+typedef struct _PenStudio PenStudio;
+
+/* `data_folder` NULL: the default store. `device` and `precision` ("f32", "f16") may be NULL: chosen
+ * when the device is opened. */
+PenStudio *pen_studio_new(const char *data_folder, const char *device, const char *precision,
+                          GError **error);
+
+/* Waits for the running job (cancel it first) and closes everything. */
+void pen_studio_free(PenStudio *studio);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenStudio, pen_studio_free)
+
+PenStore *pen_studio_store(PenStudio *studio);
+
+/* --- what a job tells while it runs --------------------------------------------------------- */
+
+typedef enum {
+    PEN_STUDIO_LOADING,   /* fraction of the model that is loaded */
+    PEN_STUDIO_DEVICE,    /* text: the device that works, e.g. "AMD Radeon RX 7900 XTX" */
+    PEN_STUDIO_NOTICE,    /* text: something the person should know (a prompt was cut, no GPU) */
+    PEN_STUDIO_ROUND,     /* round: the id of the round that has just been recorded */
+    PEN_STUDIO_PREVIEW,   /* place, picture: a candidate as far as it is, a cheap small guess */
+    PEN_STUDIO_CANDIDATE, /* place, picture: a candidate is finished and stored */
+    PEN_STUDIO_PROGRESS,  /* fraction, seconds_left of the whole job */
+    PEN_STUDIO_STEP,      /* step, steps, training: an optimiser step of teaching */
+} PenStudioEventKind;
+
+/* Rows of R, G, B from the top, without padding. Owned by the event. */
+typedef struct {
+    guint width, height;
+    const guint8 *rgb;
+} PenPicture;
+
+/* Only the members that the kind names are meaningful. */
+typedef struct {
+    PenStudioEventKind kind;
+    double fraction;
+    double seconds_left; /* negative while unknown */
+    const char *text;
+    gint64 round;
+    int place;
+    PenPicture picture;
+    guint step, steps;
+    const PenTrainingStep *training;
+} PenStudioEvent;
+
+typedef void (*PenStudioEventFunc)(const PenStudioEvent *event, gpointer user_data);
+
+/* --- rounds ---------------------------------------------------------------------------------- */
+
+/* Start from PEN_ROUND_REQUEST_INIT. Strings and pixels are copied when the job starts. */
+typedef struct {
+    const char *model; /* folder or name; NULL: the style's, else the starter model */
+    const char *prompt;
+    const char *negative_prompt; /* NULL: none */
+    gint64 style;                /* the style that samples and that the picks will teach; 0: none */
+    double style_strength;       /* negative: the style's own */
+    gboolean without_style;      /* sample with the bare model although a style is given */
+    guint count;                 /* candidates, 1 to PEN_ROUND_MAX */
+    guint width, height;         /* pixels, multiples of 8; 0: what the model was trained on */
+    guint steps;
+    double guidance;
+    double eta;
+    gboolean has_seed; /* else a random one */
+    guint64 seed;
+    gboolean keep; /* record the round in the store; else only make the pictures */
+    gboolean previews;
+
+    /* Starting from a picture: rows of R, G, B of width x height; NULL: from noise alone. */
+    const guint8 *start_rgb;
+    /* One byte a pixel, 255 where the picture may change; NULL: everywhere. Pixels where it is 0
+     * come out exactly as in start_rgb. */
+    const guint8 *start_mask;
+    double start_strength; /* 0 keeps the picture, 1 nearly ignores it */
+} PenRoundRequest;
+
+#define PEN_ROUND_MAX 16
+#define PEN_ROUND_REQUEST_INIT                                                                     \
+    {                                                                                              \
+        .style_strength = -1, .count = 4, .steps = 20, .guidance = 5, .eta = 1, .keep = TRUE,      \
+        .start_strength = 0.6                                                                      \
+    }
+
+typedef struct {
+    gint64 round; /* 0 when it was not kept */
+    guint64 seed;
+    guint n, width, height;
+    guint8 **rgb; /* [n] */
+    char *model_name, *model_hash;
+} PenRoundResult;
+
+void pen_round_result_free(PenRoundResult *result);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenRoundResult, pen_round_result_free)
+
+/* `event` may be NULL. Bad settings come back as PEN_STUDIO_ERROR_INVALID before anything is
+ * recorded. */
+void pen_studio_generate_async(PenStudio *studio, const PenRoundRequest *request,
+                               PenStudioEventFunc event, gpointer event_data,
+                               GCancellable *cancellable, GAsyncReadyCallback callback,
+                               gpointer user_data);
+PenRoundResult *pen_studio_generate_finish(PenStudio *studio, GAsyncResult *result,
+                                           GError **error);
+
+/* Reads a model's numbers, e.g. its picture size, without a device. */
+typedef struct {
+    char *folder, *name, *hash;
+    guint size;     /* pixels a side that it was trained on */
+    guint multiple; /* width and height must be multiples of this */
+} PenModelInfo;
+void pen_model_info_free(PenModelInfo *info);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModelInfo, pen_model_info_free)
+PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, GError **error);
+
+/* The names of the models that can be asked for, the starter model first. g_strfreev(). */
+char **pen_studio_model_names(PenStudio *studio);
+
+/* --- teaching -------------------------------------------------------------------------------- */
+
+/* Start from pen_teach_settings_init(). */
+typedef struct {
+    PenD3poConfig d3po;
+    gboolean only_new; /* train on picks the style has not learnt yet, not on all of them */
+    gboolean fresh;    /* abandon an unfinished run in place of resuming it with its settings */
+    gboolean has_seed;
+    guint64 seed;
+} PenTeachSettings;
+
+/* What works with a few picks (docs/learning.md), or with `paper` the published script's. */
+void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper);
+
+typedef struct {
+    gint64 style, version, run;
+    guint picks, steps;
+    PenTrainingStep first, last; /* of the loss curve */
+} PenTeachResult;
+
+/* Teaches `style` its picks and makes a new version current. Fails with PEN_STUDIO_ERROR_NOTHING
+ * when there are no picks to learn. */
+void pen_studio_teach_async(PenStudio *studio, gint64 style, const PenTeachSettings *settings,
+                            PenStudioEventFunc event, gpointer event_data,
+                            GCancellable *cancellable, GAsyncReadyCallback callback,
+                            gpointer user_data);
+gboolean pen_studio_teach_finish(PenStudio *studio, GAsyncResult *result, PenTeachResult *taught,
+                                 GError **error);
+
+/* --- styles ---------------------------------------------------------------------------------- */
+
+/* A new style for a model (NULL: the starter). Returns its id, or 0. */
+gint64 pen_studio_create_style(PenStudio *studio, const char *name, const char *model,
+                               GError **error);
+
+/* Makes the picked rounds of the same model that belong to no style teach `style`. Returns how
+ * many, or -1. */
+int pen_studio_adopt_rounds(PenStudio *studio, gint64 style, GError **error);
+
+typedef enum { PEN_EXPORT_KOHYA, PEN_EXPORT_DIFFUSERS } PenExportFormat;
+
+/* Writes the style's current version to `file`. */
+gboolean pen_studio_export_style(PenStudio *studio, gint64 style, const char *file,
+                                 PenExportFormat format, GError **error);
+
+/* Makes a style of an adapter file, in either naming, for `model` (NULL: the starter). `name` NULL:
+ * from the file's name. `notice` (may be NULL) gets a sentence about what was not read, or NULL.
+ * Returns the style's id, or 0. */
+gint64 pen_studio_import_style(PenStudio *studio, const char *file, const char *name,
+                               const char *model, char **notice, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "src/formats/adapter-file.h"
+#include "src/studio/job.h"
+
+static PenAdapter *read_adapter(const PenModel *model, const char *path, PenAdapterReport *report,
+                                GError **error)
+{
+    g_auto(GStrv) paths = pen_unet_adapter_paths(&model->unet);
+    return pen_adapter_read(path, (const char *const *)paths, report, error);
+}
+
+/* The flat values of a file, in an adapter of the file's rank. */
+static PenUNetAdapter *import_values(const PenModel *model, const PenAdapter *file, float **values,
+                                     GError **error)
+{
+    g_autoptr(PenUNetAdapter) adapter =
+        pen_unet_adapter_new(&model->unet, pen_unet_adapter_file_rank(file), error);
+    if (!adapter)
+        return NULL;
+    *values = g_new0(float, adapter->n_values);
+    if (!pen_unet_adapter_import(adapter, file, *values, error)) {
+        g_clear_pointer(values, g_free);
+        return NULL;
+    }
+    return g_steal_pointer(&adapter);
+}
+
+PenUNetAdapter *pen_studio_load_adapter(PenStudio *studio, const PenModel *model, gint64 version,
+                                        float **values, GError **error)
+{
+    g_autoptr(PenStyleVersion) row = pen_store_get_style_version(studio->store, version, error);
+    if (!row)
+        return NULL;
+    g_autofree char *path = pen_store_path(studio->store, row->adapter_file);
+    g_autoptr(PenAdapter) file = read_adapter(model, path, NULL, error);
+    return file ? import_values(model, file, values, error) : NULL;
+}
+
+GBytes *pen_studio_save_adapter(const PenUNetAdapter *adapter, const float *values, GError **error)
+{
+    g_autoptr(PenAdapter) file = pen_unet_adapter_export(adapter, values);
+    return pen_adapter_to_bytes(file, PEN_ADAPTER_DIFFUSERS, PEN_SAFETENSOR_F32, NULL, error);
+}
+
+gint64 pen_studio_create_style(PenStudio *studio, const char *name, const char *model,
+                               GError **error)
+{
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, error);
+    PenD3poConfig defaults = PEN_D3PO_CONFIG_INIT;
+    return info ? pen_store_create_style(studio->store, name, info->hash, info->name,
+                                         (int)defaults.adapter_rank, error)
+                : 0;
+}
+
+int pen_studio_adopt_rounds(PenStudio *studio, gint64 style, GError **error)
+{
+    return pen_store_adopt_rounds(studio->store, style, error);
+}
+
+gboolean pen_studio_export_style(PenStudio *studio, gint64 style, const char *file,
+                                 PenExportFormat format, GError **error)
+{
+    g_autoptr(PenStyle) row = pen_store_get_style(studio->store, style, error);
+    if (!row)
+        return FALSE;
+    if (!row->current_version) {
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_NOTHING,
+                    _("“%s” has not learnt anything yet. Teach it first."), row->name);
+        return FALSE;
+    }
+    g_autofree char *folder = pen_studio_find_model(studio, NULL, row, error);
+    g_autoptr(PenModel) model = folder ? pen_studio_open_model(studio, folder, error) : NULL;
+    if (!model)
+        return FALSE;
+    g_autofree float *values = NULL;
+    g_autoptr(PenUNetAdapter) adapter =
+        pen_studio_load_adapter(studio, model, row->current_version, &values, error);
+    if (!adapter)
+        return FALSE;
+    g_autoptr(PenAdapter) content = pen_unet_adapter_export(adapter, values);
+    g_autofree char *description =
+        g_strdup_printf("Taught with Penchant (D3PO) on the model %s", row->model_name);
+    PenAdapterInfo info = {.title = row->name, .description = description};
+    return pen_adapter_write(content, file,
+                             format == PEN_EXPORT_KOHYA ? PEN_ADAPTER_KOHYA
+                                                        : PEN_ADAPTER_DIFFUSERS,
+                             PEN_SAFETENSOR_F32, &info, error);
+}
+
+/* "/a/b/My Style.safetensors" -> "My Style". */
+static char *name_of_file(const char *file)
+{
+    g_autofree char *base = g_path_get_basename(file);
+    g_autofree char *name = g_filename_display_name(base);
+    char *end = g_strrstr(name, ".safetensors");
+    if (end && end != name)
+        *end = '\0';
+    return g_steal_pointer(&name);
+}
+
+gint64 pen_studio_import_style(PenStudio *studio, const char *file, const char *name,
+                               const char *model, char **notice, GError **error)
+{
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, error);
+    g_autoptr(PenModel) opened = info ? pen_studio_open_model(studio, info->folder, error) : NULL;
+    if (!opened)
+        return 0;
+    g_auto(PenAdapterReport) report = {0};
+    g_autoptr(PenAdapter) content = read_adapter(opened, file, &report, error);
+    g_autofree float *values = NULL;
+    g_autoptr(PenUNetAdapter) adapter =
+        content ? import_values(opened, content, &values, error) : NULL;
+    if (!adapter)
+        return 0;
+    g_autoptr(GBytes) bytes = pen_studio_save_adapter(adapter, values, error);
+    g_autofree char *named = name ? g_strdup(name) : name_of_file(file);
+    gint64 style = bytes ? pen_store_create_style(studio->store, named, info->hash, info->name,
+                                                  (int)adapter->rank, error)
+                         : 0;
+    if (!style)
+        return 0;
+    if (!pen_store_add_style_version(studio->store, style, bytes, error)) {
+        pen_store_delete_style(studio->store, style, NULL);
+        return 0;
+    }
+    if (notice)
+        *notice = pen_adapter_report_message(&report);
+    return style;
+}

@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <math.h>
+#include <string.h>
+
+#include "src/engine/trainer.h"
+#include "src/formats/safetensors-writer.h"
+#include "src/learning/adamw.h"
+#include "src/learning/adapter-init.h"
+#include "src/learning/curriculum.h"
+#include "src/sampling/noise.h"
+#include "src/studio/job.h"
+
+void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper)
+{
+    *settings = (PenTeachSettings){.d3po = PEN_D3PO_CONFIG_INIT};
+    if (paper)
+        return;
+    /* The published values suit thousands of pictures; these a few picks. docs/learning.md has the
+     * comparison. */
+    settings->d3po.learning_rate = 1e-3;
+    settings->d3po.clip = 0;
+    settings->d3po.beta = 1;
+    settings->d3po.timestep_fraction = 0.5;
+    settings->d3po.epochs = 4;
+}
+
+typedef struct {
+    gint64 style;
+    PenTeachSettings settings;
+} Input;
+
+/* A picked round, ready to be trained on. */
+typedef struct {
+    PenPick *pick;
+    PenRound *round;
+    float *context, *negative; /* NULL until its text is encoded */
+} Lesson;
+
+static void lesson_free(gpointer data)
+{
+    Lesson *lesson = data;
+    pen_pick_free(lesson->pick);
+    pen_round_free(lesson->round);
+    g_free(lesson->context);
+    g_free(lesson->negative);
+    g_free(lesson);
+}
+
+/* A run and where it stands. */
+typedef struct {
+    PenJob *job;
+    PenStore *store;
+    PenStyle *style;
+    PenRun *run;
+    PenD3poConfig config;
+    GPtrArray *lessons; /* Lesson, in the order of the run's picks */
+    PenRuntime *runtime;
+    PenUNetAdapter *adapter;
+    float *values, *gradient;
+    PenAdamw *adamw;
+    PenTrainer *trainer;
+    guint step; /* done */
+} Teaching;
+
+static void teaching_clear(Teaching *t)
+{
+    g_clear_pointer(&t->trainer, pen_trainer_free);
+    g_clear_pointer(&t->adamw, pen_adamw_free);
+    g_clear_pointer(&t->adapter, pen_unet_adapter_free);
+    g_clear_pointer(&t->lessons, g_ptr_array_unref);
+    g_clear_pointer(&t->style, pen_style_free);
+    g_clear_pointer(&t->run, pen_run_free);
+    g_clear_pointer(&t->values, g_free);
+    g_clear_pointer(&t->gradient, g_free);
+}
+
+/* --- the run --------------------------------------------------------------------------------- */
+
+static gboolean add_lesson(Teaching *t, const PenPick *pick, GError **error)
+{
+    PenRound *round = pen_store_get_round(t->store, pick->round, error);
+    if (!round)
+        return FALSE;
+    Lesson *lesson = g_new0(Lesson, 1);
+    lesson->pick = pen_pick_copy(pick);
+    lesson->round = round;
+    g_ptr_array_add(t->lessons, lesson);
+    return TRUE;
+}
+
+static gboolean begin(Teaching *t, const PenTeachSettings *settings, GError **error)
+{
+    g_autoptr(GPtrArray) picks =
+        pen_store_list_picks(t->store, t->style->id, settings->only_new, error);
+    if (!picks)
+        return FALSE;
+    if (picks->len == 0) {
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_NOTHING,
+                    settings->only_new
+                        ? _("“%s” has learnt all its picks. Make a round for it and pick the "
+                            "best.")
+                        : _("There are no picks for “%s” yet. Make a round for it and pick the "
+                            "best."),
+                    t->style->name);
+        return FALSE;
+    }
+    g_autofree gint64 *ids = g_new(gint64, picks->len);
+    for (guint i = 0; i < picks->len; i++) {
+        const PenPick *pick = picks->pdata[i];
+        ids[i] = pick->id;
+        if (!add_lesson(t, pick, error))
+            return FALSE;
+    }
+    const PenD3poConfig *c = &settings->d3po;
+    PenRun row = {
+        .style = t->style->id,
+        .learning_rate = c->learning_rate,
+        .weight_decay = c->weight_decay,
+        .max_grad_norm = c->max_grad_norm,
+        .beta = c->beta,
+        .clip = c->clip,
+        .epochs = (int)c->epochs,
+        .timestep_fraction = c->timestep_fraction,
+        .rank = t->style->rank,
+        .seed = settings->has_seed ? settings->seed
+                                   : (guint64)g_random_int() << 20 ^ g_random_int(),
+        .steps_total = (int)(c->epochs * picks->len),
+    };
+    gint64 id = pen_store_begin_run(t->store, &row, ids, picks->len, error);
+    if (id)
+        t->run = pen_store_get_run(t->store, id, error);
+    return t->run != NULL;
+}
+
+static gboolean resume(Teaching *t, gint64 run, GError **error)
+{
+    t->run = pen_store_resume_run(t->store, run, error);
+    if (!t->run)
+        return FALSE;
+    g_autoptr(GPtrArray) picks = pen_store_list_run_picks(t->store, run, error);
+    if (!picks)
+        return FALSE;
+    for (guint i = 0; i < picks->len; i++)
+        if (!add_lesson(t, picks->pdata[i], error))
+            return FALSE;
+    t->step = (guint)t->run->steps_done;
+    g_autofree char *text =
+        g_strdup_printf(_("Going on at step %u of %d."), t->step + 1, t->run->steps_total);
+    pen_job_notice(t->job, text);
+    return TRUE;
+}
+
+static gboolean begin_or_resume(Teaching *t, const PenTeachSettings *settings, GError **error)
+{
+    g_autoptr(PenRun) unfinished = pen_store_find_unfinished_run(t->store, t->style->id, NULL);
+    gboolean ok = unfinished && unfinished->state == PEN_RUN_PAUSED && !settings->fresh
+                      ? resume(t, unfinished->id, error)
+                      : begin(t, settings, error);
+    if (!ok)
+        return FALSE;
+    /* What the store does not keep is fixed: the moments of AdamW. */
+    t->config = settings->d3po;
+    t->config.learning_rate = t->run->learning_rate;
+    t->config.weight_decay = t->run->weight_decay;
+    t->config.max_grad_norm = t->run->max_grad_norm;
+    t->config.beta = t->run->beta;
+    t->config.clip = t->run->clip;
+    t->config.epochs = (guint)t->run->epochs;
+    t->config.timestep_fraction = t->run->timestep_fraction;
+    return TRUE;
+}
+
+/* --- the adapter ----------------------------------------------------------------------------- */
+
+static void init_values(Teaching *t)
+{
+    for (guint i = 0; i < t->adapter->n_modules; i++) {
+        const PenUNetAdapterModule *module = &t->adapter->modules[i];
+        pen_adapter_init_down(t->run->seed, module->path, t->adapter->rank,
+                              (gsize)t->adapter->rank * module->in, t->values + module->a);
+    }
+}
+
+static gboolean load_version(Teaching *t, GError **error)
+{
+    const PenModel *model = pen_runtime_model(t->runtime);
+    g_autofree float *from = NULL;
+    if (t->run->from_version) {
+        t->adapter = pen_studio_load_adapter(t->job->studio, model, t->run->from_version, &from,
+                                             error);
+        if (!t->adapter)
+            return FALSE;
+    } else {
+        t->adapter = pen_unet_adapter_new(&model->unet, (guint32)t->run->rank, error);
+        if (!t->adapter)
+            return FALSE;
+    }
+    t->values = g_new0(float, t->adapter->n_values);
+    t->gradient = g_new0(float, t->adapter->n_values);
+    if (from)
+        memcpy(t->values, from, t->adapter->n_values * sizeof *from);
+    else
+        init_values(t);
+    t->adamw = pen_adamw_new(t->adapter->n_values);
+    return TRUE;
+}
+
+static GBytes *save_checkpoint(Teaching *t, GError **error)
+{
+    g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
+    g_autoptr(GBytes) adamw = pen_adamw_save(t->adamw);
+    gsize n = t->adapter->n_values, size = g_bytes_get_size(adamw);
+    pen_safetensors_writer_set_metadata(writer, "format", "penchant checkpoint 1");
+    pen_safetensors_writer_add(writer, "values", PEN_SAFETENSOR_F32, 1, &n, t->values);
+    pen_safetensors_writer_add_bytes(writer, "adamw", PEN_SAFETENSOR_U8, 1, &size, adamw);
+    return pen_safetensors_writer_to_bytes(writer, error);
+}
+
+static gboolean load_checkpoint(Teaching *t, GError **error)
+{
+    if (!t->run->checkpoint_file)
+        return TRUE;
+    g_autofree char *path = pen_store_path(t->store, t->run->checkpoint_file);
+    g_autoptr(PenSafetensors) file = pen_safetensors_open(path, error);
+    if (!file)
+        return FALSE;
+    const PenSafetensor *values = pen_safetensors_require(file, "values", error);
+    const PenSafetensor *state = pen_safetensors_require(file, "adamw", error);
+    if (!values || !state)
+        return FALSE;
+    if (values->n_elements != t->adapter->n_values) {
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
+                    _("The interrupted lesson in “%s” does not fit the model. Start afresh."),
+                    path);
+        return FALSE;
+    }
+    g_autoptr(GBytes) bytes = g_bytes_new(state->data, state->size);
+    g_clear_pointer(&t->adamw, pen_adamw_free);
+    t->adamw = pen_adamw_load(bytes, t->adapter->n_values, error);
+    return t->adamw && pen_safetensor_to_f32(values, t->values, error);
+}
+
+/* --- one step -------------------------------------------------------------------------------- */
+
+static gboolean encode_texts(Teaching *t, Lesson *lesson, GError **error)
+{
+    if (lesson->context)
+        return TRUE;
+    const PenModel *model = pen_runtime_model(t->runtime);
+    gsize n = (gsize)model->tokens * model->unet.context_channels;
+    const char *texts[2] = {lesson->round->prompt, lesson->round->negative_prompt
+                                                       ? lesson->round->negative_prompt
+                                                       : ""};
+    g_autofree float *contexts = g_new(float, 2 * n);
+    if (!pen_runtime_encode_text(t->runtime, texts, 2, contexts, NULL, t->job->cancellable, error))
+        return FALSE;
+    lesson->context = g_memdup2(contexts, n * sizeof *contexts);
+    lesson->negative = g_memdup2(contexts + n, n * sizeof *contexts);
+    return TRUE;
+}
+
+/* The trajectories of the candidates that the pick ranks, their ranks and their files. */
+typedef struct {
+    GPtrArray *trajectories;
+    GArray *ranks;
+    GPtrArray *files;
+} Candidates;
+
+static void candidates_clear(Candidates *c)
+{
+    g_clear_pointer(&c->trajectories, g_ptr_array_unref);
+    g_clear_pointer(&c->ranks, g_array_unref);
+    g_clear_pointer(&c->files, g_ptr_array_unref);
+}
+
+static gboolean load_candidates(Teaching *t, const Lesson *lesson, Candidates *c, GError **error)
+{
+    c->trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)pen_trajectory_free);
+    c->ranks = g_array_new(FALSE, FALSE, sizeof(int));
+    c->files = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) list =
+        pen_store_list_candidates(t->store, lesson->round->id, error);
+    if (!list)
+        return FALSE;
+    for (guint i = 0; i < list->len; i++) {
+        const PenCandidate *candidate = list->pdata[i];
+        int rank = (int)i < lesson->pick->n ? lesson->pick->ranks[i] : PEN_RANK_NONE;
+        if (rank == PEN_RANK_NONE || !candidate->trajectory_file)
+            continue;
+        g_autofree char *path = pen_store_path(t->store, candidate->trajectory_file);
+        PenTrajectory *trajectory = pen_trajectory_load(path, error);
+        if (!trajectory)
+            return FALSE;
+        g_ptr_array_add(c->trajectories, trajectory);
+        g_array_append_val(c->ranks, rank);
+        g_ptr_array_add(c->files, g_strdup(candidate->trajectory_file));
+    }
+    return TRUE;
+}
+
+/* Trajectories that learnt their reference log-probabilities keep them. */
+static gboolean fill_reference(Teaching *t, const PenTrainerRound *round, const Candidates *c,
+                               GError **error)
+{
+    g_autofree gboolean *changed = g_new0(gboolean, round->n);
+    if (!pen_trainer_fill_reference(t->trainer, round, changed, t->job->cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < round->n; i++) {
+        if (!changed[i])
+            continue;
+        g_autoptr(GBytes) file = pen_trajectory_save(round->trajectories[i], error);
+        if (!file || !pen_store_write(t->store, c->files->pdata[i], file, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static void on_progress(double fraction, gpointer user_data)
+{
+    Teaching *t = user_data;
+    pen_job_progress(t->job, (t->step + fraction) / t->run->steps_total);
+}
+
+/* The gradient of one round's loss; steps with sd = 0 or outside the epoch's choice are left out. */
+static gboolean lesson_gradient(Teaching *t, guint index, guint epoch, PenTrainerResult *result,
+                                GError **error)
+{
+    Lesson *lesson = t->lessons->pdata[index];
+    Candidates c = {0};
+    gboolean ok = encode_texts(t, lesson, error) && load_candidates(t, lesson, &c, error);
+    if (ok && c.trajectories->len) {
+        const PenTrajectory *first = c.trajectories->pdata[0];
+        g_autofree gboolean *trainable = g_new0(gboolean, first->steps);
+        g_autofree guint *steps = g_new0(guint, first->steps);
+        PenTrainerRound round = {
+            .n = c.trajectories->len,
+            .trajectories = (PenTrajectory **)c.trajectories->pdata,
+            .ranks = (const int *)(gpointer)c.ranks->data,
+            .context = lesson->context,
+            .negative = lesson->negative,
+            .steps = steps,
+        };
+        ok = pen_trainer_trainable_steps(t->runtime, first, trainable, error);
+        round.n_steps = pen_curriculum_choose_steps(t->run->seed, epoch, index, first->steps,
+                                                    t->config.timestep_fraction, trainable, steps);
+        ok = ok && fill_reference(t, &round, &c, error) &&
+             pen_trainer_gradient(t->trainer, &round, t->gradient, result, on_progress, t,
+                                  t->job->cancellable, error);
+    }
+    candidates_clear(&c);
+    return ok;
+}
+
+static gboolean record_step(Teaching *t, const PenTrainingStep *row, GError **error)
+{
+    g_autoptr(GBytes) checkpoint = save_checkpoint(t, error);
+    if (!checkpoint || !pen_store_add_training_step(t->store, t->run->id, row, error) ||
+        !pen_store_checkpoint_run(t->store, t->run->id, row->step, checkpoint, error))
+        return FALSE;
+    pen_job_event(t->job, &(PenStudioEvent){
+                              .kind = PEN_STUDIO_STEP,
+                              .step = (guint)row->step,
+                              .steps = (guint)t->run->steps_total,
+                              .training = row,
+                          });
+    return TRUE;
+}
+
+static gboolean take_step(Teaching *t, PenTrainingStep *row, GError **error)
+{
+    gint64 since = g_get_monotonic_time();
+    guint n = t->lessons->len, epoch = t->step / n;
+    g_autofree guint *order = g_new(guint, n);
+    pen_curriculum_order_rounds(t->run->seed, epoch, n, order);
+    PenTrainerResult result = {0};
+    memset(t->gradient, 0, t->adapter->n_values * sizeof *t->gradient);
+    if (!pen_unet_adapter_upload(t->adapter, t->values, error) ||
+        !lesson_gradient(t, order[t->step % n], epoch, &result, error))
+        return FALSE;
+    PenAdamwConfig adamw = {
+        .learning_rate = t->config.learning_rate,
+        .beta1 = t->config.adam_beta1,
+        .beta2 = t->config.adam_beta2,
+        .weight_decay = t->config.weight_decay,
+        .epsilon = t->config.adam_epsilon,
+    };
+    double norm = pen_clip_grad_norm(t->gradient, t->adapter->n_values, t->config.max_grad_norm);
+    if (isfinite(norm) && result.stats.terms)
+        pen_adamw_step(t->adamw, &adamw, t->values, t->gradient);
+    *row = (PenTrainingStep){
+        .step = (int)t->step + 1,
+        .loss = pen_d3po_stats_get_loss(&result.stats),
+        .margin = pen_d3po_stats_get_margin(&result.stats),
+        .agreement = pen_d3po_stats_get_agreement(&result.stats),
+        .grad_norm = norm,
+        .seconds = (double)(g_get_monotonic_time() - since) * 1e-6,
+    };
+    return record_step(t, row, error);
+}
+
+/* --- the job --------------------------------------------------------------------------------- */
+
+static gboolean prepare(Teaching *t, GError **error)
+{
+    g_autofree char *folder = pen_studio_find_model(t->job->studio, NULL, t->style, error);
+    if (!folder)
+        return FALSE;
+    t->runtime = pen_job_runtime(t->job, folder, error);
+    if (!t->runtime || !load_version(t, error) || !load_checkpoint(t, error) ||
+        !pen_unet_adapter_allocate(t->adapter, pen_runtime_device(t->runtime),
+                                   pen_runtime_dtype(t->runtime), error))
+        return FALSE;
+    t->trainer = pen_trainer_new(t->runtime, t->adapter, &t->config);
+    return TRUE;
+}
+
+static gboolean finish(Teaching *t, PenTeachResult *result, GError **error)
+{
+    g_autoptr(GBytes) adapter = pen_studio_save_adapter(t->adapter, t->values, error);
+    if (!adapter)
+        return FALSE;
+    result->version = pen_store_finish_run(t->store, t->run->id, adapter, error);
+    result->style = t->style->id;
+    result->run = t->run->id;
+    result->picks = t->lessons->len;
+    result->steps = t->step;
+    g_autoptr(GPtrArray) curve = pen_store_list_training_steps(t->store, t->run->id, NULL);
+    if (curve && curve->len) {
+        result->first = *(const PenTrainingStep *)curve->pdata[0];
+        result->last = *(const PenTrainingStep *)curve->pdata[curve->len - 1];
+    }
+    return result->version != 0;
+}
+
+static gboolean teach(Teaching *t, const PenTeachSettings *settings, PenTeachResult *result,
+                      GError **error)
+{
+    if (!begin_or_resume(t, settings, error) || !prepare(t, error))
+        return FALSE;
+    while (t->step < (guint)t->run->steps_total) {
+        PenTrainingStep row;
+        pen_job_progress(t->job, (double)t->step / t->run->steps_total);
+        if (!take_step(t, &row, error))
+            return FALSE;
+        t->step++;
+        if (g_cancellable_set_error_if_cancelled(t->job->cancellable, error))
+            return FALSE;
+    }
+    return finish(t, result, error);
+}
+
+static gpointer run(PenJob *job, GError **error)
+{
+    const Input *input = job->input;
+    Teaching t = {
+        .job = job,
+        .store = job->studio->store,
+        .lessons = g_ptr_array_new_with_free_func(lesson_free),
+    };
+    PenTeachResult *result = g_new0(PenTeachResult, 1);
+    GError *failure = NULL;
+    t.style = pen_store_get_style(t.store, input->style, &failure);
+    gboolean ok = t.style && teach(&t, &input->settings, result, &failure);
+    if (!ok) {
+        g_clear_pointer(&result, g_free);
+        /* Whatever went wrong, what was done stays and the run can be resumed. */
+        if (t.run)
+            pen_store_stop_run(t.store, t.run->id, PEN_RUN_PAUSED, failure->message, NULL);
+        g_propagate_error(error, failure);
+    }
+    teaching_clear(&t);
+    return result;
+}
+
+void pen_studio_teach_async(PenStudio *studio, gint64 style, const PenTeachSettings *settings,
+                            PenStudioEventFunc event, gpointer event_data,
+                            GCancellable *cancellable, GAsyncReadyCallback callback,
+                            gpointer user_data)
+{
+    Input *input = g_new(Input, 1);
+    *input = (Input){.style = style, .settings = *settings};
+    pen_job_start(studio, run, input, g_free, g_free, event, event_data, cancellable, callback,
+                  user_data, pen_studio_teach_async);
+}
+
+gboolean pen_studio_teach_finish(PenStudio *studio G_GNUC_UNUSED, GAsyncResult *result,
+                                 PenTeachResult *taught, GError **error)
+{
+    g_autofree PenTeachResult *value = g_task_propagate_pointer(G_TASK(result), error);
+    if (!value)
+        return FALSE;
+    if (taught)
+        *taught = *value;
+    return TRUE;
+}

@@ -71,6 +71,16 @@ static void prune(Pass *p)
 
 /* --- adding within a matrix product -------------------------------------------------------- */
 
+static gboolean is_forward_product(PenOp op)
+{
+    return op == PEN_OP_LINEAR || op == PEN_OP_CONV2D;
+}
+
+static gboolean is_product(PenOp op)
+{
+    return is_forward_product(op) || op == PEN_OP_LINEAR_INPUT || op == PEN_OP_CONV2D_INPUT;
+}
+
 static void count_readers(Pass *p)
 {
     for (guint k = 0; k < p->graph->nodes->len; k++) {
@@ -87,7 +97,7 @@ static PenNode *absorber(const Pass *p, PenTensor *tensor, guint slot)
 {
     PenNode *node = tensor->producer;
 
-    if (!node || (node->op != PEN_OP_LINEAR && node->op != PEN_OP_CONV2D))
+    if (!node || !is_product(node->op) || (slot == IMAGE_BIAS && !is_forward_product(node->op)))
         return NULL;
     if (tensor->is_output || p->readers[tensor->id] != 1)
         return NULL;
@@ -126,24 +136,50 @@ static void fold_add(Pass *p, PenNode *add)
     add->n_out = 0;
 }
 
-/* Appends the node behind those it needs. A folded operand may be made after the product that
- * takes it; it cannot depend on it, since only the sum did. */
-static void place(GPtrArray *order, gboolean *placed, PenNode *node)
+static gboolean can_follow(const gboolean *placed, const PenNode *node)
 {
-    if (placed[node->index])
-        return;
-    placed[node->index] = TRUE;
     for (guint i = 0; i < node->n_in; i++)
-        if (node->in[i] && node->in[i]->producer)
-            place(order, placed, node->in[i]->producer);
-    g_ptr_array_add(order, node);
+        if (node->in[i] && node->in[i]->producer && !placed[node->in[i]->producer->index])
+            return FALSE;
+    return TRUE;
+}
+
+/* Orders what is left. A folded operand may be made after the product that takes it; then the
+ * product waits for it and everything else keeps its place. The operand cannot wait for the
+ * product, on which only the sum depended. */
+static void place(PenGraph *graph)
+{
+    GPtrArray *nodes = graph->nodes;
+    g_autofree gboolean *placed = g_new0(gboolean, nodes->len);
+    g_autoptr(GPtrArray) waiting = g_ptr_array_new();
+    GPtrArray *order = g_ptr_array_new_full(nodes->len, g_free);
+
+    for (guint k = 0; k < nodes->len; k++) {
+        PenNode *node = nodes->pdata[k];
+        if (node->n_out == 0) {
+            g_free(node);
+            continue;
+        }
+        g_ptr_array_add(waiting, node);
+        for (guint i = 0; i < waiting->len;) {
+            node = waiting->pdata[i];
+            if (can_follow(placed, node)) {
+                placed[node->index] = TRUE;
+                g_ptr_array_add(order, node);
+                g_ptr_array_remove_index(waiting, i);
+                i = 0;
+            } else {
+                i++;
+            }
+        }
+    }
+    g_assert(waiting->len == 0);
+    replace_nodes(graph, order);
 }
 
 static void fold(Pass *p)
 {
     GPtrArray *nodes = p->graph->nodes;
-    g_autofree gboolean *placed = g_new0(gboolean, nodes->len);
-    GPtrArray *order = g_ptr_array_new_full(nodes->len, g_free);
 
     count_readers(p);
     for (guint k = 0; k < nodes->len; k++) {
@@ -151,14 +187,7 @@ static void fold(Pass *p)
         if (node->op == PEN_OP_ADD)
             fold_add(p, node);
     }
-    for (guint k = 0; k < nodes->len; k++) {
-        PenNode *node = nodes->pdata[k];
-        if (node->n_out > 0)
-            place(order, placed, node);
-        else
-            g_free(node);
-    }
-    replace_nodes(p->graph, order);
+    place(p->graph);
 }
 
 /* --- precision of outputs ------------------------------------------------------------------ */
@@ -174,15 +203,8 @@ static void widen_output(Pass *p, PenTensor *output)
         if (!x->producer || p->readers[x->id] != 1)
             return;
     }
-    switch (x->producer->op) {
-    case PEN_OP_LINEAR:
-    case PEN_OP_LINEAR_INPUT:
-    case PEN_OP_CONV2D:
-    case PEN_OP_CONV2D_INPUT:
-        break;
-    default:
+    if (!is_product(x->producer->op))
         return;
-    }
     for (x->dtype = PEN_DTYPE_F32; output != x; output = output->producer->in[0])
         output->dtype = PEN_DTYPE_F32;
 }

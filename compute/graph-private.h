@@ -9,10 +9,10 @@ G_BEGIN_DECLS
 
 typedef enum {
     PEN_OP_LINEAR,          /* in: x, W, bias?, residual?, image bias? (the last two by fusion) */
-    PEN_OP_LINEAR_INPUT,    /* dL/dx of LINEAR.  in: dy, W */
+    PEN_OP_LINEAR_INPUT,    /* dL/dx of LINEAR.  in: dy, W, -, residual? (by fusion) */
     PEN_OP_LINEAR_WEIGHT,   /* dL/dW of LINEAR.  in: dy, x.  float32 result */
     PEN_OP_CONV2D,          /* in: x, W, bias?, residual?, image bias? */
-    PEN_OP_CONV2D_INPUT,    /* in: dy, W */
+    PEN_OP_CONV2D_INPUT,    /* in: dy, W, -, residual? */
     PEN_OP_GROUP_NORM,      /* in: x, gamma, beta.  out: y, statistics [n,1,groups,2] float32 */
     PEN_OP_GROUP_NORM_GRAD, /* in: x, gamma, beta, statistics, dy.  out: dx */
     PEN_OP_LAYER_NORM,      /* in: x, gamma, beta */
@@ -121,8 +121,9 @@ void pen_graph_attention_grad(PenGraph *graph, PenNode *forward, PenTensor *cons
  * of q, k or v) that nobody reads: out[i] becomes NULL. The first result of a node that stays is
  * kept, except for ATTENTION_GRAD, where any of the three may be NULL.
  *
- * ADD is folded into the LINEAR or CONV2D that makes one of its operands, when nothing else needs
- * that operand: the other operand becomes in[3], or in[4] when it is broadcast over h and w.
+ * ADD is folded into the matrix product (LINEAR, CONV2D or one of their input gradients) that makes
+ * one of its operands, when nothing else needs that operand: the other operand becomes in[3], or,
+ * with LINEAR and CONV2D, in[4] when it is broadcast over h and w.
  * Nodes are put in an execution order again. Tensors that are left over are freed, and the others
  * numbered anew: every COMPUTED tensor has a producer afterwards, every PARAMETER a reader.
  *

@@ -119,7 +119,8 @@ void fixture_gradient(Fixture *f, PenTensor *y)
     g_assert_no_error(error);
     reference_set_input(f->reference, "dy", values, n);
     g_ptr_array_add(f->inputs, g_strdup("dy"));
-    PenTensor *dy = pen_graph_input(f->graph, "dy", shape);
+    PenTensor *dy = f->late ? pen_graph_late_input(f->graph, "dy", shape)
+                            : pen_graph_input(f->graph, "dy", shape);
     g_ptr_array_set_size(f->grads, (int)f->targets->len);
     pen_graph_gradient(f->graph, y, dy, (PenTensor **)f->targets->pdata, f->targets->len,
                        (PenTensor **)f->grads->pdata);

@@ -22,6 +22,7 @@ typedef struct {
     GPtrArray *targets;    /* PenTensor: what a gradient is wanted for */
     GPtrArray *grads;      /* PenTensor, as targets; after fixture_gradient() */
     gboolean checkpoints;  /* cases that have checkpoint blocks use them */
+    gboolean late;         /* "dy" is a late input */
 } Fixture;
 
 Fixture *fixture_new(PenDevice *device, PenDtype dtype);

@@ -121,6 +121,7 @@ static void linear_input(const Call *k)
                 sum += k->in[0][r * out + o] * k->in[1][o * in + i];
             k->out[0][r * in + i] = sum;
         }
+    add_fused(k);
 }
 
 static void linear_weight(const Call *k)
@@ -189,6 +190,7 @@ static void conv2d_input_tap(const Call *k, gsize x0, gsize y0, gsize tap)
 static void conv2d_input(const Call *k)
 {
     each_tap(k, k->out_shape[0], k->in_shape[0], conv2d_input_tap);
+    add_fused(k);
 }
 
 static double sigmoid(double x)

@@ -370,7 +370,7 @@ static void test_fuse_image_bias(void)
     g_autoptr(Fixture) f = fixture_new(NULL, PEN_DTYPE_F32);
     PenGraph *g = fused(f, "conv_time");
 
-    /* The time embedding's layer, built after the convolution, now comes before it. */
+    /* The convolution, built before the time embedding's layer, waits for it. */
     g_assert_cmpuint(g->nodes->len, ==, 2);
     PenNode *time = g->nodes->pdata[0], *conv = g->nodes->pdata[1];
     g_assert_cmpint(time->op, ==, PEN_OP_LINEAR);
@@ -398,6 +398,27 @@ static void test_fuse_unet(void)
     PenGraph *g = fused(f, "unet");
 
     g_assert_cmpuint(count(g, PEN_OP_ADD), ==, 0);
+}
+
+/* Sums of gradients, too: x feeds two layers and the result, so that dx = dy + dy W1 + dy W2. */
+static void test_fuse_gradient(void)
+{
+    g_autoptr(Fixture) f = fixture_new(NULL, PEN_DTYPE_F32);
+    PenGraph *g = f->graph;
+    PenTensor *x = fixture_input(f, 1, 3, 3, 8);
+    PenTensor *y = pen_graph_linear(g, x, fixture_linear(f, 8, 8), NULL);
+
+    y = pen_graph_add(g, y, pen_graph_linear(g, x, fixture_linear(f, 8, 8), NULL));
+    g_ptr_array_set_size(f->targets, 1);
+    fixture_gradient(f, pen_graph_add(g, y, x));
+    pen_graph_output(g, "dx", f->grads->pdata[0]);
+    pen_graph_fuse(g);
+    check_order(g);
+    g_assert_cmpuint(g->nodes->len, ==, 2);
+    PenNode *first = g->nodes->pdata[0], *second = g->nodes->pdata[1];
+    g_assert_cmpint(second->op, ==, PEN_OP_LINEAR_INPUT);
+    g_assert_true(second->in[3] == first->out[0]);
+    g_assert_cmpstr(first->in[3]->name, ==, "dy");
 }
 
 /* What others read, or the host reads, stays as it is. */
@@ -459,6 +480,7 @@ int main(int argc, char **argv)
     g_test_add_func("/fuse/image-bias", test_fuse_image_bias);
     g_test_add_func("/fuse/adapter", test_fuse_adapter);
     g_test_add_func("/fuse/unet", test_fuse_unet);
+    g_test_add_func("/fuse/gradient", test_fuse_gradient);
     g_test_add_func("/fuse/not", test_fuse_not);
     g_test_add_func("/fuse/output-precision", test_output_precision);
     return g_test_run();

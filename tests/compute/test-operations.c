@@ -12,7 +12,7 @@ static PenDevice *device;
 typedef struct {
     const FixtureCase *fixture_case;
     PenDtype dtype;
-    gboolean gradient, checkpoints;
+    gboolean gradient, checkpoints, late;
 } Trial;
 
 /* A result of the device and what it should be. */
@@ -112,8 +112,9 @@ static double tolerance(const Trial *trial)
     return chain || steep ? 5e-4 : 2e-5;
 }
 
-static gboolean check_result(const Result *result, const double *have, double allowed)
+static void check_result(PenPlan *plan, const Result *result, double allowed)
 {
+    g_autofree double *have = read_output(plan, result->name, result->n);
     double largest = 0, worst = 0;
     gsize at = 0;
 
@@ -127,10 +128,10 @@ static gboolean check_result(const Result *result, const double *have, double al
     }
     g_test_message("%s: off by %.2g of %.3g", result->name, worst, largest);
     if (worst <= allowed * largest + 1e-6)
-        return TRUE;
+        return;
+    g_test_fail();
     g_test_message("%s: element %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " is %.7g, not %.7g",
                    result->name, at, result->n, have[at], result->want[at]);
-    return FALSE;
 }
 
 static void test_values(gconstpointer data)
@@ -143,6 +144,7 @@ static void test_values(gconstpointer data)
     }
     g_autoptr(Fixture) f = fixture_new(device, trial->dtype);
     f->checkpoints = trial->checkpoints;
+    f->late = trial->late;
     PenTensor *y = trial->fixture_case->build(f);
     if (trial->gradient)
         fixture_gradient(f, y);
@@ -150,14 +152,19 @@ static void test_values(gconstpointer data)
     g_autoptr(PenPlan) plan = make_plan(f);
 
     for (guint i = 0; i < f->inputs->len; i++)
-        write_input(plan, f, f->inputs->pdata[i]);
+        if (!trial->late || !g_str_equal(f->inputs->pdata[i], "dy"))
+            write_input(plan, f, f->inputs->pdata[i]);
     run(plan);
-    for (guint i = 0; i < results->len; i++) {
-        Result *result = &g_array_index(results, Result, i);
-        g_autofree double *have = read_output(plan, result->name, result->n);
-        if (!check_result(result, have, tolerance(trial)))
-            g_test_fail();
+    check_result(plan, &g_array_index(results, Result, 0), tolerance(trial));
+    g_assert_cmpint(pen_plan_has_late_inputs(plan), ==, trial->late);
+    if (trial->late) {
+        g_autoptr(GError) error = NULL;
+        write_input(plan, f, "dy");
+        pen_plan_finish(plan, NULL, NULL, NULL, &error);
+        g_assert_no_error(error);
     }
+    for (guint i = 1; i < results->len; i++)
+        check_result(plan, &g_array_index(results, Result, i), tolerance(trial));
 }
 
 /* --- differences --------------------------------------------------------------------------- */
@@ -297,8 +304,12 @@ int main(int argc, char **argv)
         trial.gradient = FALSE;
         add_trial("/f16/forward", trial, test_values);
     }
-    Trial trial = {fixture_case("unet"), PEN_DTYPE_F32, TRUE, TRUE};
-    add_trial("/f32/checkpoint", trial, test_values);
+    Trial more = {.fixture_case = fixture_case("unet"), .gradient = TRUE, .checkpoints = TRUE};
+    add_trial("/f32/checkpoint", more, test_values);
+    more.late = TRUE;
+    add_trial("/f32/late", more, test_values);
+    more.fixture_case = fixture_case("linear_adapter");
+    add_trial("/f32/late", more, test_values);
     int status = g_test_run();
     pen_device_unref(device);
     return status;

@@ -192,6 +192,18 @@ int pen_store_adopt_rounds(PenStore *store, gint64 style, GError **error)
     return pen_sql_commit(&scope, error) ? adopted : -1;
 }
 
+int pen_store_count_adoptable(PenStore *store, const char *model_hash, GError **error)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    g_autoptr(GPtrArray) rounds =
+        pen_row_list(store->sql, &pen_round_type, error,
+                     "WHERE style IS NULL AND model_hash = ? "
+                     "AND id IN (SELECT round FROM valid_picks)",
+                     PEN_SQL_TEXT(model_hash));
+    return rounds ? (int)rounds->len : -1;
+}
+
 PenRound *pen_store_get_round(PenStore *store, gint64 round, GError **error)
 {
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;

@@ -272,6 +272,15 @@ static void on_load(double fraction, gpointer user_data)
     pen_job_event(user_data, &(PenStudioEvent){.kind = PEN_STUDIO_LOADING, .fraction = fraction});
 }
 
+/* Loads the UNet's weights, most of the model, with progress. */
+static gboolean load_weights(PenJob *job, PenRuntime *runtime, GError **error)
+{
+    guint32 size = pen_runtime_model(runtime)->unet.sample_size;
+    PenUNetOptions options = {.batch = 1, .height = MAX(size, 8), .width = MAX(size, 8)};
+    g_autoptr(PenUNet) unet = pen_runtime_unet(runtime, &options, error);
+    return unet && pen_runtime_load_unet(runtime, on_load, job, job->cancellable, error);
+}
+
 PenRuntime *pen_job_runtime(PenJob *job, const char *folder, GError **error)
 {
     PenStudio *studio = job->studio;
@@ -286,9 +295,10 @@ PenRuntime *pen_job_runtime(PenJob *job, const char *folder, GError **error)
     if (studio->precision)
         dtype = g_str_equal(studio->precision, "f16") ? PEN_DTYPE_F16 : PEN_DTYPE_F32;
     on_load(0, job);
-    workshop->runtime = pen_runtime_new(model, workshop->device, dtype, error);
-    if (!workshop->runtime)
+    g_autoptr(PenRuntime) runtime = pen_runtime_new(model, workshop->device, dtype, error);
+    if (!runtime || !load_weights(job, runtime, error))
         return NULL;
+    workshop->runtime = g_steal_pointer(&runtime);
     workshop->folder = g_strdup(folder);
     return workshop->runtime;
 }
@@ -299,6 +309,68 @@ PenPreviewer *pen_job_previewer(PenJob *job, GError **error)
     if (!workshop->previewer)
         workshop->previewer = pen_previewer_new(workshop->runtime, job->cancellable, error);
     return workshop->previewer;
+}
+
+/* --- getting ready ---------------------------------------------------------------------------- */
+
+typedef struct {
+    char *model;
+    gint64 style;
+} Preparation;
+
+static void preparation_free(gpointer data)
+{
+    Preparation *preparation = data;
+    g_free(preparation->model);
+    g_free(preparation);
+}
+
+static gpointer prepare(PenJob *job, GError **error)
+{
+    const Preparation *input = job->input;
+    g_autoptr(PenStyle) style = NULL;
+    if (input->style) {
+        style = pen_store_get_style(job->studio->store, input->style, error);
+        if (!style)
+            return NULL;
+    }
+    g_autofree char *folder = pen_studio_find_model(job->studio, input->model, style, error);
+    return folder ? pen_job_runtime(job, folder, error) : NULL;
+}
+
+void pen_studio_prepare_async(PenStudio *studio, const char *model, gint64 style,
+                              PenStudioEventFunc event, gpointer event_data,
+                              GCancellable *cancellable, GAsyncReadyCallback callback,
+                              gpointer user_data)
+{
+    Preparation *input = g_new(Preparation, 1);
+    *input = (Preparation){.model = g_strdup(model), .style = style};
+    pen_job_start(studio, prepare, input, preparation_free, NULL, event, event_data, cancellable,
+                  callback, user_data, pen_studio_prepare_async);
+}
+
+gboolean pen_studio_prepare_finish(PenStudio *studio G_GNUC_UNUSED, GAsyncResult *result,
+                                   GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error) != NULL;
+}
+
+static gpointer list_devices(PenJob *job G_GNUC_UNUSED, GError **error)
+{
+    return pen_device_list(error);
+}
+
+void pen_studio_list_devices_async(PenStudio *studio, GCancellable *cancellable,
+                                   GAsyncReadyCallback callback, gpointer user_data)
+{
+    pen_job_start(studio, list_devices, NULL, NULL, (GDestroyNotify)g_ptr_array_unref, NULL, NULL,
+                  cancellable, callback, user_data, pen_studio_list_devices_async);
+}
+
+GPtrArray *pen_studio_list_devices_finish(PenStudio *studio G_GNUC_UNUSED, GAsyncResult *result,
+                                          GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
 }
 
 void pen_model_info_free(PenModelInfo *info)

@@ -143,6 +143,20 @@ void pen_studio_generate_async(PenStudio *studio, const PenRoundRequest *request
 PenRoundResult *pen_studio_generate_finish(PenStudio *studio, GAsyncResult *result,
                                            GError **error);
 
+/* Opens the device and loads a model (the style's, or the one named) in advance, so that the first
+ * round begins at once. Events: LOADING, DEVICE, NOTICE. */
+void pen_studio_prepare_async(PenStudio *studio, const char *model, gint64 style,
+                              PenStudioEventFunc event, gpointer event_data,
+                              GCancellable *cancellable, GAsyncReadyCallback callback,
+                              gpointer user_data);
+gboolean pen_studio_prepare_finish(PenStudio *studio, GAsyncResult *result, GError **error);
+
+/* pen_device_list() on the worker thread: PenDeviceInfo, owned by the array. */
+void pen_studio_list_devices_async(PenStudio *studio, GCancellable *cancellable,
+                                   GAsyncReadyCallback callback, gpointer user_data);
+GPtrArray *pen_studio_list_devices_finish(PenStudio *studio, GAsyncResult *result,
+                                          GError **error);
+
 /* Reads a model's numbers, e.g. its picture size, without a device. */
 typedef struct {
     char *folder, *name, *hash;
@@ -194,6 +208,11 @@ gint64 pen_studio_create_style(PenStudio *studio, const char *name, const char *
 /* Makes the picked rounds of the same model that belong to no style teach `style`. Returns how
  * many, or -1. */
 int pen_studio_adopt_rounds(PenStudio *studio, gint64 style, GError **error);
+
+/* How many picks teaching would train on; with `style` 0 those that a new style for `model` (NULL:
+ * the starter) would adopt. -1 with an error. */
+int pen_studio_count_picks(PenStudio *studio, gint64 style, const char *model, gboolean only_new,
+                           GError **error);
 
 typedef enum { PEN_EXPORT_KOHYA, PEN_EXPORT_DIFFUSERS } PenExportFormat;
 

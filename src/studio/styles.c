@@ -61,6 +61,18 @@ int pen_studio_adopt_rounds(PenStudio *studio, gint64 style, GError **error)
     return pen_store_adopt_rounds(studio->store, style, error);
 }
 
+int pen_studio_count_picks(PenStudio *studio, gint64 style, const char *model, gboolean only_new,
+                           GError **error)
+{
+    if (style) {
+        g_autoptr(GPtrArray) picks =
+            pen_store_list_picks(studio->store, style, only_new, error);
+        return picks ? (int)picks->len : -1;
+    }
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, error);
+    return info ? pen_store_count_adoptable(studio->store, info->hash, error) : -1;
+}
+
 gboolean pen_studio_export_style(PenStudio *studio, gint64 style, const char *file,
                                  PenExportFormat format, GError **error)
 {

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include <math.h>
+
+#include "compute/lower-runs.h"
+
+#define LOG2_E 1.4426950408889634
+
+/* Rows of a head up to this dimension stay in a GPU's registers. */
+#define MAX_UNROLLED 80
+
+/* The own rows of an invocation (OWN in shaders/variants.txt). */
+#define OWN_UNROLLED 1
+#define OWN_ROLLED 2
+
+/* Push constants of attention.glsl. */
+typedef struct {
+    guint32 images, heads, own_rows, other_rows, blocks;
+    float scale;
+} AttentionPush;
+
+static guint32 tokens(const PenTensor *t)
+{
+    return t->shape.h * t->shape.w;
+}
+
+/* A dispatch in which each invocation owns rows of `own` and walks along the rows of `other`. */
+static PenDispatch *lower_rows(PenLowering *l, const char *name, const PenTensor *own,
+                               const PenTensor *other)
+{
+    const PenAttributes *attr = &l->node->attr;
+    gboolean software = l->device->kind == PEN_DEVICE_SOFTWARE;
+    guint32 dimension = own->shape.c / attr->heads;
+    gboolean unrolled = !software && dimension <= MAX_UNROLLED;
+    guint32 workgroup = software ? 8 : 64;
+    AttentionPush push = {
+        .images = own->shape.n,
+        .heads = attr->heads,
+        .own_rows = tokens(own),
+        .other_rows = tokens(other),
+        .blocks =
+            (guint32)pen_groups(tokens(own), workgroup * (unrolled ? OWN_UNROLLED : OWN_ROLLED)),
+        .scale = (float)(LOG2_E / sqrt(dimension)),
+    };
+    g_autofree char *shader = g_strconcat(name, unrolled ? "_unrolled" : NULL, NULL);
+    PenDispatch *d =
+        pen_lower_dispatch(l, shader, own->dtype, (guint64)push.images * push.heads * push.blocks);
+
+    pen_dispatch_spec(d, workgroup);
+    pen_dispatch_spec(d, dimension % 4 == 0);
+    pen_dispatch_spec(d, dimension);
+    pen_dispatch_spec(d, attr->causal);
+    pen_dispatch_push(d, &push, sizeof push);
+    return d;
+}
+
+/* `products` counts the multiply-adds for each pair of query and key and channel. */
+static void finish(PenDispatch *d, const PenNode *node, const char *what, guint products)
+{
+    const PenTensor *q = node->in[0], *k = node->in[1];
+    guint32 heads = node->attr.heads;
+    double pairs = (double)q->shape.n * tokens(q) * tokens(k) * (node->attr.causal ? 0.5 : 1);
+
+    g_snprintf(d->label, sizeof d->label, "%s %ux%u %ux%u", what, tokens(q), tokens(k), heads,
+               q->shape.c / heads);
+    d->flops = 2.0 * products * pairs * q->shape.c;
+    for (guint i = 0; i < d->n_bindings; i++)
+        d->bytes += pen_tensor_bytes(d->bindings[i].tensor);
+}
+
+static void lower_attention(PenLowering *l)
+{
+    const PenNode *node = l->node;
+    PenTensor *lse = node->out[1];
+
+    PenDispatch *d = lower_rows(l, "attention", node->in[0], node->in[1]);
+    pen_dispatch_spec(d, lse != NULL);
+    for (guint i = 0; i < 3; i++)
+        pen_dispatch_bind(d, node->in[i], PEN_ACCESS_READ);
+    pen_dispatch_bind(d, node->out[0], PEN_ACCESS_WRITE);
+    pen_dispatch_bind(d, lse, PEN_ACCESS_WRITE);
+    finish(d, node, "attention", 2);
+}
+
+static void lower_delta(PenLowering *l, PenTensor *delta)
+{
+    const PenNode *node = l->node;
+    PenTensor *o = node->in[3];
+    guint32 heads = node->attr.heads, dimension = o->shape.c / heads;
+    guint32 push[] = { o->shape.n, tokens(o), heads, dimension };
+
+    PenDispatch *d = pen_lower_runs(l, "attention_delta", o->dtype,
+                                    pen_shape_elements(delta->shape), dimension % 4 == 0);
+    pen_dispatch_bind(d, o, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, node->in[5], PEN_ACCESS_READ);
+    pen_dispatch_bind(d, delta, PEN_ACCESS_WRITE);
+    pen_dispatch_push(d, push, sizeof push);
+    g_snprintf(d->label, sizeof d->label, "attention delta %u %ux%u", tokens(o), heads, dimension);
+    d->flops = 2.0 * (double)pen_shape_elements(o->shape);
+    d->bytes = 2 * pen_tensor_bytes(o);
+}
+
+/* The gradients of the queries, or of the keys and values. */
+static void lower_side(PenLowering *l, PenTensor *delta, gboolean keys)
+{
+    const PenNode *node = l->node;
+    PenTensor *q = node->in[0], *k = node->in[1], *v = node->in[2], *grad_o = node->in[5];
+    PenTensor *first = keys ? node->out[1] : node->out[0], *second = keys ? node->out[2] : NULL;
+    if (!first && !second)
+        return;
+
+    PenDispatch *d = lower_rows(l, "attention_grad", keys ? k : q, keys ? q : k);
+    pen_dispatch_spec(d, keys);
+    pen_dispatch_spec(d, first != NULL);
+    pen_dispatch_spec(d, second != NULL);
+    pen_dispatch_bind(d, keys ? k : q, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, keys ? v : grad_o, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, keys ? q : k, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, keys ? grad_o : v, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, node->in[4], PEN_ACCESS_READ);
+    pen_dispatch_bind(d, delta, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, first, PEN_ACCESS_WRITE);
+    pen_dispatch_bind(d, second, PEN_ACCESS_WRITE);
+    finish(d, node, keys ? "attention dk dv" : "attention dq",
+           2 + (first != NULL) + (second != NULL));
+}
+
+void pen_lower_attention(PenLowering *l)
+{
+    const PenNode *node = l->node;
+    if (node->op == PEN_OP_ATTENTION) {
+        lower_attention(l);
+        return;
+    }
+
+    PenTensor *delta = pen_lower_scratch(l, node->in[4]->shape, PEN_DTYPE_F32);
+    lower_delta(l, delta);
+    lower_side(l, delta, FALSE);
+    lower_side(l, delta, TRUE);
+}

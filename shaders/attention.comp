@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// o = softmax(scale q k^T) v, and the logarithm of the softmax's denominator (lse), without ever
+// writing the scores: a running maximum and sum are kept and the result is rescaled when the maximum
+// grows (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018).
+// Queries are the own rows, keys and values the others (attention.glsl).
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "common.glsl"
+#include "tensor.glsl"
+#include "attention.glsl"
+
+layout(constant_id = 4) const bool LSE = false;
+
+PEN_INPUT(0, q)
+PEN_INPUT(1, k)
+PEN_INPUT(2, v)
+PEN_OUTPUT(3, o)
+layout(set = 0, binding = 4, std430) writeonly buffer LogSumExp
+{
+    float lse[]; // [image, head, query]
+};
+
+void main()
+{
+    Block b;
+    if (!attention_block(b))
+        return;
+    uint row[OWN], start[OWN];
+    EACH(i, OWN) {
+        row[i] = b.first_row + i * gl_WorkGroupSize.x + gl_LocalInvocationID.x;
+        start[i] = row_start(b, own_rows, min(row[i], own_rows - 1));
+    }
+#ifdef UNROLLED
+    vec4 query[OWN * RUNS];
+    EACH_RUN(run) EACH(i, OWN) query[run * OWN + i] = load_q(start[i] + run * 4, DIMENSION - run * 4);
+#endif
+    vec4 sum[OWN * RUNS];
+    float maximum[OWN], denominator[OWN];
+    EACH_RUN(run) EACH(i, OWN) sum[run * OWN + i] = vec4(0);
+    EACH(i, OWN) {
+        maximum[i] = LOWEST;
+        denominator[i] = 0;
+    }
+
+    uint end = other_rows;
+    if (CAUSAL)
+        end = min(end, b.first_row + gl_WorkGroupSize.x * OWN);
+    for (uint key = 0; key < end; key += STEP) {
+        uint other[STEP];
+        float p[OWN * STEP];
+        EACH(j, STEP) other[j] = row_start(b, other_rows, min(key + j, other_rows - 1));
+        EACH(i, OWN * STEP) p[i] = 0;
+        EACH_RUN(run) {
+            vec4 x[OWN];
+            uint left = DIMENSION - run * 4;
+#ifdef UNROLLED
+            EACH(i, OWN) x[i] = query[run * OWN + i];
+#else
+            EACH(i, OWN) x[i] = load_q(start[i] + run * 4, left);
+#endif
+            EACH(j, STEP) {
+                vec4 y = load_k(other[j] + run * 4, left);
+                EACH(e, 4) EACH(i, OWN) p[i * STEP + j] = fma(x[i][e], y[e], p[i * STEP + j]);
+            }
+        }
+
+        float rescale[OWN];
+        EACH(i, OWN) {
+            float m = maximum[i];
+            EACH(j, STEP) {
+                bool masked = key + j >= other_rows || CAUSAL && key + j > row[i];
+                p[i * STEP + j] = masked ? LOWEST : p[i * STEP + j] * scale;
+                m = max(m, p[i * STEP + j]);
+            }
+            rescale[i] = exp2(maximum[i] - m);
+            maximum[i] = m;
+            denominator[i] *= rescale[i];
+            EACH(j, STEP) {
+                p[i * STEP + j] = exp2(p[i * STEP + j] - m);
+                denominator[i] += p[i * STEP + j];
+            }
+        }
+
+        EACH_RUN(run) {
+            vec4 s[OWN];
+            EACH(i, OWN) s[i] = sum[run * OWN + i] * rescale[i];
+            EACH(j, STEP) {
+                vec4 y = load_v(other[j] + run * 4, DIMENSION - run * 4);
+                EACH(i, OWN) s[i] = fma(vec4(p[i * STEP + j]), y, s[i]);
+            }
+            EACH(i, OWN) sum[run * OWN + i] = s[i];
+        }
+    }
+
+    EACH(i, OWN) {
+        if (row[i] < own_rows) {
+            float factor = 1 / denominator[i];
+            EACH_RUN(run)
+                store_o(start[i] + run * 4, DIMENSION - run * 4, sum[run * OWN + i] * factor);
+            if (LSE)
+                lse[row_index(b, own_rows, row[i])] = maximum[i] * LN_2 + log(denominator[i]);
+        }
+    }
+}

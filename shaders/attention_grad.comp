@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The gradient of attention with respect to the rows of one side. With the probabilities p, made again
+// from q, k and lse, and
+//     dp = do v^T,   ds = p (dp - delta) / sqrt(DIMENSION)
+// it is dq = ds k on the side of the queries, and dk = ds^T q, dv = p^T do on the side of the keys
+// (OWN_KEYS). Seen from an own row x with x2 (q and do, or k and v) against the other rows y with y2,
+// both are the same: p from x y, dp from x2 y2, and the sums of ds y and of p y2 over the others.
+// No atomics: each invocation owns its results.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "common.glsl"
+#include "tensor.glsl"
+#include "attention.glsl"
+
+layout(constant_id = 4) const bool OWN_KEYS = false;
+layout(constant_id = 5) const bool FIRST = true;   // dq or dk is wanted
+layout(constant_id = 6) const bool SECOND = false; // dv is wanted
+
+PEN_INPUT(0, x)
+PEN_INPUT(1, x2)
+PEN_INPUT(2, y)
+PEN_INPUT(3, y2)
+layout(set = 0, binding = 4, std430) readonly buffer LogSumExp
+{
+    float lse[]; // [image, head, query]
+};
+layout(set = 0, binding = 5, std430) readonly buffer Delta
+{
+    float delta[]; // [image, head, query]
+};
+PEN_OUTPUT(6, dx)
+PEN_OUTPUT(7, dx2)
+
+void main()
+{
+    Block b;
+    if (!attention_block(b))
+        return;
+    uint row[OWN], start[OWN];
+    float own_lse[OWN], own_delta[OWN];
+    EACH(i, OWN) {
+        row[i] = b.first_row + i * gl_WorkGroupSize.x + gl_LocalInvocationID.x;
+        uint r = min(row[i], own_rows - 1);
+        start[i] = row_start(b, own_rows, r);
+        if (!OWN_KEYS) {
+            own_lse[i] = lse[row_index(b, own_rows, r)] * LOG2_E;
+            own_delta[i] = delta[row_index(b, own_rows, r)];
+        }
+    }
+#ifdef UNROLLED
+    vec4 own[OWN * RUNS], own2[OWN * RUNS];
+    EACH_RUN(run) EACH(i, OWN) {
+        own[run * OWN + i] = load_x(start[i] + run * 4, DIMENSION - run * 4);
+        own2[run * OWN + i] = load_x2(start[i] + run * 4, DIMENSION - run * 4);
+    }
+#endif
+    vec4 sum[OWN * RUNS], sum2[OWN * RUNS];
+    EACH_RUN(run) EACH(i, OWN) {
+        sum[run * OWN + i] = vec4(0);
+        sum2[run * OWN + i] = vec4(0);
+    }
+
+    // Where causality leaves the own rows anything to see.
+    uint begin = 0, end = other_rows;
+    if (CAUSAL && OWN_KEYS)
+        begin = b.first_row / STEP * STEP;
+    if (CAUSAL && !OWN_KEYS)
+        end = min(end, b.first_row + gl_WorkGroupSize.x * OWN);
+    for (uint first = begin; first < end; first += STEP) {
+        uint other[STEP];
+        float p[OWN * STEP], ds[OWN * STEP];
+        EACH(j, STEP) other[j] = row_start(b, other_rows, min(first + j, other_rows - 1));
+        EACH(i, OWN * STEP) {
+            p[i] = 0;
+            ds[i] = 0;
+        }
+        EACH_RUN(run) {
+            uint left = DIMENSION - run * 4;
+            vec4 a[OWN], a2[OWN];
+            EACH(i, OWN) {
+#ifdef UNROLLED
+                a[i] = own[run * OWN + i];
+                a2[i] = own2[run * OWN + i];
+#else
+                a[i] = load_x(start[i] + run * 4, left);
+                a2[i] = load_x2(start[i] + run * 4, left);
+#endif
+            }
+            EACH(j, STEP) {
+                vec4 c = load_y(other[j] + run * 4, left), c2 = load_y2(other[j] + run * 4, left);
+                EACH(e, 4) EACH(i, OWN) {
+                    p[i * STEP + j] = fma(a[i][e], c[e], p[i * STEP + j]);
+                    ds[i * STEP + j] = fma(a2[i][e], c2[e], ds[i * STEP + j]);
+                }
+            }
+        }
+
+        EACH(j, STEP) {
+            float other_lse, other_delta;
+            if (OWN_KEYS) {
+                uint r = row_index(b, other_rows, min(first + j, other_rows - 1));
+                other_lse = lse[r] * LOG2_E;
+                other_delta = delta[r];
+            }
+            EACH(i, OWN) {
+                bool masked = first + j >= other_rows;
+                if (CAUSAL)
+                    masked = masked || (OWN_KEYS ? first + j < row[i] : first + j > row[i]);
+                float l = OWN_KEYS ? other_lse : own_lse[i];
+                float d = OWN_KEYS ? other_delta : own_delta[i];
+                uint n = i * STEP + j;
+                p[n] = masked ? 0 : exp2(p[n] * scale - l);
+                ds[n] = p[n] * (ds[n] - d);
+            }
+        }
+
+        EACH_RUN(run) {
+            uint left = DIMENSION - run * 4;
+            if (FIRST) {
+                vec4 s[OWN];
+                EACH(i, OWN) s[i] = sum[run * OWN + i];
+                EACH(j, STEP) {
+                    vec4 c = load_y(other[j] + run * 4, left);
+                    EACH(i, OWN) s[i] = fma(vec4(ds[i * STEP + j]), c, s[i]);
+                }
+                EACH(i, OWN) sum[run * OWN + i] = s[i];
+            }
+            if (SECOND) {
+                vec4 s[OWN];
+                EACH(i, OWN) s[i] = sum2[run * OWN + i];
+                EACH(j, STEP) {
+                    vec4 c = load_y2(other[j] + run * 4, left);
+                    EACH(i, OWN) s[i] = fma(vec4(p[i * STEP + j]), c, s[i]);
+                }
+                EACH(i, OWN) sum2[run * OWN + i] = s[i];
+            }
+        }
+    }
+
+    EACH(i, OWN) {
+        if (row[i] < own_rows) {
+            EACH_RUN(run) {
+                uint element = start[i] + run * 4, left = DIMENSION - run * 4;
+                if (FIRST) // scale has log2(e), which the gradient has not
+                    store_dx(element, left, sum[run * OWN + i] * (scale * LN_2));
+                if (SECOND)
+                    store_dx2(element, left, sum2[run * OWN + i]);
+            }
+        }
+    }
+}

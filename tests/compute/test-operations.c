@@ -108,7 +108,7 @@ static double tolerance(const Trial *trial)
     gboolean steep = g_str_equal(trial->fixture_case->name, "attention_steep");
 
     if (trial->dtype == PEN_DTYPE_F16)
-        return chain ? 4e-2 : 4e-3;
+        return chain ? 4e-2 : 2e-3;
     return chain || steep ? 5e-4 : 2e-5;
 }
 

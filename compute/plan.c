@@ -95,9 +95,13 @@ static void find_lifetimes(PenPlan *plan)
         if (reads_late_input(plan, &g_array_index(plan->dispatches, PenDispatch, i)))
             plan->late = i;
     for (guint i = 0; i < plan->inputs->len; i++) {
-        const PenTensor *t = g_array_index(plan->inputs, PenPort, i).tensor;
+        PenTensor *t = g_array_index(plan->inputs, PenPort, i).tensor;
+        if (plan->late == 0) /* nothing comes before: an ordinary input */
+            t->late = FALSE;
         touch(plan, t, t->late ? 1 + plan->late : 0);
     }
+    if (plan->late == 0)
+        plan->late = plan->dispatches->len;
     for (guint i = 0; i < plan->dispatches->len; i++) {
         const PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, i);
         for (guint b = 0; b < d->n_bindings; b++)

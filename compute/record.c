@@ -52,6 +52,18 @@ static VkDescriptorBufferInfo buffer_of(PenPlan *plan, const PenTensor *t)
     return (VkDescriptorBufferInfo){plan->arena.buffer, interval->offset, interval->size};
 }
 
+/* An absent operand is bound too, so that the layout is whole. The shader does not touch it, but
+ * synchronisation validation takes it for touched: it shares the memory of one that is. */
+static const PenTensor *bound_tensor(const PenDispatch *d, guint b)
+{
+    if (d->bindings[b].tensor)
+        return d->bindings[b].tensor;
+    for (guint i = 0; i < d->n_bindings; i++)
+        if (d->bindings[i].tensor && d->bindings[i].access == d->bindings[b].access)
+            return d->bindings[i].tensor;
+    return NULL;
+}
+
 void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i,
                               const PenPipeline *pipeline)
 {
@@ -59,7 +71,7 @@ void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i,
     VkDescriptorBufferInfo buffers[PEN_MAX_BINDINGS];
     VkWriteDescriptorSet writes[PEN_MAX_BINDINGS];
     for (guint b = 0; b < d->n_bindings; b++) {
-        buffers[b] = buffer_of(plan, d->bindings[b].tensor);
+        buffers[b] = buffer_of(plan, bound_tensor(d, b));
         writes[b] = (VkWriteDescriptorSet){
             .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
             .dstBinding = b,

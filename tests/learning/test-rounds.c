@@ -18,85 +18,6 @@ static void test_pairs(void)
     g_assert_cmpuint(pen_ranking_count_pairs(1, levels), ==, 0);
 }
 
-static void test_best(void)
-{
-    int rank[4];
-    const int expected[] = { 0, 0, 1, 0 };
-    g_autoptr(GError) error = NULL;
-
-    g_assert_true(pen_ranking_from_best(4, 2, rank, &error));
-    g_assert_cmpmem(rank, sizeof rank, expected, sizeof expected);
-    g_assert_false(pen_ranking_from_best(4, 4, rank, &error));
-    g_assert_error(error, PEN_RANKING_ERROR, PEN_RANKING_ERROR_INVALID);
-}
-
-static void test_thumbs(void)
-{
-    int rank[4];
-    const guint up[] = { 3 }, down[] = { 0, 1 }, both[] = { 3, 0 }, outside[] = { 4 };
-    const int expected[] = { -1, -1, 0, 1 };
-    g_autoptr(GError) error = NULL;
-
-    g_assert_true(pen_ranking_from_thumbs(4, 1, up, 2, down, rank, &error));
-    g_assert_cmpmem(rank, sizeof rank, expected, sizeof expected);
-    g_assert_true(pen_ranking_from_thumbs(4, 0, NULL, 0, NULL, rank, &error));
-    g_assert_cmpuint(pen_ranking_count_pairs(4, rank), ==, 0);
-    g_assert_false(pen_ranking_from_thumbs(4, 1, up, 2, both, rank, NULL));
-    g_assert_false(pen_ranking_from_thumbs(4, 1, outside, 0, NULL, rank, NULL));
-    g_assert_false(pen_ranking_from_thumbs(4, 0, NULL, 1, outside, rank, NULL));
-}
-
-static void test_order(void)
-{
-    static const struct {
-        guint n;
-        const char *order;
-        int rank[4];
-    } good[] = {
-        { 4, "2>0>1=3", { 1, 0, 2, 0 } }, { 4, " 2 > 0 > 1 = 3 ", { 1, 0, 2, 0 } },
-        { 2, "0=1", { 0, 0 } },           { 1, "0", { 0 } },
-        { 3, "1=2>0", { 0, 1, 1 } },
-    };
-    static const struct {
-        guint n;
-        const char *order;
-    } bad[] = {
-        { 2, "" },
-        { 2, " " },
-        { 2, ">" },
-        { 2, "0>" },
-        { 2, ">0" },
-        { 2, "0" },
-        { 2, "0>0" },
-        { 2, "0>1>0" },
-        { 2, "0>2" },
-        { 2, "0<1" },
-        { 2, "0>1x" },
-        { 2, "-1>0" },
-        { 2, "+1>0" },
-        { 2, "0>>1" },
-        { 2, "0 1" },
-        { 2, "a>b" },
-        { 2, "0>1.0" },
-        { 2, "0>99999999999999999999999" },
-        { 2, "0>4294967297" },
-    };
-
-    for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
-        int rank[4];
-        g_autoptr(GError) error = NULL;
-        pen_ranking_from_order(good[i].n, good[i].order, rank, &error);
-        g_assert_no_error(error);
-        g_assert_cmpmem(rank, good[i].n * sizeof(int), good[i].rank, good[i].n * sizeof(int));
-    }
-    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-        int rank[4];
-        g_autoptr(GError) error = NULL;
-        g_assert_false(pen_ranking_from_order(bad[i].n, bad[i].order, rank, &error));
-        g_assert_error(error, PEN_RANKING_ERROR, PEN_RANKING_ERROR_INVALID);
-    }
-}
-
 static void test_choose_steps(void)
 {
     guint chosen[20], again[20], count[20] = { 0 };
@@ -188,9 +109,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ranking/pairs", test_pairs);
-    g_test_add_func("/ranking/best", test_best);
-    g_test_add_func("/ranking/thumbs", test_thumbs);
-    g_test_add_func("/ranking/order", test_order);
     g_test_add_func("/curriculum/choose-steps", test_choose_steps);
     g_test_add_func("/curriculum/trainable-steps", test_trainable_steps);
     g_test_add_func("/curriculum/order-rounds", test_order_rounds);

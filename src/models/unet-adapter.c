@@ -6,7 +6,6 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "compute/parameter-private.h"
 
 static void add_attention(GArray *modules, const char *path, const char *attention,
                           guint32 channels, guint32 context)

@@ -4,15 +4,17 @@
 #include "src/models/weights.h"
 
 #include <glib/gi18n-lib.h>
+#include <math.h>
 #include <string.h>
 
-#include "compute/parameter-private.h"
 #include "src/formats/safetensors.h"
 #include "src/models/model-config.h"
 
 typedef struct {
     PenParameter *parameter;
-    const PenSafetensor *tensor;
+    const PenSafetensor *tensor; /* NULL for random weights */
+    guint32 seed;                /* of random weights */
+    gboolean ones;               /* random weights: the scale of a norm */
     gboolean loaded;
 } Weight;
 
@@ -20,7 +22,8 @@ struct _PenWeights {
     gint refs;
     PenDevice *device;
     PenDtype dtype;
-    PenSafetensors *file;
+    PenSafetensors *file; /* NULL for random weights */
+    guint32 seed;
     GHashTable *by_name; /* name -> Weight */
     GPtrArray *in_order; /* Weight, in the order of asking: that of the graph */
     guint64 bytes;
@@ -34,18 +37,31 @@ static void weight_free(gpointer data)
     g_free(weight);
 }
 
+static PenWeights *weights_new(PenDevice *device, PenDtype dtype)
+{
+    PenWeights *weights = g_new0(PenWeights, 1);
+    weights->refs = 1;
+    weights->device = device ? pen_device_ref(device) : NULL;
+    weights->dtype = dtype;
+    weights->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    weights->in_order = g_ptr_array_new_with_free_func(weight_free);
+    return weights;
+}
+
 PenWeights *pen_weights_open(PenDevice *device, const char *path, PenDtype dtype, GError **error)
 {
     PenSafetensors *file = pen_safetensors_open_model(path, error);
     if (!file)
         return NULL;
-    PenWeights *weights = g_new0(PenWeights, 1);
-    weights->refs = 1;
-    weights->device = device ? pen_device_ref(device) : NULL;
-    weights->dtype = dtype;
+    PenWeights *weights = weights_new(device, dtype);
     weights->file = file;
-    weights->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    weights->in_order = g_ptr_array_new_with_free_func(weight_free);
+    return weights;
+}
+
+PenWeights *pen_weights_new_random(PenDevice *device, PenDtype dtype, guint32 seed)
+{
+    PenWeights *weights = weights_new(device, dtype);
+    weights->seed = seed;
     return weights;
 }
 
@@ -61,7 +77,7 @@ void pen_weights_unref(PenWeights *weights)
         return;
     g_hash_table_unref(weights->by_name);
     g_ptr_array_unref(weights->in_order);
-    pen_safetensors_unref(weights->file);
+    g_clear_pointer(&weights->file, pen_safetensors_unref);
     if (weights->device)
         pen_device_unref(weights->device);
     g_clear_error(&weights->error);
@@ -155,9 +171,12 @@ static PenParameter *get(PenWeights *weights, const char *name, const gsize *dim
     if (weight && pen_shape_equal(pen_parameter_shape(weight->parameter), shape))
         return weight->parameter;
 
-    const PenSafetensor *tensor = find_tensor(weights, name, &weights->error);
-    if (!tensor || !check_dims(weights, tensor, dims, n_dims, &weights->error))
-        return NULL;
+    const PenSafetensor *tensor = NULL;
+    if (weights->file) {
+        tensor = find_tensor(weights, name, &weights->error);
+        if (!tensor || !check_dims(weights, tensor, dims, n_dims, &weights->error))
+            return NULL;
+    }
     PenParameter *parameter =
         weights->device
             ? pen_parameter_new(weights->device, shape, weights->dtype, layout, &weights->error)
@@ -167,6 +186,8 @@ static PenParameter *get(PenWeights *weights, const char *name, const gsize *dim
     weight = g_new0(Weight, 1);
     weight->parameter = parameter;
     weight->tensor = tensor;
+    weight->seed = g_str_hash(name) ^ weights->seed;
+    weight->ones = layout == PEN_LAYOUT_PLAIN && g_str_has_suffix(name, ".weight");
     g_hash_table_insert(weights->by_name, g_strdup(name), weight);
     g_ptr_array_add(weights->in_order, weight);
     weights->bytes += pen_parameter_bytes(parameter);
@@ -227,6 +248,23 @@ static gboolean convert_conv(const Weight *weight, float *values, GError **error
     return TRUE;
 }
 
+/* Matrices: evenly spread numbers of variance 1/inputs. A norm's scale is 1, a bias 0. */
+static void make_random(const Weight *weight, float *values)
+{
+    PenShape s = pen_parameter_shape(weight->parameter);
+    gsize n = pen_shape_elements(s);
+    gsize inputs = s.n > 1 || s.h > 1 ? (gsize)s.h * s.w * s.c : s.c;
+    float range = sqrtf(3.0f / (float)inputs);
+    guint32 state = weight->seed;
+
+    if (pen_parameter_layout(weight->parameter) == PEN_LAYOUT_PLAIN)
+        range = 0;
+    for (gsize i = 0; i < n; i++) {
+        state = state * 1664525 + 1013904223; /* a linear congruential generator is enough here */
+        values[i] = range * ((float)(state >> 8) / (1 << 23) - 1) + (weight->ones ? 1 : 0);
+    }
+}
+
 static float *convert(const Weight *weight, GError **error)
 {
     PenShape s = pen_parameter_shape(weight->parameter);
@@ -237,6 +275,10 @@ static float *convert(const Weight *weight, GError **error)
                     _("Not enough memory to convert a weight of %" G_GUINT64_FORMAT " MiB."),
                     pen_shape_elements(s) * sizeof(float) >> 20);
         return NULL;
+    }
+    if (!weight->tensor) {
+        make_random(weight, values);
+        return g_steal_pointer(&values);
     }
     gboolean is_conv = s.n > 1 || s.h > 1;
     if (is_conv ? !convert_conv(weight, values, error)
@@ -255,7 +297,7 @@ gboolean pen_weights_load(PenWeights *weights, PenPlanProgress progress, gpointe
     for (guint i = 0; i < weights->in_order->len; i++) {
         Weight *weight = weights->in_order->pdata[i];
         if (!weight->loaded)
-            total += weight->tensor->size;
+            total += pen_parameter_bytes(weight->parameter);
     }
     for (guint i = 0; i < weights->in_order->len; i++) {
         Weight *weight = weights->in_order->pdata[i];
@@ -267,7 +309,7 @@ gboolean pen_weights_load(PenWeights *weights, PenPlanProgress progress, gpointe
         if (!values || !pen_parameter_write(weight->parameter, values, error))
             return FALSE;
         weight->loaded = TRUE;
-        done += weight->tensor->size;
+        done += pen_parameter_bytes(weight->parameter);
         if (progress)
             progress((double)done / (double)total, user_data);
     }
@@ -288,6 +330,7 @@ gboolean pen_weights_gather(PenWeights *weights, const char *name, guint32 n_row
                             const gint32 *rows, gsize n, float *out, GError **error)
 {
     const gsize dims[] = { n_rows, columns };
+    g_return_val_if_fail(weights->file, FALSE);
     const PenSafetensor *tensor = find_tensor(weights, name, error);
 
     if (!tensor || !check_dims(weights, tensor, dims, 2, error))
@@ -316,6 +359,8 @@ guint64 pen_weights_bytes(const PenWeights *weights)
 guint64 pen_weights_total_bytes(const PenWeights *weights)
 {
     guint64 elements = 0;
+    if (!weights->file)
+        return weights->bytes;
     for (guint i = 0; i < pen_safetensors_n_tensors(weights->file); i++)
         elements += pen_safetensors_nth(weights->file, i)->n_elements;
     return elements * pen_dtype_size(weights->dtype);

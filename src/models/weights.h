@@ -30,6 +30,11 @@ typedef struct _PenWeights PenWeights;
 /* `path` is a component's folder or a file, as for pen_safetensors_open_model(). Without a device
  * the parameters are abstract: good for planning, and for pen_weights_values(). */
 PenWeights *pen_weights_open(PenDevice *device, const char *path, PenDtype dtype, GError **error);
+
+/* Weights of any component with random numbers in the range that keeps activations in theirs, the
+ * same for the same seed: for measuring speed and memory without a model. */
+PenWeights *pen_weights_new_random(PenDevice *device, PenDtype dtype, guint32 seed);
+
 PenWeights *pen_weights_ref(PenWeights *weights);
 void pen_weights_unref(PenWeights *weights);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenWeights, pen_weights_unref)
@@ -65,7 +70,8 @@ float *pen_weights_values(PenWeights *weights, const PenParameter *parameter);
 gboolean pen_weights_gather(PenWeights *weights, const char *name, guint32 n_rows, guint32 columns,
                             const gint32 *rows, gsize n, float *out, GError **error);
 
-/* Device bytes of the parameters handed out, and of all tensors in the files if they were. */
+/* Device bytes of the parameters handed out, and of all tensors in the files if they were. (Random
+ * weights have no files: what was handed out.) */
 guint64 pen_weights_bytes(const PenWeights *weights);
 guint64 pen_weights_total_bytes(const PenWeights *weights);
 

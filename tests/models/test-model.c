@@ -5,8 +5,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "compute/graph-private.h"
 #include "src/formats/json.h"
 #include "src/formats/safetensors-writer.h"
+#include "src/models/architecture.h"
 #include "src/models/clip-text.h"
 #include "src/models/model.h"
 #include "src/models/unet.h"
@@ -663,6 +665,63 @@ static void test_timestep_embedding(void)
         g_assert_cmpfloat_with_epsilon(out[i], plain[i], 1e-5);
 }
 
+/* --- published shapes ---------------------------------------------------------------------- */
+
+static guint64 parameters(const PenGraph *graph)
+{
+    guint64 n = 0;
+
+    for (guint i = 0; i < graph->tensors->len; i++) {
+        const PenTensor *tensor = graph->tensors->pdata[i];
+        if (tensor->kind == PEN_TENSOR_PARAMETER)
+            n += pen_shape_elements(pen_tensor_shape(tensor));
+    }
+    return n;
+}
+
+/* The builders at full size ask for exactly the published numbers of parameters. (The text
+ * encoder's tables of tokens and positions are not in its graph.) */
+static void test_architectures(void)
+{
+    static const struct {
+        const char *name;
+        guint64 unet, vae, text, adapter;
+    } published[] = {
+        { "sd15", 859520964, 83653863, 123060480, 797184 },
+        { "sd21", 865910724, 83653863, 340387840, 829952 },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(published); i++) {
+        g_autoptr(GError) error = NULL;
+        const PenArchitecture *a = pen_architecture_find(published[i].name);
+        g_autoptr(PenWeights) unet_weights = pen_weights_new_random(NULL, PEN_DTYPE_F32, 1);
+        g_autoptr(PenWeights) vae_weights = pen_weights_new_random(NULL, PEN_DTYPE_F32, 1);
+        g_autoptr(PenWeights) text_weights = pen_weights_new_random(NULL, PEN_DTYPE_F32, 1);
+        PenUNetOptions options = { .batch = 1, .height = 64, .width = 64, .tokens = 77 };
+        g_autoptr(PenUNet) unet = pen_unet_new(&a->unet, unet_weights, &options, &error);
+        g_assert_no_error(error);
+        g_autoptr(PenGraph) decoder = pen_vae_decoder_new(&a->vae, vae_weights, 1, 64, 64, &error);
+        g_assert_no_error(error);
+        g_autoptr(PenGraph) encoder =
+            pen_vae_encoder_new(&a->vae, vae_weights, 1, 512, 512, &error);
+        g_assert_no_error(error);
+        g_autoptr(PenGraph) text = pen_clip_text_new(&a->text, text_weights, 1, 77, &error);
+        g_assert_no_error(error);
+
+        guint64 tables = (guint64)(a->text.vocabulary + a->text.positions) * a->text.hidden;
+        g_test_message("%s: unet %" G_GUINT64_FORMAT ", vae %" G_GUINT64_FORMAT
+                       ", text %" G_GUINT64_FORMAT,
+                       a->title, parameters(unet->graph), parameters(decoder) + parameters(encoder),
+                       parameters(text) + tables);
+        g_assert_cmpuint(parameters(unet->graph), ==, published[i].unet);
+        g_assert_cmpuint(parameters(decoder) + parameters(encoder), ==, published[i].vae);
+        g_assert_cmpuint(parameters(text) + tables, ==, published[i].text);
+        g_autoptr(PenUNetAdapter) adapter = pen_unet_adapter_new(&a->unet, 4, &error);
+        g_assert_cmpuint(adapter->n_values, ==, published[i].adapter);
+    }
+    g_assert_null(pen_architecture_find("sd99"));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -683,6 +742,7 @@ int main(int argc, char **argv)
     g_test_add_func("/adapter/layout", test_adapter_layout);
     g_test_add_func("/adapter/files", test_adapter_files);
     g_test_add_func("/unet/timestep-embedding", test_timestep_embedding);
+    g_test_add_func("/architectures", test_architectures);
     int result = g_test_run();
     remove_tree(scratch);
     g_free(scratch);

@@ -15,7 +15,4 @@ struct _PenParameter {
     PenBuffer buffer;
 };
 
-/* A parameter without memory: enough for shape inference, gradients and planning. */
-PenParameter *pen_parameter_new_abstract(PenShape shape, PenDtype dtype, PenLayout layout);
-
 G_END_DECLS

@@ -42,9 +42,9 @@ PenParameter *pen_parameter_new(PenDevice *device, PenShape shape, PenDtype dtyp
     guint64 bytes = pen_parameter_bytes(p);
     if (bytes > device->info->max_binding) {
         g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
-                    _("A weight of %" G_GUINT64_FORMAT " MiB is larger than %s can bind "
-                      "(%" G_GUINT64_FORMAT " MiB)."),
-                    bytes >> 20, device->info->name, device->info->max_binding >> 20);
+                    _("A weight of %u MiB is larger than %s can bind (%u MiB)."),
+                    (guint)(bytes >> 20), device->info->name,
+                    (guint)(device->info->max_binding >> 20));
         return NULL;
     }
     p->device = pen_device_ref(device);

@@ -24,6 +24,9 @@ typedef enum { PEN_LAYOUT_PLAIN, PEN_LAYOUT_PANEL } PenLayout;
  * weights [out,kh,kw,in] PANEL. The contents are undefined until written. */
 PenParameter *pen_parameter_new(PenDevice *device, PenShape shape, PenDtype dtype,
                                 PenLayout layout, GError **error);
+/* A parameter without memory: enough for shape inference, gradients and planning. */
+PenParameter *pen_parameter_new_abstract(PenShape shape, PenDtype dtype, PenLayout layout);
+
 PenParameter *pen_parameter_ref(PenParameter *parameter);
 void pen_parameter_unref(PenParameter *parameter);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenParameter, pen_parameter_unref)

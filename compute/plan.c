@@ -146,10 +146,10 @@ static gboolean check_bindings(PenPlan *plan, GError **error)
     for (guint i = 0; i < plan->n_tensors; i++)
         if (plan->intervals[i].size > info->max_binding) {
             g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
-                        _("This picture size needs a block of %" G_GUINT64_FORMAT
-                          " MiB; %s can bind %" G_GUINT64_FORMAT
-                          " MiB. Make a smaller picture or use half precision."),
-                        plan->intervals[i].size >> 20, info->name, info->max_binding >> 20);
+                        _("This picture size needs a block of %u MiB; %s can bind %u MiB. Make a "
+                          "smaller picture or use half precision."),
+                        (guint)(plan->intervals[i].size >> 20), info->name,
+                        (guint)(info->max_binding >> 20));
             return FALSE;
         }
     return TRUE;

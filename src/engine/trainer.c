@@ -37,16 +37,15 @@ void pen_trainer_free(PenTrainer *trainer)
     g_free(trainer);
 }
 
-static gboolean prepare(PenTrainer *trainer, const PenTrainerRound *round, GError **error)
+gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, GError **error)
 {
-    const PenTrajectory *t = round->trajectories[0];
-    gboolean guided = t->guidance != 1;
-    if (!trainer->denoiser || trainer->height != t->height || trainer->width != t->width ||
+    gboolean guided = like->guidance != 1;
+    if (!trainer->denoiser || trainer->height != like->height || trainer->width != like->width ||
         trainer->guided != guided) {
         g_clear_pointer(&trainer->denoiser, pen_denoiser_free);
         PenDenoiserOptions options = {
-            .height = t->height,
-            .width = t->width,
+            .height = like->height,
+            .width = like->width,
             .pictures = 1,
             .guided = guided,
             .adapter = trainer->adapter,
@@ -55,10 +54,17 @@ static gboolean prepare(PenTrainer *trainer, const PenTrainerRound *round, GErro
         trainer->denoiser = pen_denoiser_new(trainer->runtime, &options, error);
         if (!trainer->denoiser)
             return FALSE;
-        trainer->height = t->height;
-        trainer->width = t->width;
+        trainer->height = like->height;
+        trainer->width = like->width;
         trainer->guided = guided;
     }
+    return pen_plan_allocate(pen_denoiser_plan(trainer->denoiser), error);
+}
+
+static gboolean prepare(PenTrainer *trainer, const PenTrainerRound *round, GError **error)
+{
+    if (!pen_trainer_prepare(trainer, round->trajectories[0], error))
+        return FALSE;
     pen_denoiser_set_context(trainer->denoiser, round->context, round->negative);
     return TRUE;
 }

@@ -42,6 +42,10 @@ PenTrainer *pen_trainer_new(PenRuntime *runtime, PenUNetAdapter *adapter,
 void pen_trainer_free(PenTrainer *trainer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenTrainer, pen_trainer_free)
 
+/* Plans and takes the memory for rounds of such trajectories, so that a lack of it shows before
+ * anything is recorded. */
+gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, GError **error);
+
 /* Fills the missing reference log-probabilities of `steps` in the round's trajectories. `changed[n]`
  * (may be NULL) tells which trajectories learnt something and want to be stored. */
 gboolean pen_trainer_fill_reference(PenTrainer *trainer, const PenTrainerRound *round,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -44,8 +45,8 @@ GBytes *pen_file_map(const char *path, guint64 max_size, GError **error)
                     name);
     } else if ((guint64)status.st_size > max_size) {
         g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_INVALID,
-                    _("“%s” is too large to be what it should be: %" G_GUINT64_FORMAT
-                      " bytes, where at most %" G_GUINT64_FORMAT " are expected."),
+                    _("“%s” is too large to be what it should be: %" PRIu64
+                      " bytes, where at most %" PRIu64 " are expected."),
                     name, (guint64)status.st_size, max_size);
     } else {
         mapped = g_mapped_file_new_from_fd(fd, FALSE, error);

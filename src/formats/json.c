@@ -2,6 +2,7 @@
 #include "src/formats/json.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -337,7 +338,7 @@ static gboolean read_int(const PenJson *json, const char *key, JsonNode *node, g
     }
     pen_json_set_error(
         json, key, error,
-        _("a whole number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " is expected here."),
+        _("a whole number from %" PRId64 " to %" PRId64 " is expected here."),
         min, max);
     return FALSE;
 }
@@ -389,7 +390,7 @@ gboolean pen_json_get_ints(const PenJson *json, const char *key, gint64 min, gin
     JsonArray *array = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
     if (array && json_array_get_length(array) != n) {
         pen_json_set_error(json, key, error,
-                           _("a list of %" G_GSIZE_FORMAT " numbers is expected here."), n);
+                           _("a list of %zu numbers is expected here."), n);
         return FALSE;
     }
     for (gsize i = 0; i < n; i++)

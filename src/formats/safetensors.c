@@ -2,6 +2,7 @@
 #include "src/formats/safetensors.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "compute/half.h"
@@ -133,7 +134,7 @@ static gboolean parse_tensor(PenSafetensor *tensor, JsonNode *node, gsize data_s
         return invalid(error, file, _("the data of tensor “%s” lies outside the file"), name);
     if ((guint64)(end - begin) != tensor->size)
         return invalid(error, file,
-                       _("tensor “%s” needs %" G_GSIZE_FORMAT " bytes, but has %" G_GINT64_FORMAT),
+                       _("tensor “%s” needs %zu bytes, but has %" PRId64),
                        name, tensor->size, end - begin);
     *offset = (gsize)begin;
     return TRUE;

@@ -166,14 +166,14 @@ static gboolean check_layer(const PenUNetAdapter *adapter, const PenUNetAdapterM
 {
     if (layer->n_in != module->in || layer->n_out != module->out) {
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
-                    _("The adapter belongs to another model: its layer %s maps %" G_GSIZE_FORMAT
-                      " to %" G_GSIZE_FORMAT " channels, the model's %u to %u."),
+                    _("The adapter belongs to another model: its layer %s maps %zu"
+                      " to %zu channels, the model's %u to %u."),
                     layer->path, layer->n_in, layer->n_out, module->in, module->out);
         return FALSE;
     }
     if (layer->rank > adapter->rank) {
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
-                    _("The adapter's layer %s has rank %" G_GSIZE_FORMAT ", more than %u."),
+                    _("The adapter's layer %s has rank %zu, more than %u."),
                     layer->path, layer->rank, adapter->rank);
         return FALSE;
     }

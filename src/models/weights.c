@@ -4,6 +4,7 @@
 #include "src/models/weights.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -272,7 +273,7 @@ static float *convert(const Weight *weight, GError **error)
 
     if (!values) {
         g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_OUT_OF_MEMORY,
-                    _("Not enough memory to convert a weight of %" G_GUINT64_FORMAT " MiB."),
+                    _("Not enough memory to convert a weight of %" PRIu64 " MiB."),
                     pen_shape_elements(s) * sizeof(float) >> 20);
         return NULL;
     }

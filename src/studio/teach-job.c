@@ -91,7 +91,8 @@ static gboolean add_lesson(Teaching *t, const PenPick *pick, GError **error)
     return TRUE;
 }
 
-static gboolean begin(Teaching *t, const PenTeachSettings *settings, GError **error)
+/* Makes ready what a new run will be; begin() records it. */
+static gboolean plan_run(Teaching *t, const PenTeachSettings *settings, GError **error)
 {
     g_autoptr(GPtrArray) picks =
         pen_store_list_picks(t->store, t->style->id, settings->only_new, error);
@@ -107,16 +108,13 @@ static gboolean begin(Teaching *t, const PenTeachSettings *settings, GError **er
                     t->style->name);
         return FALSE;
     }
-    g_autofree gint64 *ids = g_new(gint64, picks->len);
-    for (guint i = 0; i < picks->len; i++) {
-        const PenPick *pick = picks->pdata[i];
-        ids[i] = pick->id;
-        if (!add_lesson(t, pick, error))
+    for (guint i = 0; i < picks->len; i++)
+        if (!add_lesson(t, picks->pdata[i], error))
             return FALSE;
-    }
     const PenD3poConfig *c = &settings->d3po;
-    PenRun row = {
+    PenRun run = {
         .style = t->style->id,
+        .from_version = t->style->current_version,
         .learning_rate = c->learning_rate,
         .weight_decay = c->weight_decay,
         .max_grad_norm = c->max_grad_norm,
@@ -129,10 +127,17 @@ static gboolean begin(Teaching *t, const PenTeachSettings *settings, GError **er
                                    : (guint64)g_random_int() << 20 ^ g_random_int(),
         .steps_total = (int)(c->epochs * picks->len),
     };
-    gint64 id = pen_store_begin_run(t->store, &row, ids, picks->len, error);
-    if (id)
-        t->run = pen_store_get_run(t->store, id, error);
-    return t->run != NULL;
+    t->run = pen_run_copy(&run);
+    return TRUE;
+}
+
+static gboolean begin(Teaching *t, GError **error)
+{
+    g_autofree gint64 *picks = g_new(gint64, t->lessons->len);
+    for (guint i = 0; i < t->lessons->len; i++)
+        picks[i] = ((const Lesson *)t->lessons->pdata[i])->pick->id;
+    t->run->id = pen_store_begin_run(t->store, t->run, picks, t->lessons->len, error);
+    return t->run->id != 0;
 }
 
 static gboolean resume(Teaching *t, gint64 run, GError **error)
@@ -153,12 +158,12 @@ static gboolean resume(Teaching *t, gint64 run, GError **error)
     return TRUE;
 }
 
-static gboolean begin_or_resume(Teaching *t, const PenTeachSettings *settings, GError **error)
+static gboolean plan_or_resume(Teaching *t, const PenTeachSettings *settings, GError **error)
 {
     g_autoptr(PenRun) unfinished = pen_store_find_unfinished_run(t->store, t->style->id, NULL);
     gboolean ok = unfinished && unfinished->state == PEN_RUN_PAUSED && !settings->fresh
                       ? resume(t, unfinished->id, error)
-                      : begin(t, settings, error);
+                      : plan_run(t, settings, error);
     if (!ok)
         return FALSE;
     /* What the store does not keep is fixed: the moments of AdamW. */
@@ -414,7 +419,12 @@ static gboolean prepare(Teaching *t, GError **error)
                                    pen_runtime_dtype(t->runtime), error))
         return FALSE;
     t->trainer = pen_trainer_new(t->runtime, t->adapter, &t->config);
-    return TRUE;
+    Candidates first = {0};
+    gboolean ok = load_candidates(t, t->lessons->pdata[0], &first, error) &&
+                  (first.trajectories->len == 0 ||
+                   pen_trainer_prepare(t->trainer, first.trajectories->pdata[0], error));
+    candidates_clear(&first);
+    return ok;
 }
 
 static gboolean finish(Teaching *t, PenTeachResult *result, GError **error)
@@ -438,7 +448,9 @@ static gboolean finish(Teaching *t, PenTeachResult *result, GError **error)
 static gboolean teach(Teaching *t, const PenTeachSettings *settings, PenTeachResult *result,
                       GError **error)
 {
-    if (!begin_or_resume(t, settings, error) || !prepare(t, error))
+    /* A run is recorded once model, device and memory are there. */
+    if (!plan_or_resume(t, settings, error) || !prepare(t, error) ||
+        (!t->run->id && !begin(t, error)))
         return FALSE;
     while (t->step < (guint)t->run->steps_total) {
         PenTrainingStep row;
@@ -467,7 +479,7 @@ static gpointer run(PenJob *job, GError **error)
     if (!ok) {
         g_clear_pointer(&result, g_free);
         /* Whatever went wrong, what was done stays and the run can be resumed. */
-        if (t.run)
+        if (t.run && t.run->id)
             pen_store_stop_run(t.store, t.run->id, PEN_RUN_PAUSED, failure->message, NULL);
         g_propagate_error(error, failure);
     }

@@ -2,7 +2,6 @@
 #include "tests/compute/fixture.h"
 
 #include "compute/half.h"
-#include "compute/parameter-private.h"
 
 Fixture *fixture_new(PenDevice *device, PenDtype dtype)
 {

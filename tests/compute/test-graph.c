@@ -3,7 +3,6 @@
 #include <math.h>
 
 #include "compute/graph-private.h"
-#include "compute/parameter-private.h"
 #include "tests/compute/fixture.h"
 
 /* --- shapes and errors --------------------------------------------------------------------- */

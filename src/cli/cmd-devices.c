@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "src/cli/cli.h"
+
+static JsonObject *device_object(const PenDeviceInfo *info, gboolean chosen, const char *why)
+{
+    JsonObject *object = pen_cli_object("device");
+    json_object_set_int_member(object, "index", info->index);
+    json_object_set_string_member(object, "name", info->name);
+    json_object_set_string_member(object, "driver", info->driver);
+    json_object_set_string_member(object, "kind", pen_device_kind_label(info->kind));
+    json_object_set_boolean_member(object, "usable", !info->unusable);
+    if (info->unusable)
+        json_object_set_string_member(object, "unusable", gettext(info->unusable));
+    json_object_set_boolean_member(object, "float16", info->float16);
+    json_object_set_boolean_member(object, "cooperative_matrix", info->cooperative_matrix);
+    json_object_set_int_member(object, "subgroup_size", info->subgroup_size);
+    json_object_set_int_member(object, "shared_memory", info->shared_memory);
+    json_object_set_int_member(object, "max_workgroup", info->max_workgroup);
+    json_object_set_int_member(object, "max_binding", (gint64)info->max_binding);
+    json_object_set_int_member(object, "max_allocation", (gint64)info->max_allocation);
+    json_object_set_int_member(object, "memory_total", (gint64)info->memory_total);
+    json_object_set_int_member(object, "memory_available", (gint64)info->memory_available);
+    json_object_set_boolean_member(object, "unified_memory", info->unified_memory);
+    json_object_set_boolean_member(object, "chosen", chosen);
+    if (chosen)
+        json_object_set_string_member(object, "why", why);
+    return object;
+}
+
+static const char *yes_no(gboolean value)
+{
+    return value ? _("yes") : _("no");
+}
+
+static void print_device(PenCli *cli, const PenDeviceInfo *info, gboolean chosen)
+{
+    g_autofree char *total = g_format_size_full(info->memory_total, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *free_now = g_format_size_full(info->memory_available, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *shared = g_format_size_full(info->shared_memory, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *binding = g_format_size_full(info->max_binding, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *allocation =
+        g_format_size_full(info->max_allocation, G_FORMAT_SIZE_IEC_UNITS);
+
+    pen_cli_print(cli, "%s%u  %s", chosen ? "* " : "  ", info->index, info->name);
+    pen_cli_print(cli, "     %s, Vulkan %u.%u, %s", pen_device_kind_label(info->kind),
+                  info->api_version >> 22 & 0x7f, info->api_version >> 12 & 0x3ff, info->driver);
+    if (info->unusable)
+        pen_cli_print(cli, _("     cannot be used: %s"), gettext(info->unusable));
+    pen_cli_print(cli, _("     memory %s, %s of it free; one piece up to %s, one binding up to %s"),
+                  total, free_now, allocation, binding);
+    pen_cli_print(cli, _("     float16 %s, cooperative matrices %s, subgroups of %u, workgroups of "
+                         "%u with %s of shared memory"),
+                  yes_no(info->float16), yes_no(info->cooperative_matrix), info->subgroup_size,
+                  info->max_workgroup, shared);
+}
+
+static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
+{
+    g_autoptr(GPtrArray) devices = pen_device_list(error);
+    if (!devices)
+        return FALSE;
+    g_autofree char *why = NULL;
+    g_autoptr(GError) none = NULL;
+    int chosen = pen_device_choose(devices, cli->device, &why, &none);
+    for (guint i = 0; i < devices->len; i++) {
+        const PenDeviceInfo *info = devices->pdata[i];
+        print_device(cli, info, (int)i == chosen);
+        pen_cli_emit(cli, device_object(info, (int)i == chosen, why));
+    }
+    if (none) {
+        g_propagate_error(error, g_steal_pointer(&none));
+        return FALSE;
+    }
+    pen_cli_print(cli, "%s", why);
+    return TRUE;
+}
+
+const PenCommand pen_command_devices = {
+    .name = "devices",
+    .summary = N_("List the Vulkan devices, what they can do, which one is chosen and why"),
+    .run = run,
+};

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "src/cli/cli.h"
+
+/* --- styles ------------------------------------------------------------------------------------ */
+
+static gboolean run_styles(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
+{
+    PenStudio *studio = pen_cli_studio(cli, error);
+    if (!studio)
+        return FALSE;
+    PenStore *store = pen_studio_store(studio);
+    g_autoptr(GPtrArray) styles = pen_store_list_styles(store, FALSE, error);
+    if (!styles)
+        return FALSE;
+    for (guint i = 0; i < styles->len; i++) {
+        const PenStyle *style = styles->pdata[i];
+        g_autoptr(GPtrArray) picks = pen_store_list_picks(store, style->id, FALSE, error);
+        g_autoptr(GPtrArray) fresh = picks ? pen_store_list_picks(store, style->id, TRUE, error)
+                                           : NULL;
+        if (!fresh)
+            return FALSE;
+        g_autofree char *version = style->current_number
+                                       ? g_strdup_printf(_("version %d"), style->current_number)
+                                       : g_strdup(_("not taught yet"));
+        pen_cli_print(cli, _("%-20s %-16s %s, rank %d, picks: %u (%u new)"), style->name,
+                      style->model_name, version, style->rank, picks->len, fresh->len);
+        JsonObject *object = pen_cli_object("style");
+        json_object_set_string_member(object, "name", style->name);
+        json_object_set_string_member(object, "uuid", style->uuid);
+        json_object_set_string_member(object, "model", style->model_name);
+        json_object_set_string_member(object, "model_hash", style->model_hash);
+        json_object_set_int_member(object, "version", style->current_number);
+        json_object_set_int_member(object, "rank", style->rank);
+        json_object_set_int_member(object, "picks", picks->len);
+        json_object_set_int_member(object, "new_picks", fresh->len);
+        pen_cli_set_number(object, "strength", style->strength);
+        pen_cli_emit(cli, object);
+    }
+    if (!styles->len)
+        pen_cli_note(cli, _("There are no styles yet. “penchant style create NAME” makes one."));
+    return TRUE;
+}
+
+const PenCommand pen_command_styles = {
+    .name = "styles",
+    .summary = N_("List the styles"),
+    .run = run_styles,
+};
+
+/* --- style create ------------------------------------------------------------------------------ */
+
+static char *model, *name, *format;
+static int rank = -1;
+
+static void emit_style(PenCli *cli, const char *what, const char *style)
+{
+    JsonObject *object = pen_cli_object("result");
+    json_object_set_string_member(object, "done", what);
+    json_object_set_string_member(object, "style", style);
+    pen_cli_emit(cli, object);
+}
+
+static gboolean run_create(PenCli *cli, char **arguments, GError **error)
+{
+    PenStudio *studio = pen_cli_studio(cli, error);
+    PenD3poConfig defaults = PEN_D3PO_CONFIG_INIT;
+    if (!studio)
+        return FALSE;
+    if (rank != -1 && (rank < 1 || rank > 1024))
+        return pen_cli_usage_error(error, _("--rank is from 1 to 1024, not %d."), rank);
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, error);
+    gint64 id = info ? pen_store_create_style(pen_studio_store(studio), arguments[0], info->hash,
+                                              info->name,
+                                              rank != -1 ? rank : (int)defaults.adapter_rank, error)
+                     : 0;
+    g_autoptr(PenStyle) style =
+        id ? pen_store_get_style(pen_studio_store(studio), id, error) : NULL;
+    if (!style)
+        return FALSE;
+    pen_cli_print(cli, _("The style “%s” is new, for the model “%s”."), style->name,
+                  style->model_name);
+    emit_style(cli, "create", style->name);
+    return TRUE;
+}
+
+static const GOptionEntry create_entries[] = {
+    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
+      N_("The model that the style is for (default: the starter model)"), N_("DIR") },
+    { "rank", 0, 0, G_OPTION_ARG_INT, &rank, N_("Adapter rank (4)"), "N" },
+    G_OPTION_ENTRY_NULL,
+};
+
+static const PenCommand command_create = {
+    .name = "create",
+    .arguments = N_("NAME"),
+    .summary = N_("Make an empty style for a model"),
+    .entries = create_entries,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_create,
+};
+
+/* --- style export and import ------------------------------------------------------------------- */
+
+static gboolean run_export(PenCli *cli, char **arguments, GError **error)
+{
+    PenExportFormat kind = PEN_EXPORT_KOHYA;
+    if (g_strcmp0(format, "diffusers") == 0)
+        kind = PEN_EXPORT_DIFFUSERS;
+    else if (format && !g_str_equal(format, "kohya"))
+        return pen_cli_usage_error(error, _("--format is kohya or diffusers, not “%s”."), format);
+    g_autoptr(PenStyle) style = pen_cli_find_style(cli, arguments[0], error);
+    if (!style || !pen_cli_check_target(arguments[1], error) ||
+        !pen_studio_export_style(cli->studio, style->id, arguments[1], kind, error))
+        return FALSE;
+    pen_cli_print(cli, _("“%s” version %d is in %s."), style->name, style->current_number,
+                  arguments[1]);
+    JsonObject *object = pen_cli_object("result");
+    json_object_set_string_member(object, "done", "export");
+    json_object_set_string_member(object, "style", style->name);
+    json_object_set_int_member(object, "version", style->current_number);
+    json_object_set_string_member(object, "file", arguments[1]);
+    pen_cli_emit(cli, object);
+    return TRUE;
+}
+
+static const GOptionEntry export_entries[] = {
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &format, N_("How layers are named (kohya)"),
+      "kohya|diffusers" },
+    G_OPTION_ENTRY_NULL,
+};
+
+static const PenCommand command_export = {
+    .name = "export",
+    .arguments = N_("NAME FILE"),
+    .summary = N_("Write a style's current version to a .safetensors file"),
+    .entries = export_entries,
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .run = run_export,
+};
+
+static gboolean run_import(PenCli *cli, char **arguments, GError **error)
+{
+    PenStudio *studio = pen_cli_studio(cli, error);
+    if (!studio)
+        return FALSE;
+    g_autofree char *notice = NULL;
+    gint64 id = pen_studio_import_style(studio, arguments[0], name, model, &notice, error);
+    g_autoptr(PenStyle) style =
+        id ? pen_store_get_style(pen_studio_store(studio), id, error) : NULL;
+    if (!style)
+        return FALSE;
+    if (notice)
+        pen_cli_note(cli, "%s", notice);
+    pen_cli_print(cli, _("The style “%s” is new, for the model “%s”."), style->name,
+                  style->model_name);
+    emit_style(cli, "import", style->name);
+    return TRUE;
+}
+
+static const GOptionEntry import_entries[] = {
+    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
+      N_("The model that the file was made for (default: the starter model)"), N_("DIR") },
+    { "name", 0, 0, G_OPTION_ARG_STRING, &name, N_("Name of the style (default: the file's)"),
+      N_("NAME") },
+    G_OPTION_ENTRY_NULL,
+};
+
+static const PenCommand command_import = {
+    .name = "import",
+    .arguments = N_("FILE"),
+    .summary = N_("Make a style of an adapter file in kohya or diffusers naming"),
+    .entries = import_entries,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_import,
+};
+
+/* --- style delete, rename, versions ------------------------------------------------------------ */
+
+static gboolean run_delete(PenCli *cli, char **arguments, GError **error)
+{
+    g_autoptr(PenStyle) style = pen_cli_find_style(cli, arguments[0], error);
+    if (!style || !pen_store_delete_style(pen_studio_store(cli->studio), style->id, error))
+        return FALSE;
+    pen_cli_print(cli, _("The style “%s” is deleted; “penchant undo” brings it back."),
+                  style->name);
+    emit_style(cli, "delete", style->name);
+    return TRUE;
+}
+
+static const PenCommand command_delete = {
+    .name = "delete",
+    .arguments = N_("NAME"),
+    .summary = N_("Delete a style (“penchant undo” brings it back)"),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_delete,
+};
+
+static gboolean run_rename(PenCli *cli, char **arguments, GError **error)
+{
+    g_autoptr(PenStyle) style = pen_cli_find_style(cli, arguments[0], error);
+    if (!style ||
+        !pen_store_rename_style(pen_studio_store(cli->studio), style->id, arguments[1], error))
+        return FALSE;
+    pen_cli_print(cli, _("The style “%s” is called “%s” now."), style->name, arguments[1]);
+    emit_style(cli, "rename", arguments[1]);
+    return TRUE;
+}
+
+static const PenCommand command_rename = {
+    .name = "rename",
+    .arguments = N_("NAME NEW"),
+    .summary = N_("Give a style another name"),
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .run = run_rename,
+};
+
+static gboolean run_versions(PenCli *cli, char **arguments, GError **error)
+{
+    g_autoptr(PenStyle) style = pen_cli_find_style(cli, arguments[0], error);
+    g_autoptr(GPtrArray) versions =
+        style ? pen_store_list_style_versions(pen_studio_store(cli->studio), style->id, error)
+              : NULL;
+    if (!versions)
+        return FALSE;
+    pen_cli_print(cli, _("%s0  the bare model"), style->current_version ? "  " : "* ");
+    for (guint i = 0; i < versions->len; i++) {
+        const PenStyleVersion *version = versions->pdata[i];
+        gboolean current = version->id == style->current_version;
+        g_autofree char *when = pen_cli_time(version->created);
+        pen_cli_print(cli, "%s%d  %s  %s", current ? "* " : "  ", version->number, when,
+                      version->run ? _("taught") : _("imported"));
+        JsonObject *object = pen_cli_object("version");
+        json_object_set_string_member(object, "style", style->name);
+        json_object_set_int_member(object, "version", version->number);
+        json_object_set_int_member(object, "created", version->created);
+        json_object_set_int_member(object, "run", version->run);
+        json_object_set_boolean_member(object, "current", current);
+        pen_cli_emit(cli, object);
+    }
+    return TRUE;
+}
+
+static const PenCommand command_versions = {
+    .name = "versions",
+    .arguments = N_("NAME"),
+    .summary = N_("List what teaching has made of a style"),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_versions,
+};
+
+static gboolean run_use(PenCli *cli, char **arguments, GError **error)
+{
+    g_autoptr(PenStyle) style = pen_cli_find_style(cli, arguments[0], error);
+    g_autoptr(GPtrArray) versions =
+        style ? pen_store_list_style_versions(pen_studio_store(cli->studio), style->id, error)
+              : NULL;
+    guint64 number;
+    if (!versions || !pen_cli_parse_uint64(arguments[1], _("the version"), &number, error))
+        return FALSE;
+    gint64 id = 0;
+    for (guint i = 0; i < versions->len; i++) {
+        const PenStyleVersion *version = versions->pdata[i];
+        if ((guint64)version->number == number)
+            id = version->id;
+    }
+    if (number && !id)
+        return pen_cli_usage_error(error, _("“%s” has no version %s; “penchant style versions” "
+                                            "lists them."),
+                                   style->name, arguments[1]);
+    if (!pen_store_set_style_version(pen_studio_store(cli->studio), style->id, id, error))
+        return FALSE;
+    pen_cli_print(cli, _("“%s” draws with version %s now."), style->name, arguments[1]);
+    emit_style(cli, "use", style->name);
+    return TRUE;
+}
+
+static const PenCommand command_use = {
+    .name = "use",
+    .arguments = N_("NAME VERSION"),
+    .summary = N_("Make an earlier version of a style the current one; 0: the bare model"),
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .run = run_use,
+};
+
+static const PenCommand *const style_commands[] = {
+    &command_create, &command_export, &command_import,   &command_delete,
+    &command_rename, &command_versions, &command_use, NULL,
+};
+
+const PenCommand pen_command_style = {
+    .name = "style",
+    .summary = N_("Make, export, import, rename or delete a style"),
+    .commands = style_commands,
+};

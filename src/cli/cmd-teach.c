@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <math.h>
+
+#include "src/cli/cli.h"
+
+static char *style_name, *seed, *preset;
+static int epochs = -1, rank = -1;
+static double timestep_fraction = NAN, learning_rate = NAN, beta = NAN, clip = NAN;
+static gboolean fresh, new_only, adopt;
+
+static const GOptionEntry entries[] = {
+    { "style", 's', 0, G_OPTION_ARG_STRING, &style_name, N_("The style to teach (needed)"),
+      N_("NAME") },
+    { "preset", 0, 0, G_OPTION_ARG_STRING, &preset,
+      N_("Settings for a few picks, or those of the published script for thousands"),
+      "few|paper" },
+    { "epochs", 0, 0, G_OPTION_ARG_INT, &epochs, N_("How often each pick is learnt"), "N" },
+    { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &learning_rate, N_("Of AdamW"), N_("X") },
+    { "beta", 0, 0, G_OPTION_ARG_DOUBLE, &beta,
+      N_("How closely the style stays to the bare model"), N_("X") },
+    { "clip", 0, 0, G_OPTION_ARG_DOUBLE, &clip,
+      N_("Bound of the probability ratios, 1 ± X; 0: none"), N_("X") },
+    { "timestep-fraction", 0, 0, G_OPTION_ARG_DOUBLE, &timestep_fraction,
+      N_("Share of the sampling steps that each epoch learns from, up to 1"), N_("X") },
+    { "seed", 0, 0, G_OPTION_ARG_STRING, &seed,
+      N_("Of the order of picks and the new adapter (default: random)"), "N" },
+    { "rank", 0, 0, G_OPTION_ARG_INT, &rank,
+      N_("Adapter rank of a style that is made here (4)"), "N" },
+    { "new-only", 0, 0, G_OPTION_ARG_NONE, &new_only,
+      N_("Learn only picks that the style has not learnt yet"), NULL },
+    { "adopt", 0, 0, G_OPTION_ARG_NONE, &adopt,
+      N_("Also learn the picked rounds that belong to no style"), NULL },
+    { "fresh", 0, 0, G_OPTION_ARG_NONE, &fresh,
+      N_("Start over where an unfinished teaching would go on"), NULL },
+    G_OPTION_ENTRY_NULL,
+};
+
+/* --- settings --------------------------------------------------------------------------------- */
+
+static gboolean set_number(const char *option, double value, double min, double max, double *to,
+                           GError **error)
+{
+    if (isnan(value))
+        return TRUE;
+    if (!(value >= min && value <= max))
+        return pen_cli_usage_error(error, _("%s is from %g to %g, not %g."), option, min, max,
+                                   value);
+    *to = value;
+    return TRUE;
+}
+
+static gboolean read_settings(PenTeachSettings *settings, GError **error)
+{
+    if (preset && !g_str_equal(preset, "few") && !g_str_equal(preset, "paper"))
+        return pen_cli_usage_error(error, _("--preset is few or paper, not “%s”."), preset);
+    pen_teach_settings_init(settings, g_strcmp0(preset, "paper") == 0);
+    settings->only_new = new_only;
+    settings->fresh = fresh;
+    if (seed) {
+        settings->has_seed = TRUE;
+        if (!pen_cli_parse_uint64(seed, "--seed", &settings->seed, error))
+            return FALSE;
+    }
+    if (epochs != -1 && (epochs < 1 || epochs > 10000))
+        return pen_cli_usage_error(error, _("--epochs is from 1 to 10000, not %d."), epochs);
+    if (rank != -1 && (rank < 1 || rank > 1024))
+        return pen_cli_usage_error(error, _("--rank is from 1 to 1024, not %d."), rank);
+    PenD3poConfig *d3po = &settings->d3po;
+    if (epochs != -1)
+        d3po->epochs = (guint)epochs;
+    return set_number("--learning-rate", learning_rate, 0, 1, &d3po->learning_rate, error) &&
+           set_number("--beta", beta, 0, 1e6, &d3po->beta, error) &&
+           set_number("--clip", clip, 0, 1e6, &d3po->clip, error) &&
+           set_number("--timestep-fraction", timestep_fraction, 1e-3, 1,
+                      &d3po->timestep_fraction, error);
+}
+
+static gboolean any_setting(void)
+{
+    return preset || seed || epochs != -1 || !isnan(learning_rate) || !isnan(beta) ||
+           !isnan(clip) || !isnan(timestep_fraction) || new_only;
+}
+
+/* --- the style --------------------------------------------------------------------------------- */
+
+/* The latest picked round that belongs to no style; NULL without an error if there is none. */
+static PenRound *find_stray_round(PenStore *store, const char *model_hash, GError **error)
+{
+    g_autoptr(GPtrArray) rounds = pen_store_list_rounds(store, 0, G_MAXINT, error);
+    for (guint i = 0; rounds && i < rounds->len; i++) {
+        const PenRound *round = rounds->pdata[i];
+        if (round->style || (model_hash && !g_str_equal(round->model_hash, model_hash)))
+            continue;
+        g_autoptr(PenPick) pick = pen_store_get_pick(store, round->id, NULL);
+        if (pick)
+            return pen_round_copy(round);
+    }
+    return NULL;
+}
+
+static gboolean adopt_rounds(PenCli *cli, const PenStyle *style, GError **error)
+{
+    int adopted = pen_studio_adopt_rounds(cli->studio, style->id, error);
+    if (adopted < 0)
+        return FALSE;
+    if (adopted)
+        pen_cli_note(cli,
+                     g_dngettext(GETTEXT_PACKAGE,
+                                 "%d picked round that belonged to no style now teaches “%s”.",
+                                 "%d picked rounds that belonged to no style now teach “%s”.",
+                                 (gulong)adopted),
+                     adopted, style->name);
+    return TRUE;
+}
+
+/* A new style of the name that was given, for the picks that belong to none. */
+static PenStyle *make_style(PenCli *cli, GError **error)
+{
+    PenStore *store = pen_studio_store(cli->studio);
+    g_autoptr(GError) inner = NULL;
+    g_autoptr(PenRound) round = find_stray_round(store, NULL, &inner);
+    if (inner) {
+        g_propagate_error(error, g_steal_pointer(&inner));
+        return NULL;
+    }
+    if (!round) /* says which styles there are and how to make one */
+        return pen_cli_find_style(cli, style_name, error);
+    PenD3poConfig defaults = PEN_D3PO_CONFIG_INIT;
+    gint64 id = pen_store_create_style(store, style_name, round->model_hash, round->model_name,
+                                       rank != -1 ? rank : (int)defaults.adapter_rank, error);
+    PenStyle *style = id ? pen_store_get_style(store, id, error) : NULL;
+    if (style)
+        pen_cli_note(cli, _("The style “%s” is new, for the model “%s”."), style->name,
+                     style->model_name);
+    return style;
+}
+
+/* The style, with picks to learn if there are any at all. */
+static PenStyle *prepare_style(PenCli *cli, GError **error)
+{
+    PenStudio *studio = pen_cli_studio(cli, error);
+    if (!studio || !pen_cli_check_device(cli, error))
+        return NULL;
+    PenStore *store = pen_studio_store(studio);
+    g_autoptr(PenStyle) style = pen_store_find_style(store, style_name, NULL);
+    if (!style)
+        style = make_style(cli, error);
+    else if (rank != -1 && rank != style->rank) {
+        pen_cli_usage_error(error, _("The style “%s” has adapters of rank %d; --rank is for a "
+                                     "style that is made here."),
+                            style->name, style->rank);
+        return NULL;
+    }
+    g_autoptr(GPtrArray) picks =
+        style ? pen_store_list_picks(store, style->id, FALSE, error) : NULL;
+    if (!picks || ((adopt || picks->len == 0) && !adopt_rounds(cli, style, error)))
+        return NULL;
+    g_autoptr(PenRound) stray = find_stray_round(store, style->model_hash, NULL);
+    if (stray)
+        pen_cli_note(cli, _("Some picked rounds belong to no style; --adopt makes them teach “%s”."),
+                     style->name);
+    g_autoptr(PenRun) unfinished = pen_store_find_unfinished_run(store, style->id, NULL);
+    if (unfinished && unfinished->state == PEN_RUN_PAUSED && !fresh && any_setting())
+        pen_cli_note(cli, _("An unfinished teaching goes on with the settings it began with; "
+                            "--fresh starts over with the ones given now."));
+    return g_steal_pointer(&style);
+}
+
+/* --- the run ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    PenCli *cli;
+    guint step, steps;
+} Watch;
+
+static void show_step(Watch *watch, const PenStudioEvent *event)
+{
+    const PenTrainingStep *t = event->training;
+    watch->step = event->step;
+    watch->steps = event->steps;
+    pen_cli_print(watch->cli,
+                  _("step %u/%u  loss %.5f  log-ratio margin %+.5f  agreement %3.0f %%  "
+                    "gradient norm %.4g  %.1f s"),
+                  event->step, event->steps, t->loss, t->margin, 100 * t->agreement, t->grad_norm,
+                  t->seconds);
+    JsonObject *object = pen_cli_object("step");
+    json_object_set_int_member(object, "step", event->step);
+    json_object_set_int_member(object, "steps", event->steps);
+    pen_cli_set_number(object, "loss", t->loss);
+    pen_cli_set_number(object, "margin", t->margin);
+    pen_cli_set_number(object, "agreement", t->agreement);
+    pen_cli_set_number(object, "grad_norm", t->grad_norm);
+    pen_cli_set_number(object, "seconds", t->seconds);
+    pen_cli_emit(watch->cli, object);
+}
+
+static void on_event(const PenStudioEvent *event, gpointer user_data)
+{
+    Watch *watch = user_data;
+    if (event->kind == PEN_STUDIO_STEP)
+        show_step(watch, event);
+    else
+        pen_cli_show_event(watch->cli, event, _("Teaching"));
+}
+
+static void report_taught(PenCli *cli, const PenStyle *style, const PenTeachResult *taught)
+{
+    g_autoptr(PenStyleVersion) version =
+        pen_store_get_style_version(pen_studio_store(cli->studio), taught->version, NULL);
+    int number = version ? version->number : 0;
+    pen_cli_print(cli,
+                  _("“%s” is now version %d: %u picks in %u steps, loss %.5f to %.5f, log-ratio "
+                    "margin %+.5f to %+.5f"),
+                  style->name, number, taught->picks, taught->steps, taught->first.loss,
+                  taught->last.loss, taught->first.margin, taught->last.margin);
+    JsonObject *object = pen_cli_object("result");
+    json_object_set_string_member(object, "style", style->name);
+    json_object_set_int_member(object, "version", number);
+    json_object_set_int_member(object, "run", taught->run);
+    json_object_set_int_member(object, "picks", taught->picks);
+    json_object_set_int_member(object, "steps", taught->steps);
+    pen_cli_set_number(object, "first_loss", taught->first.loss);
+    pen_cli_set_number(object, "last_loss", taught->last.loss);
+    pen_cli_set_number(object, "first_margin", taught->first.margin);
+    pen_cli_set_number(object, "last_margin", taught->last.margin);
+    pen_cli_emit(cli, object);
+}
+
+static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
+{
+    PenTeachSettings settings;
+    if (!style_name)
+        return pen_cli_usage_error(error, _("Which style shall learn? Give --style NAME."));
+    if (!read_settings(&settings, error))
+        return FALSE;
+    g_autoptr(PenStyle) style = prepare_style(cli, error);
+    if (!style)
+        return FALSE;
+    Watch watch = { .cli = cli };
+    PenTeachResult taught;
+    g_auto(PenCliJob) job;
+    pen_cli_job_init(&job, cli);
+    pen_studio_teach_async(cli->studio, style->id, &settings, on_event, &watch, job.cancellable,
+                           pen_cli_job_done, &job);
+    g_autoptr(GError) inner = NULL;
+    if (pen_studio_teach_finish(cli->studio, pen_cli_job_wait(&job), &taught, &inner)) {
+        report_taught(cli, style, &taught);
+        return TRUE;
+    }
+    if (g_error_matches(inner, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                    _("Stopped. What “%s” learnt so far is kept: “penchant teach --style '%s'” "
+                      "goes on from there."),
+                    style->name, style->name);
+    else
+        g_propagate_error(error, g_steal_pointer(&inner));
+    return FALSE;
+}
+
+const PenCommand pen_command_teach = {
+    .name = "teach",
+    .summary = N_("Teach a style the picks of its rounds"),
+    .description = N_("Prints the loss and the log-ratio margin of better over worse pictures for "
+                      "every step.\nCtrl-C stops; the same command goes on at the last finished "
+                      "step. A style that does not\nexist yet is made, for the picked rounds that "
+                      "belong to none."),
+    .entries = entries,
+    .run = run,
+};

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "src/cli/probe.h"
+#include "src/engine/denoiser.h"
+#include "src/formats/json.h"
+
+/* --- tokens ------------------------------------------------------------------------------------ */
+
+static void add_ids(JsonObject *object, const PenTokenizer *tokenizer, const char *text)
+{
+    g_autoptr(GArray) ids = pen_tokenizer_encode(tokenizer, text, 0, NULL);
+    JsonArray *array = json_array_sized_new(ids->len);
+    for (guint i = 0; i < ids->len; i++)
+        json_array_add_int_element(array, g_array_index(ids, gint32, i));
+    json_object_set_array_member(object, "ids", array);
+}
+
+gboolean pen_probe_tokens(const char *folder, const char *in, const char *out, GError **error)
+{
+    g_autofree char *inner = g_build_filename(folder, "tokenizer", NULL);
+    g_autoptr(PenTokenizer) tokenizer =
+        pen_tokenizer_new(g_file_test(inner, G_FILE_TEST_IS_DIR) ? inner : folder, error);
+    g_autoptr(PenJson) json = tokenizer ? pen_json_load(in, error) : NULL;
+    if (!json)
+        return FALSE;
+    if (!pen_json_is_array(json))
+        return pen_cli_usage_error(error, _("%s must be a JSON list of objects with “text”."), in);
+    g_autoptr(JsonNode) result = json_node_new(JSON_NODE_ARRAY);
+    JsonArray *list = json_array_new();
+    json_node_take_array(result, list);
+    for (guint i = 0; i < pen_json_n_elements(json); i++) {
+        g_autoptr(PenJson) element = pen_json_element(json, i);
+        g_autofree char *text = NULL;
+        if (!pen_json_require(element, error, "text", NULL) ||
+            !pen_json_get_string(element, "text", &text, error))
+            return FALSE;
+        JsonObject *object = json_object_new(), *from = json_node_get_object(pen_json_node(element));
+        JsonObjectIter iter;
+        const char *member;
+        JsonNode *value;
+        json_object_iter_init(&iter, from);
+        while (json_object_iter_next(&iter, &member, &value))
+            json_object_set_member(object, member, json_node_copy(value));
+        add_ids(object, tokenizer, text);
+        json_array_add_object_element(list, object);
+    }
+    g_autofree char *written = json_to_string(result, TRUE);
+    g_autoptr(PenFileWriter) writer = pen_file_writer_new(out, error);
+    return writer && pen_file_writer_write(writer, written, strlen(written), error) &&
+           pen_file_writer_write(writer, "\n", 1, error) && pen_file_writer_commit(writer, error);
+}
+
+/* --- text encoder and VAE ---------------------------------------------------------------------- */
+
+gboolean pen_probe_text(PenProbe *probe, GError **error)
+{
+    gsize dims[3] = { 0, 0, probe->model->unet.context_channels };
+    g_autofree gint64 *wide = pen_probe_read_integers(probe, "input_ids", 2, dims, error);
+    if (!wide)
+        return FALSE;
+    if (dims[1] > probe->model->text.positions)
+        return pen_cli_usage_error(error, _("The model reads at most %u tokens."),
+                                   probe->model->text.positions);
+    gsize n = dims[0] * dims[1];
+    g_autofree gint32 *ids = g_new(gint32, n);
+    for (gsize i = 0; i < n; i++) {
+        if (wide[i] < 0 || wide[i] >= probe->model->text.vocabulary)
+            return pen_cli_usage_error(error,
+                                       _("%" G_GINT64_FORMAT " is not a token of this model, "
+                                         "which has %u."),
+                                       wide[i], probe->model->text.vocabulary);
+        ids[i] = (gint32)wide[i];
+    }
+    g_autofree float *hidden = g_new(float, n *dims[2]);
+    if (!pen_runtime_encode_tokens(probe->runtime, ids, (guint)dims[0], (guint32)dims[1], hidden,
+                                   NULL, error))
+        return FALSE;
+    pen_probe_write(probe, "hidden", 3, dims, hidden);
+    return TRUE;
+}
+
+gboolean pen_probe_vae_decode(PenProbe *probe, GError **error)
+{
+    const PenModel *model = probe->model;
+    gsize dims[4] = { 0, model->vae.latent_channels, 0, 0 };
+    g_autofree float *latents = pen_probe_read_pictures(probe, "latents", 4, dims, error);
+    if (!latents)
+        return FALSE;
+    gsize out[4] = { dims[0], model->vae.out_channels, dims[2] * model->factor,
+                     dims[3] * model->factor };
+    g_autofree float *image = g_new(float, out[0] * out[1] * out[2] * out[3]);
+    if (!pen_runtime_vae_decode(probe->runtime, latents, (guint)dims[0], (guint32)dims[2],
+                                (guint32)dims[3], image, NULL, NULL, NULL, error))
+        return FALSE;
+    pen_probe_write_pictures(probe, "image", 4, out, image);
+    return TRUE;
+}
+
+gboolean pen_probe_vae_encode(PenProbe *probe, GError **error)
+{
+    const PenModel *model = probe->model;
+    gsize dims[4] = { 0, model->vae.in_channels, 0, 0 };
+    g_autofree float *image = pen_probe_read_pictures(probe, "image", 4, dims, error);
+    if (!image)
+        return FALSE;
+    if (dims[2] % model->factor || dims[3] % model->factor)
+        return pen_cli_usage_error(error,
+                                   _("The picture's height and width must be multiples of %u."),
+                                   model->factor);
+    gsize out[4] = { dims[0], model->vae.latent_channels, dims[2] / model->factor,
+                     dims[3] / model->factor };
+    gsize n = out[0] * out[1] * out[2] * out[3];
+    g_autofree float *mean = g_new(float, n), *logvar = g_new(float, n);
+    if (!pen_runtime_vae_encode(probe->runtime, image, (guint)dims[0], (guint32)dims[2],
+                                (guint32)dims[3], mean, logvar, NULL, NULL, NULL, error))
+        return FALSE;
+    pen_probe_write_pictures(probe, "mean", 4, out, mean);
+    pen_probe_write_pictures(probe, "logvar", 4, out, logvar);
+    return TRUE;
+}
+
+/* --- UNet -------------------------------------------------------------------------------------- */
+
+typedef struct {
+    gsize dims[4]; /* of the sample */
+    float *sample, *context;
+    double *timesteps;
+} UNetInput;
+
+static void unet_input_clear(UNetInput *input)
+{
+    g_free(input->sample);
+    g_free(input->context);
+    g_free(input->timesteps);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(UNetInput, unet_input_clear)
+
+static gboolean read_unet_input(PenProbe *probe, UNetInput *input, GError **error)
+{
+    const PenModel *model = probe->model;
+    input->dims[1] = model->unet.in_channels;
+    input->sample = pen_probe_read_pictures(probe, "sample", 4, input->dims, error);
+    if (!input->sample)
+        return FALSE;
+    gsize n = input->dims[0], context[3] = { n, model->tokens, model->unet.context_channels };
+    input->context = pen_probe_read(probe, "context", 3, context, error);
+    if (!input->context)
+        return FALSE;
+    g_autofree float *timesteps = pen_probe_read(probe, "timestep", 1, (gsize[]){ n }, error);
+    if (!timesteps)
+        return FALSE;
+    input->timesteps = g_new(double, n);
+    for (gsize i = 0; i < n; i++)
+        input->timesteps[i] = timesteps[i];
+    return TRUE;
+}
+
+static PenDenoiser *make_denoiser(PenProbe *probe, const UNetInput *input, gboolean gradient,
+                                  GError **error)
+{
+    const PenProbeAdapter *adapter = probe->adapters->len ? probe->adapters->pdata[0] : NULL;
+    PenDenoiserOptions options = {
+        .height = (guint32)input->dims[2],
+        .width = (guint32)input->dims[3],
+        .pictures = (guint)input->dims[0],
+        .adapter = adapter ? adapter->adapter : NULL,
+        .gradient = gradient,
+        .sample_gradient = gradient,
+    };
+    return pen_denoiser_new(probe->runtime, &options, error);
+}
+
+static gboolean run_unet(PenProbe *probe, PenDenoiser *denoiser, const UNetInput *input,
+                         GError **error)
+{
+    gsize dims[4] = { input->dims[0], probe->model->unet.out_channels, input->dims[2],
+                      input->dims[3] };
+    g_autofree float *out = g_new(float, dims[0] * dims[1] * dims[2] * dims[3]);
+    if (!pen_denoiser_run_batch(denoiser, input->sample, input->timesteps, input->context, 1, out,
+                                NULL, error))
+        return FALSE;
+    pen_probe_write_pictures(probe, "out", 4, dims, out);
+    return TRUE;
+}
+
+gboolean pen_probe_unet(PenProbe *probe, GError **error)
+{
+    g_auto(UNetInput) input = { 0 };
+    if (!read_unet_input(probe, &input, error))
+        return FALSE;
+    g_autoptr(PenDenoiser) denoiser = make_denoiser(probe, &input, FALSE, error);
+    return denoiser && run_unet(probe, denoiser, &input, error);
+}
+
+gboolean pen_probe_unet_grad(PenProbe *probe, GError **error)
+{
+    g_auto(UNetInput) input = { 0 };
+    if (!probe->adapters->len)
+        return pen_cli_usage_error(error, _("unet-grad needs an adapter: give --lora FILE."));
+    const PenProbeAdapter *adapter = probe->adapters->pdata[0];
+    if (!read_unet_input(probe, &input, error))
+        return FALSE;
+    gsize out[4] = { input.dims[0], probe->model->unet.out_channels, input.dims[2],
+                     input.dims[3] };
+    g_autofree float *grad_out = pen_probe_read_pictures(probe, "grad_out", 4, out, error);
+    g_autoptr(PenDenoiser) denoiser =
+        grad_out ? make_denoiser(probe, &input, TRUE, error) : NULL;
+    if (!denoiser || !run_unet(probe, denoiser, &input, error))
+        return FALSE;
+    g_autofree float *gradient = g_new(float, adapter->adapter->n_values);
+    g_autofree float *sample =
+        g_new(float, input.dims[0] * input.dims[1] * input.dims[2] * input.dims[3]);
+    if (!pen_denoiser_backward_batch(denoiser, grad_out, gradient, NULL, error))
+        return FALSE;
+    pen_denoiser_sample_gradient(denoiser, sample);
+    pen_probe_write_pictures(probe, "grad_sample", 4, input.dims, sample);
+    pen_probe_write_gradient(probe, adapter, gradient);
+    return TRUE;
+}

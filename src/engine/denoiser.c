@@ -87,8 +87,7 @@ PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *opt
     if (!d->plan)
         return NULL;
     guint64 left = pen_device_memory_left(pen_runtime_device(runtime));
-    if (options->gradient &&
-        pen_plan_bytes(d->plan) + pen_plan_parameter_bytes(d->plan) > left) {
+    if (options->gradient && pen_plan_bytes(d->plan) > left) {
         pen_plan_free(d->plan);
         d->plan = make_plan(d, TRUE, error);
         if (!d->plan)

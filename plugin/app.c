@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugin/app.h"
+
+#include <glib/gi18n-lib.h>
+
+struct _PenApp {
+    GObject parent;
+    PenStudio *studio;
+    PenSettings *settings;
+    gint32 image; /* id; 0: none */
+    GPtrArray *jobs; /* GCancellable */
+};
+
+enum { MESSAGE, OPENED, STYLES_CHANGED, PICKS_CHANGED, IMAGE_CHANGED, JOBS_CHANGED, N_SIGNALS };
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE(PenApp, pen_app, G_TYPE_OBJECT)
+
+static void pen_app_finalize(GObject *object)
+{
+    PenApp *app = PEN_APP(object);
+    g_clear_pointer(&app->studio, pen_studio_free);
+    g_ptr_array_unref(app->jobs);
+    pen_settings_free(app->settings);
+    G_OBJECT_CLASS(pen_app_parent_class)->finalize(object);
+}
+
+static guint add_signal(const char *name)
+{
+    return g_signal_new(name, PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+}
+
+static void pen_app_class_init(PenAppClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = pen_app_finalize;
+    signals[MESSAGE] = g_signal_new("message", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                    G_TYPE_NONE, 2, GTK_TYPE_MESSAGE_TYPE, G_TYPE_STRING);
+    signals[OPENED] = add_signal("opened");
+    signals[STYLES_CHANGED] = add_signal("styles-changed");
+    signals[PICKS_CHANGED] = add_signal("picks-changed");
+    signals[IMAGE_CHANGED] = add_signal("image-changed");
+    signals[JOBS_CHANGED] = add_signal("jobs-changed");
+}
+
+static void pen_app_init(PenApp *app)
+{
+    app->settings = pen_settings_load();
+    app->jobs = g_ptr_array_new_with_free_func(g_object_unref);
+}
+
+PenApp *pen_app_new(void)
+{
+    return g_object_new(PEN_TYPE_APP, NULL);
+}
+
+PenSettings *pen_app_settings(PenApp *app)
+{
+    return app->settings;
+}
+
+gboolean pen_app_open(PenApp *app)
+{
+    if (app->studio)
+        return TRUE;
+    g_autoptr(GError) error = NULL;
+    app->studio = pen_studio_new(NULL, app->settings->device, NULL, &error);
+    if (!app->studio) {
+        pen_app_report(app, error);
+        return FALSE;
+    }
+    /* The style may have been deleted since, by the command line or on another day. */
+    g_autoptr(PenStyle) style = pen_app_load_style(app);
+    if (!style)
+        app->settings->style = 0;
+    g_signal_emit(app, signals[OPENED], 0);
+    return TRUE;
+}
+
+PenStudio *pen_app_studio(PenApp *app)
+{
+    return app->studio;
+}
+
+PenStore *pen_app_store(PenApp *app)
+{
+    return app->studio ? pen_studio_store(app->studio) : NULL;
+}
+
+void pen_app_cancel_jobs(PenApp *app)
+{
+    for (guint i = 0; i < app->jobs->len; i++)
+        g_cancellable_cancel(app->jobs->pdata[i]);
+}
+
+void pen_app_save_settings(PenApp *app)
+{
+    g_autoptr(GError) error = NULL;
+    if (!pen_settings_save(app->settings, &error))
+        pen_app_report(app, error);
+}
+
+gint64 pen_app_style(PenApp *app)
+{
+    return app->settings->style;
+}
+
+PenStyle *pen_app_load_style(PenApp *app)
+{
+    PenStore *store = pen_app_store(app);
+    if (!store || !app->settings->style)
+        return NULL;
+    g_autoptr(PenStyle) style = pen_store_get_style(store, app->settings->style, NULL);
+    return style && !style->deleted ? g_steal_pointer(&style) : NULL;
+}
+
+void pen_app_set_style(PenApp *app, gint64 style)
+{
+    if (app->settings->style == style)
+        return;
+    app->settings->style = style;
+    pen_app_styles_changed(app);
+}
+
+void pen_app_styles_changed(PenApp *app)
+{
+    g_autoptr(PenStyle) style = pen_app_load_style(app);
+    if (!style)
+        app->settings->style = 0;
+    g_signal_emit(app, signals[STYLES_CHANGED], 0);
+}
+
+void pen_app_picks_changed(PenApp *app)
+{
+    g_signal_emit(app, signals[PICKS_CHANGED], 0);
+}
+
+GimpImage *pen_app_image(PenApp *app)
+{
+    GimpImage *image = app->image > 0 ? gimp_image_get_by_id(app->image) : NULL;
+    return image && gimp_image_is_valid(image) ? image : NULL;
+}
+
+void pen_app_set_image(PenApp *app, GimpImage *image)
+{
+    gint32 id = image ? gimp_image_get_id(image) : 0;
+    if (app->image == id)
+        return;
+    app->image = id;
+    g_signal_emit(app, signals[IMAGE_CHANGED], 0);
+}
+
+void pen_app_notify(PenApp *app, GtkMessageType type, const char *text)
+{
+    g_signal_emit(app, signals[MESSAGE], 0, type, text);
+}
+
+void pen_app_report(PenApp *app, const GError *error)
+{
+    if (!error || g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return;
+    pen_app_notify(app, GTK_MESSAGE_ERROR, error->message);
+}
+
+gboolean pen_app_event(PenApp *app, const PenStudioEvent *event)
+{
+    if (event->kind != PEN_STUDIO_NOTICE)
+        return FALSE;
+    pen_app_notify(app, GTK_MESSAGE_WARNING, event->text);
+    return TRUE;
+}
+
+/* A sentence about an action that was taken back (or done again). */
+static char *describe_action(const PenAction *action, gboolean redo)
+{
+    switch (action->kind) {
+    case PEN_ACTION_PICK:
+        return g_strdup(redo ? _("The pick is made again.") : _("The pick is taken back."));
+    case PEN_ACTION_RENAME:
+        return g_strdup_printf(_("The style is called “%s” again."), action->style_name);
+    case PEN_ACTION_DELETE:
+        return g_strdup_printf(redo ? _("The style “%s” is deleted again.")
+                                    : _("The style “%s” is back."),
+                               action->style_name);
+    case PEN_ACTION_RESTORE:
+        return g_strdup_printf(redo ? _("The style “%s” is back.")
+                                    : _("The style “%s” is deleted again."),
+                               action->style_name);
+    case PEN_ACTION_VERSION:
+    default:
+        return g_strdup_printf(redo ? _("The style “%s” uses the later version again.")
+                                    : _("The style “%s” uses its earlier version again."),
+                               action->style_name);
+    }
+}
+
+gboolean pen_app_undo(PenApp *app, gboolean redo, gint64 *round)
+{
+    *round = 0;
+    PenStore *store = pen_app_store(app);
+    if (!store)
+        return FALSE;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenAction) action = redo ? pen_store_redo(store, &error) : pen_store_undo(store, &error);
+    if (!action) {
+        if (g_error_matches(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING))
+            pen_app_notify(app, GTK_MESSAGE_INFO,
+                           redo ? _("There is nothing to redo.") : _("There is nothing to undo."));
+        else
+            pen_app_report(app, error);
+        return FALSE;
+    }
+    if (action->kind == PEN_ACTION_PICK) {
+        *round = action->round;
+        pen_app_picks_changed(app);
+    } else {
+        pen_app_styles_changed(app);
+        pen_app_picks_changed(app);
+    }
+    g_autofree char *text = describe_action(action, redo);
+    pen_app_notify(app, GTK_MESSAGE_INFO, text);
+    return TRUE;
+}
+
+GCancellable *pen_app_begin_job(PenApp *app)
+{
+    GCancellable *job = g_cancellable_new();
+    g_ptr_array_add(app->jobs, job);
+    g_signal_emit(app, signals[JOBS_CHANGED], 0);
+    return job;
+}
+
+void pen_app_end_job(PenApp *app, GCancellable *job)
+{
+    g_ptr_array_remove(app->jobs, job);
+    g_signal_emit(app, signals[JOBS_CHANGED], 0);
+}
+
+gboolean pen_app_is_busy(PenApp *app)
+{
+    return app->jobs->len > 0;
+}
+
+char *pen_app_time_left(double seconds)
+{
+    if (!(seconds >= 0) || seconds > 86400 * 7)
+        return NULL;
+    if (seconds < 60) {
+        int n = MAX((int)(seconds + 0.5), 1);
+        return g_strdup_printf(ngettext("%d second left", "%d seconds left", n), n);
+    }
+    if (seconds < 3600) {
+        int n = (int)(seconds / 60 + 0.5);
+        return g_strdup_printf(ngettext("%d minute left", "%d minutes left", n), n);
+    }
+    int n = (int)(seconds / 3600 + 0.5);
+    return g_strdup_printf(ngettext("%d hour left", "%d hours left", n), n);
+}

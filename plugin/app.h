@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * What the views of the window share: the studio, the settings, the style that is being taught, the
+ * image that pictures go into, and a place for messages. Views read it and listen to its signals;
+ * they do not know each other.
+ *
+ *     message(type: GtkMessageType, text: string)  something to tell the artist in the bar
+ *     opened()             the studio is open
+ *     styles-changed()     styles, their versions, or the chosen one, changed
+ *     picks-changed()      a pick was made, changed or undone
+ *     image-changed()      another image was chosen
+ *     jobs-changed()       a job started or ended
+ */
+
+#include <gtk/gtk.h>
+#include <libgimp/gimp.h>
+
+#include "plugin/settings.h"
+#include "src/studio/studio.h"
+
+G_BEGIN_DECLS
+
+#define PEN_TYPE_APP (pen_app_get_type())
+G_DECLARE_FINAL_TYPE(PenApp, pen_app, PEN, APP, GObject)
+
+PenApp *pen_app_new(void);
+
+PenSettings *pen_app_settings(PenApp *app);
+
+/*
+ * Opens the studio: "opened", or a message and FALSE. Views must cope with a store that is not
+ * open: pen_app_studio() is NULL until then, and pen_app_store() too.
+ */
+gboolean pen_app_open(PenApp *app);
+PenStudio *pen_app_studio(PenApp *app);
+PenStore *pen_app_store(PenApp *app);
+
+/* A failure is told in the bar. */
+void pen_app_save_settings(PenApp *app);
+
+/* The chosen style's id (0: none), and the style itself, or NULL. */
+gint64 pen_app_style(PenApp *app);
+PenStyle *pen_app_load_style(PenApp *app);
+void pen_app_set_style(PenApp *app, gint64 style);
+void pen_app_styles_changed(PenApp *app);
+void pen_app_picks_changed(PenApp *app);
+
+/* The image that pictures go into; NULL: none, or it was closed. Owned by libgimp. */
+GimpImage *pen_app_image(PenApp *app);
+void pen_app_set_image(PenApp *app, GimpImage *image);
+
+void pen_app_notify(PenApp *app, GtkMessageType type, const char *text);
+/* `error` is not freed. A cancelled job is no message. */
+void pen_app_report(PenApp *app, const GError *error);
+/* Tells the events DEVICE and NOTICE; returns TRUE when it did. */
+gboolean pen_app_event(PenApp *app, const PenStudioEvent *event);
+
+/* Takes the latest action back or does it again, and says which. `*round` gets the round whose pick
+ * changed, or 0. */
+gboolean pen_app_undo(PenApp *app, gboolean redo, gint64 *round);
+
+/* What uses the studio. The window closes when its jobs, cancelled, have ended. */
+GCancellable *pen_app_begin_job(PenApp *app);
+void pen_app_end_job(PenApp *app, GCancellable *job);
+void pen_app_cancel_jobs(PenApp *app);
+gboolean pen_app_is_busy(PenApp *app);
+
+/* "About 2 minutes left"; NULL while unknown (negative). Free with g_free(). */
+char *pen_app_time_left(double seconds);
+
+G_END_DECLS

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugin/candidate-card.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "plugin/paint.h"
+
+#define MARGIN 6.0 /* around the picture, for the frame of a chosen one */
+#define GLASS 30.0 /* the corner that asks for the larger view */
+
+struct _PenCandidateCard {
+    GtkButton parent;
+    int number;
+    PenCardState state;
+    GdkPixbuf *picture;
+    cairo_surface_t *scaled; /* of the picture, in device pixels */
+    double fraction;
+    int place;
+    gboolean passed, current, hovered;
+};
+
+G_DEFINE_FINAL_TYPE(PenCandidateCard, pen_candidate_card, GTK_TYPE_BUTTON)
+
+static guint zoom_signal;
+
+/* Where the picture is drawn, or would be: as large as fits, its proportions kept. */
+static void picture_area(PenCandidateCard *card, double *x, double *y, double *w, double *h)
+{
+    double width = gtk_widget_get_allocated_width(GTK_WIDGET(card)) - 2 * MARGIN;
+    double height = gtk_widget_get_allocated_height(GTK_WIDGET(card)) - 2 * MARGIN;
+    double pw = card->picture ? gdk_pixbuf_get_width(card->picture) : 1;
+    double ph = card->picture ? gdk_pixbuf_get_height(card->picture) : 1;
+    double scale = MAX(MIN(width / pw, height / ph), 0);
+    *w = MAX(pw * scale, 1);
+    *h = MAX(ph * scale, 1);
+    *x = MARGIN + (width - *w) / 2;
+    *y = MARGIN + (height - *h) / 2;
+}
+
+static gboolean in_glass(PenCandidateCard *card, double px, double py)
+{
+    double x, y, w, h;
+    picture_area(card, &x, &y, &w, &h);
+    return card->picture && px >= x + w - GLASS - 6 && px <= x + w && py >= y && py <= y + GLASS + 6;
+}
+
+static char *place_text(PenCandidateCard *card)
+{
+    switch (card->place) {
+    case 1:
+        return g_strdup(_("Best"));
+    case 2:
+        return g_strdup(_("2nd"));
+    case 3:
+        return g_strdup(_("3rd"));
+    default:
+        return g_strdup_printf(_("%dth"), card->place);
+    }
+}
+
+static void draw_glass(cairo_t *cr, double x, double y)
+{
+    pen_paint_rounded(cr, x, y, GLASS, GLASS, GLASS / 2);
+    cairo_set_source_rgba(cr, 0, 0, 0, 0.6);
+    cairo_fill(cr);
+    cairo_set_source_rgb(cr, 1, 1, 1);
+    cairo_set_line_width(cr, 2);
+    cairo_arc(cr, x + 13.5, y + 13.5, 5, 0, 2 * G_PI);
+    cairo_stroke(cr);
+    cairo_set_line_cap(cr, CAIRO_LINE_CAP_ROUND);
+    cairo_move_to(cr, x + 17.5, y + 17.5);
+    cairo_line_to(cr, x + 21.5, y + 21.5);
+    cairo_stroke(cr);
+}
+
+static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
+{
+    PenCandidateCard *card = PEN_CANDIDATE_CARD(widget);
+    GdkRGBA text;
+    gtk_style_context_get_color(gtk_widget_get_style_context(widget),
+                                gtk_widget_get_state_flags(widget), &text);
+    double x, y, w, h;
+    picture_area(card, &x, &y, &w, &h);
+
+    if (card->place || card->current) {
+        double width = card->place == 1 ? 4 : 2;
+        pen_paint_rounded(cr, x - width / 2 - 1, y - width / 2 - 1, w + width + 2, h + width + 2, 8);
+        if (card->place)
+            gdk_cairo_set_source_rgba(cr, &PEN_PAINT_ACCENT);
+        else
+            cairo_set_source_rgba(cr, text.red, text.green, text.blue, 0.55);
+        cairo_set_line_width(cr, width);
+        cairo_stroke(cr);
+    }
+
+    cairo_save(cr);
+    pen_paint_rounded(cr, x, y, w, h, 6);
+    cairo_clip(cr);
+    if (card->picture) {
+        pen_paint_picture(widget, cr, card->picture, &card->scaled, x, y, w, h);
+        if (card->passed && !card->hovered) {
+            cairo_set_source_rgba(cr, 0.5, 0.5, 0.5, 0.35);
+            cairo_paint(cr);
+        }
+    } else {
+        cairo_set_source_rgba(cr, text.red, text.green, text.blue, 0.08);
+        cairo_paint(cr);
+    }
+    if (card->state == PEN_CARD_MAKING || card->state == PEN_CARD_WAITING) {
+        cairo_rectangle(cr, x, y + h - 4, w, 4);
+        cairo_set_source_rgba(cr, 0, 0, 0, 0.35);
+        cairo_fill(cr);
+        cairo_rectangle(cr, x, y + h - 4, w * card->fraction, 4);
+        gdk_cairo_set_source_rgba(cr, &PEN_PAINT_ACCENT);
+        cairo_fill(cr);
+    }
+    cairo_restore(cr);
+
+    if (card->state == PEN_CARD_FAILED) {
+        pen_paint_text(widget, cr, _("Not finished"), x + w / 2, y + h / 2, PEN_PAINT_CENTRE, &text);
+    } else {
+        char number[8];
+        g_snprintf(number, sizeof number, "%d", card->number);
+        pen_paint_pill(widget, cr, number, x + 8, y + h - 8, PEN_PAINT_BOTTOM_LEFT, &PEN_PAINT_SHADE);
+    }
+    if (card->place) {
+        g_autofree char *place = place_text(card);
+        pen_paint_pill(widget, cr, place, x + 8, y + 8, PEN_PAINT_TOP_LEFT, &PEN_PAINT_ACCENT);
+    }
+    if (card->picture && card->hovered)
+        draw_glass(cr, x + w - GLASS - 6, y + 6);
+    if (gtk_widget_has_visible_focus(widget))
+        gtk_render_focus(gtk_widget_get_style_context(widget), cr, x - 5, y - 5, w + 10, h + 10);
+    return FALSE;
+}
+
+static gboolean pen_candidate_card_button_press(GtkWidget *widget, GdkEventButton *event)
+{
+    if (event->button == GDK_BUTTON_PRIMARY && in_glass(PEN_CANDIDATE_CARD(widget), event->x, event->y)) {
+        g_signal_emit(widget, zoom_signal, 0);
+        return TRUE;
+    }
+    return GTK_WIDGET_CLASS(pen_candidate_card_parent_class)->button_press_event(widget, event);
+}
+
+/* A button takes Space as a click; here it is the larger view. */
+static gboolean pen_candidate_card_key_press(GtkWidget *widget, GdkEventKey *event)
+{
+    if (event->keyval == GDK_KEY_space && !(event->state & gtk_accelerator_get_default_mod_mask())) {
+        g_signal_emit(widget, zoom_signal, 0);
+        return TRUE;
+    }
+    return GTK_WIDGET_CLASS(pen_candidate_card_parent_class)->key_press_event(widget, event);
+}
+
+static gboolean pen_candidate_card_crossing(GtkWidget *widget, GdkEventCrossing *event)
+{
+    PEN_CANDIDATE_CARD(widget)->hovered = event->type == GDK_ENTER_NOTIFY;
+    gtk_widget_queue_draw(widget);
+    GtkWidgetClass *parent = GTK_WIDGET_CLASS(pen_candidate_card_parent_class);
+    return event->type == GDK_ENTER_NOTIFY ? parent->enter_notify_event(widget, event)
+                                           : parent->leave_notify_event(widget, event);
+}
+
+static void pen_candidate_card_preferred(GtkWidget *widget, int *minimum, int *natural)
+{
+    *minimum = 96;
+    *natural = 240;
+}
+
+static void pen_candidate_card_finalize(GObject *object)
+{
+    PenCandidateCard *card = PEN_CANDIDATE_CARD(object);
+    g_clear_object(&card->picture);
+    g_clear_pointer(&card->scaled, cairo_surface_destroy);
+    G_OBJECT_CLASS(pen_candidate_card_parent_class)->finalize(object);
+}
+
+static void pen_candidate_card_class_init(PenCandidateCardClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = pen_candidate_card_finalize;
+    GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(class);
+    widget_class->draw = pen_candidate_card_draw;
+    widget_class->button_press_event = pen_candidate_card_button_press;
+    widget_class->key_press_event = pen_candidate_card_key_press;
+    widget_class->enter_notify_event = pen_candidate_card_crossing;
+    widget_class->leave_notify_event = pen_candidate_card_crossing;
+    widget_class->get_preferred_width = pen_candidate_card_preferred;
+    widget_class->get_preferred_height = pen_candidate_card_preferred;
+    zoom_signal = g_signal_new("zoom", PEN_TYPE_CANDIDATE_CARD, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                               G_TYPE_NONE, 0);
+}
+
+static void pen_candidate_card_init(PenCandidateCard *card)
+{
+    gtk_widget_set_can_focus(GTK_WIDGET(card), TRUE);
+    gtk_widget_set_has_tooltip(GTK_WIDGET(card), FALSE);
+}
+
+/* What a screen reader says after the name. */
+static void describe(PenCandidateCard *card)
+{
+    g_autofree char *text = NULL;
+    if (card->state == PEN_CARD_FAILED)
+        text = g_strdup(_("Not finished"));
+    else if (card->state != PEN_CARD_READY)
+        text = g_strdup(_("Being made"));
+    else if (card->place)
+        text = place_text(card);
+    else
+        text = g_strdup(card->passed ? _("Not chosen") : _("Finished"));
+    atk_object_set_description(gtk_widget_get_accessible(GTK_WIDGET(card)), text);
+}
+
+GtkWidget *pen_candidate_card_new(int number)
+{
+    PenCandidateCard *card = g_object_new(PEN_TYPE_CANDIDATE_CARD, NULL);
+    card->number = number;
+    g_autofree char *name = g_strdup_printf(_("Candidate %d"), number);
+    atk_object_set_name(gtk_widget_get_accessible(GTK_WIDGET(card)), name);
+    describe(card);
+    return GTK_WIDGET(card);
+}
+
+void pen_candidate_card_set(PenCandidateCard *card, PenCardState state, GdkPixbuf *picture)
+{
+    card->state = state;
+    if (g_set_object(&card->picture, picture))
+        g_clear_pointer(&card->scaled, cairo_surface_destroy);
+    describe(card);
+    gtk_widget_queue_draw(GTK_WIDGET(card));
+}
+
+PenCardState pen_candidate_card_get_state(PenCandidateCard *card)
+{
+    return card->state;
+}
+
+GdkPixbuf *pen_candidate_card_get_picture(PenCandidateCard *card)
+{
+    return card->picture;
+}
+
+void pen_candidate_card_set_fraction(PenCandidateCard *card, double fraction)
+{
+    card->fraction = CLAMP(fraction, 0, 1);
+    gtk_widget_queue_draw(GTK_WIDGET(card));
+}
+
+void pen_candidate_card_set_place(PenCandidateCard *card, int place, gboolean passed)
+{
+    card->place = place;
+    card->passed = passed;
+    describe(card);
+    gtk_widget_queue_draw(GTK_WIDGET(card));
+}
+
+void pen_candidate_card_set_current(PenCandidateCard *card, gboolean current)
+{
+    card->current = current;
+    gtk_widget_queue_draw(GTK_WIDGET(card));
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugin/choice.h"
+
+void pen_choice_init(PenChoiceState *choice, int n)
+{
+    *choice = (PenChoiceState){ .n = CLAMP(n, 0, PEN_CHOICE_MAX) };
+}
+
+static int last_place(const PenChoiceState *choice)
+{
+    int last = 0;
+    for (int i = 0; i < choice->n; i++)
+        last = MAX(last, choice->place[i]);
+    return last;
+}
+
+/* Removes `k`'s place, and the place itself if nobody shares it; a choice of nobody is none. */
+static void take_out(PenChoiceState *choice, int k)
+{
+    int old = choice->place[k];
+    choice->place[k] = 0;
+    gboolean shared = FALSE;
+    for (int i = 0; i < choice->n; i++)
+        shared = shared || choice->place[i] == old;
+    for (int i = 0; i < choice->n; i++) {
+        if (!shared && choice->place[i] > old)
+            choice->place[i]--;
+    }
+    choice->made = last_place(choice) > 0;
+}
+
+void pen_choice_read(PenChoiceState *choice, const PenPick *pick)
+{
+    pen_choice_init(choice, pick->n);
+    choice->made = TRUE;
+    int lowest = G_MAXINT, highest = G_MININT;
+    for (int i = 0; i < choice->n; i++) {
+        if (pick->ranks[i] == PEN_RANK_NONE)
+            continue;
+        lowest = MIN(lowest, pick->ranks[i]);
+        highest = MAX(highest, pick->ranks[i]);
+    }
+    if (lowest >= highest)
+        return;
+    /* The place is one more than the number of different ranks above. */
+    for (int i = 0; i < choice->n; i++) {
+        int rank = pick->ranks[i];
+        if (rank == PEN_RANK_NONE || rank == lowest)
+            continue;
+        choice->place[i] = 1;
+        for (int j = 0; j < choice->n; j++) {
+            gboolean counted = pick->ranks[j] <= rank;
+            for (int l = 0; l < j && !counted; l++)
+                counted = pick->ranks[l] == pick->ranks[j];
+            if (!counted)
+                choice->place[i]++;
+        }
+    }
+}
+
+void pen_choice_write(const PenChoiceState *choice, int *ranks)
+{
+    for (int i = 0; i < choice->n; i++)
+        ranks[i] = choice->place[i] ? choice->n + 1 - choice->place[i] : 0;
+}
+
+void pen_choice_best(PenChoiceState *choice, int k)
+{
+    gboolean again = choice->place[k] == 1 && last_place(choice) == 1 &&
+                     !pen_choice_is_tied(choice, k);
+    pen_choice_init(choice, choice->n);
+    if (again)
+        return;
+    choice->place[k] = 1;
+    choice->made = TRUE;
+}
+
+void pen_choice_next(PenChoiceState *choice, int k)
+{
+    if (choice->place[k]) {
+        take_out(choice, k);
+        return;
+    }
+    choice->place[k] = last_place(choice) + 1;
+    choice->made = TRUE;
+}
+
+void pen_choice_tie(PenChoiceState *choice, int k)
+{
+    int last = MAX(last_place(choice), 1);
+    gboolean again = choice->place[k] == last;
+    if (choice->place[k])
+        take_out(choice, k);
+    if (again)
+        return;
+    choice->place[k] = MAX(last_place(choice), 1);
+    choice->made = TRUE;
+}
+
+void pen_choice_none(PenChoiceState *choice)
+{
+    gboolean again = pen_choice_is_none(choice);
+    pen_choice_init(choice, choice->n);
+    choice->made = !again;
+}
+
+gboolean pen_choice_is_none(const PenChoiceState *choice)
+{
+    return choice->made && last_place(choice) == 0;
+}
+
+gboolean pen_choice_is_tied(const PenChoiceState *choice, int k)
+{
+    for (int i = 0; i < choice->n; i++) {
+        if (i != k && choice->place[k] && choice->place[i] == choice->place[k])
+            return TRUE;
+    }
+    return FALSE;
+}
+
+int pen_choice_get_best(const PenChoiceState *choice)
+{
+    for (int i = 0; i < choice->n; i++) {
+        if (choice->place[i] == 1)
+            return i;
+    }
+    return -1;
+}

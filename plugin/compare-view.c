@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugin/compare-view.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "plugin/candidate-grid.h"
+#include "plugin/paint.h"
+#include "plugin/ui.h"
+
+struct _PenCompareView {
+    GtkBox parent;
+    PenApp *app;
+    GtkWidget *stack, *grid, *empty, *prompt, *next, *hint, *tally, *tally_text;
+    GtkWidget *choices[3]; /* buttons: left, right, neither */
+    GCancellable *job;     /* of both pictures */
+    int pending;           /* pictures that are still being made */
+    gboolean swapped;      /* the picture with the style is on the right */
+    gboolean chosen;
+    gint64 version;        /* of the style, that is compared */
+    guint64 seed;
+    char *asked; /* the prompt of the pair that is shown */
+    PenTally count;
+};
+
+G_DEFINE_FINAL_TYPE(PenCompareView, pen_compare_view, GTK_TYPE_BOX)
+
+/* One of the two pictures of a pair; owned by its job. */
+typedef struct {
+    PenCompareView *view;
+    GCancellable *job;
+    gboolean with;
+} Half;
+
+static PenCandidateCard *card_of(PenCompareView *view, gboolean with)
+{
+    return pen_candidate_grid_get_card(PEN_CANDIDATE_GRID(view->grid), with == view->swapped ? 1 : 0);
+}
+
+static gboolean can_choose(PenCompareView *view)
+{
+    PenCandidateGrid *grid = PEN_CANDIDATE_GRID(view->grid);
+    return !view->pending && !view->chosen && pen_candidate_grid_get_n(grid) == 2 &&
+           pen_candidate_card_get_state(pen_candidate_grid_get_card(grid, 0)) == PEN_CARD_READY &&
+           pen_candidate_card_get_state(pen_candidate_grid_get_card(grid, 1)) == PEN_CARD_READY;
+}
+
+/* --- the tally ------------------------------------------------------------------------------- */
+
+static gboolean on_draw_tally(GtkWidget *widget, cairo_t *cr, PenCompareView *view)
+{
+    double w = gtk_widget_get_allocated_width(widget), h = gtk_widget_get_allocated_height(widget);
+    GdkRGBA text;
+    gtk_style_context_get_color(gtk_widget_get_style_context(widget),
+                                gtk_widget_get_state_flags(widget), &text);
+    double total = 0;
+    for (int i = 0; i < 3; i++)
+        total += view->count.count[i];
+    pen_paint_rounded(cr, 0, 0, w, h, h / 2);
+    cairo_clip(cr);
+    cairo_set_source_rgba(cr, text.red, text.green, text.blue, 0.12);
+    cairo_paint(cr);
+    if (total == 0)
+        return FALSE;
+    double with = w * view->count.count[PEN_CHOICE_WITH] / total;
+    double without = w * view->count.count[PEN_CHOICE_WITHOUT] / total;
+    cairo_rectangle(cr, 0, 0, with, h);
+    gdk_cairo_set_source_rgba(cr, &PEN_PAINT_ACCENT);
+    cairo_fill(cr);
+    cairo_rectangle(cr, w - without, 0, without, h);
+    cairo_set_source_rgba(cr, text.red, text.green, text.blue, 0.55);
+    cairo_fill(cr);
+    return FALSE;
+}
+
+static void show_tally(PenCompareView *view, const PenStyle *style)
+{
+    view->count = (PenTally){ 0 };
+    if (style && style->current_version)
+        pen_store_get_tally(pen_app_store(view->app), style->current_version, &view->count, NULL);
+    g_autofree char *text =
+        g_strdup_printf(_("With the style %d · without it %d · neither %d"), view->count.count[PEN_CHOICE_WITH],
+                        view->count.count[PEN_CHOICE_WITHOUT], view->count.count[PEN_CHOICE_NEITHER]);
+    gtk_label_set_text(GTK_LABEL(view->tally_text), text);
+    pen_ui_name(view->tally, text);
+    gtk_widget_queue_draw(view->tally);
+}
+
+static void update(PenCompareView *view)
+{
+    g_autoptr(PenStyle) style = pen_app_load_style(view->app);
+    gboolean taught = style && style->current_version;
+    PenCandidateGrid *grid = PEN_CANDIDATE_GRID(view->grid);
+    gboolean pair = pen_candidate_grid_get_n(grid) > 0;
+    gtk_stack_set_visible_child(GTK_STACK(view->stack), pair ? view->grid : view->empty);
+    for (int i = 0; i < 3; i++)
+        gtk_widget_set_sensitive(view->choices[i], can_choose(view));
+    gtk_widget_set_sensitive(view->next, view->job || taught);
+    gtk_button_set_label(GTK_BUTTON(view->next), view->job ? _("S_top")
+                                                 : pair    ? _("Ne_xt Pair")
+                                                           : _("_Compare"));
+    const char *hint;
+    g_autofree char *text = NULL;
+    if (!taught)
+        hint = _("Choose a style that has been taught; then compare it with the bare model here.");
+    else if (view->job)
+        hint = _("Making two pictures of the same seed…");
+    else if (can_choose(view))
+        hint = _("Which one do you like better? One of them was made with the style.");
+    else if (view->chosen)
+        hint = text = g_strdup_printf(view->swapped ? _("With “%s”: the right one.")
+                                                    : _("With “%s”: the left one."),
+                                      style->name);
+    else
+        hint = _("You will see two pictures and not be told which one the style made.");
+    gtk_label_set_text(GTK_LABEL(view->hint), hint);
+    show_tally(view, style);
+}
+
+/* --- making a pair --------------------------------------------------------------------------- */
+
+static GdkPixbuf *to_pixbuf(const guint8 *rgb, int width, int height)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new(rgb, (gsize)width * height * 3);
+    return gdk_pixbuf_new_from_bytes(bytes, GDK_COLORSPACE_RGB, FALSE, 8, width, height, width * 3);
+}
+
+static void on_event(const PenStudioEvent *event, gpointer data)
+{
+    Half *half = data;
+    PenCompareView *view = half->view;
+    if (view->job != half->job || pen_app_event(view->app, event))
+        return;
+    PenCandidateCard *card = card_of(view, half->with);
+    if (event->kind == PEN_STUDIO_PREVIEW && card) {
+        g_autoptr(GdkPixbuf) picture =
+            to_pixbuf(event->picture.rgb, event->picture.width, event->picture.height);
+        pen_candidate_card_set(card, PEN_CARD_MAKING, picture);
+        gtk_widget_queue_resize(view->grid);
+    } else if (event->kind == PEN_STUDIO_PROGRESS && card) {
+        pen_candidate_card_set_fraction(card, event->fraction);
+    }
+}
+
+static void on_half_done(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Half *half = data;
+    PenCompareView *view = half->view;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenRoundResult) made =
+        pen_studio_generate_finish(pen_app_studio(view->app), result, &error);
+    PenCandidateCard *card = card_of(view, half->with);
+    if (made && made->n && card) {
+        g_autoptr(GdkPixbuf) picture = to_pixbuf(made->rgb[0], made->width, made->height);
+        pen_candidate_card_set(card, PEN_CARD_READY, picture);
+    } else {
+        pen_app_report(view->app, error);
+        /* One without the other is of no use. */
+        g_cancellable_cancel(half->job);
+    }
+    if (--view->pending == 0) {
+        if (g_cancellable_is_cancelled(half->job))
+            pen_candidate_grid_reset(PEN_CANDIDATE_GRID(view->grid), 0);
+        pen_app_end_job(view->app, view->job);
+        view->job = NULL;
+        update(view);
+        if (can_choose(view) && gtk_widget_get_mapped(view->choices[0]))
+            gtk_widget_grab_focus(GTK_WIDGET(card_of(view, !view->swapped)));
+    }
+    g_object_unref(view);
+    g_free(half);
+}
+
+static void make_half(PenCompareView *view, gint64 style, gboolean with)
+{
+    Half *half = g_new(Half, 1);
+    *half = (Half){ g_object_ref(view), view->job, with };
+    const PenSettings *settings = pen_app_settings(view->app);
+    PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
+    request.prompt = view->asked;
+    request.style = style;
+    request.without_style = !with;
+    request.count = 1;
+    request.steps = settings->steps;
+    request.guidance = settings->guidance;
+    request.eta = settings->eta;
+    request.has_seed = TRUE;
+    request.seed = view->seed;
+    request.keep = FALSE;
+    request.previews = TRUE;
+    pen_studio_generate_async(pen_app_studio(view->app), &request, on_event, half, view->job, on_half_done,
+                              half);
+}
+
+static void on_next(GtkWidget *widget, PenCompareView *view)
+{
+    if (view->job) {
+        if (widget == view->next)
+            g_cancellable_cancel(view->job);
+        return;
+    }
+    g_autoptr(PenStyle) style = pen_app_load_style(view->app);
+    if (!style || !style->current_version)
+        return;
+    g_autofree char *prompt = g_strstrip(g_strdup(gtk_entry_get_text(GTK_ENTRY(view->prompt))));
+    if (!*prompt) {
+        pen_app_notify(view->app, GTK_MESSAGE_INFO, _("Write what should be in the picture first."));
+        gtk_widget_grab_focus(view->prompt);
+        return;
+    }
+    g_free(view->asked);
+    view->asked = g_steal_pointer(&prompt);
+    view->version = style->current_version;
+    view->swapped = g_random_boolean();
+    view->chosen = FALSE;
+    view->seed = (guint64)g_random_int() << 16 ^ g_random_int();
+    view->pending = 2;
+    view->job = pen_app_begin_job(view->app);
+    pen_candidate_grid_reset(PEN_CANDIDATE_GRID(view->grid), 2);
+    update(view);
+    /* Left first, whichever that is, so that the order of making tells nothing. */
+    make_half(view, style->id, !view->swapped);
+    make_half(view, style->id, view->swapped);
+}
+
+/* --- choosing -------------------------------------------------------------------------------- */
+
+/* 0: left, 1: right, 2: neither. */
+static void choose(PenCompareView *view, int which)
+{
+    if (!can_choose(view))
+        return;
+    PenComparison comparison = {
+        .style_version = view->version,
+        .seed = view->seed,
+        .prompt = view->asked,
+        .choice = which == 2                                ? PEN_CHOICE_NEITHER
+                  : (which == 1) == (view->swapped != FALSE) ? PEN_CHOICE_WITH
+                                                             : PEN_CHOICE_WITHOUT,
+    };
+    g_autoptr(GError) error = NULL;
+    if (!pen_store_add_comparison(pen_app_store(view->app), &comparison, &error)) {
+        pen_app_report(view->app, error);
+        return;
+    }
+    view->chosen = TRUE;
+    for (int i = 0; i < 2; i++)
+        pen_candidate_card_set_place(
+            pen_candidate_grid_get_card(PEN_CANDIDATE_GRID(view->grid), i), which == i, which != i);
+    update(view);
+    gtk_widget_grab_focus(view->next);
+}
+
+static void on_choice(GtkWidget *button, PenCompareView *view)
+{
+    for (int i = 0; i < 3; i++) {
+        if (view->choices[i] == button) {
+            choose(view, i);
+            return;
+        }
+    }
+}
+
+static void on_grid_choose(PenCandidateGrid *grid, int k, int how, PenCompareView *view)
+{
+    choose(view, k);
+}
+
+gboolean pen_compare_view_key(PenCompareView *view, GdkEventKey *event)
+{
+    PenCandidateGrid *grid = PEN_CANDIDATE_GRID(view->grid);
+    if (event->state & gtk_accelerator_get_default_mod_mask())
+        return FALSE;
+    switch (event->keyval) {
+    case GDK_KEY_1:
+    case GDK_KEY_KP_1:
+        choose(view, 0);
+        return TRUE;
+    case GDK_KEY_2:
+    case GDK_KEY_KP_2:
+        choose(view, 1);
+        return TRUE;
+    case GDK_KEY_0:
+    case GDK_KEY_KP_0:
+        choose(view, 2);
+        return TRUE;
+    case GDK_KEY_Escape:
+        if (!pen_candidate_grid_is_zoomed(grid))
+            return FALSE;
+        pen_candidate_grid_set_zoomed(grid, FALSE);
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+void pen_compare_view_offer_prompt(PenCompareView *view, const char *prompt)
+{
+    if (!*gtk_entry_get_text(GTK_ENTRY(view->prompt)) && prompt)
+        gtk_entry_set_text(GTK_ENTRY(view->prompt), prompt);
+}
+
+/* --- building -------------------------------------------------------------------------------- */
+
+static void on_styles_changed(PenCompareView *view)
+{
+    /* A pair of another style or version has nothing to say about this one. */
+    g_autoptr(PenStyle) style = pen_app_load_style(view->app);
+    if (!view->job && (!style || style->current_version != view->version))
+        pen_candidate_grid_reset(PEN_CANDIDATE_GRID(view->grid), 0);
+    update(view);
+}
+
+static void build(PenCompareView *view)
+{
+    GtkWidget *top = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+    gtk_style_context_add_class(gtk_widget_get_style_context(top), "pen-bar");
+    view->prompt = gtk_entry_new();
+    gtk_entry_set_placeholder_text(GTK_ENTRY(view->prompt), _("What should be in the picture?"));
+    pen_ui_name(view->prompt, _("Prompt to compare with"));
+    g_signal_connect(view->prompt, "activate", G_CALLBACK(on_next), view);
+    view->next = gtk_button_new_with_mnemonic(_("_Compare"));
+    gtk_style_context_add_class(gtk_widget_get_style_context(view->next), GTK_STYLE_CLASS_SUGGESTED_ACTION);
+    g_signal_connect(view->next, "clicked", G_CALLBACK(on_next), view);
+    gtk_box_pack_start(GTK_BOX(top), view->prompt, TRUE, TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(top), view->next, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(view), top, FALSE, FALSE, 0);
+
+    view->grid = pen_candidate_grid_new();
+    pen_ui_name(view->grid, _("The pair"));
+    g_signal_connect(view->grid, "choose", G_CALLBACK(on_grid_choose), view);
+    view->empty = pen_ui_label(_("Does the style go your way?"), "pen-display");
+    gtk_label_set_xalign(GTK_LABEL(view->empty), 0.5);
+    view->stack = gtk_stack_new();
+    gtk_container_add(GTK_CONTAINER(view->stack), view->empty);
+    gtk_container_add(GTK_CONTAINER(view->stack), view->grid);
+    gtk_box_pack_start(GTK_BOX(view), view->stack, TRUE, TRUE, 0);
+
+    view->hint = pen_ui_label(NULL, NULL);
+    gtk_label_set_xalign(GTK_LABEL(view->hint), 0.5);
+    gtk_label_set_justify(GTK_LABEL(view->hint), GTK_JUSTIFY_CENTER);
+    gtk_widget_set_margin_top(view->hint, 6);
+    gtk_box_pack_start(GTK_BOX(view), view->hint, FALSE, FALSE, 0);
+
+    GtkWidget *buttons = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+    gtk_widget_set_halign(buttons, GTK_ALIGN_CENTER);
+    gtk_style_context_add_class(gtk_widget_get_style_context(buttons), "pen-bar");
+    view->choices[0] = gtk_button_new_with_mnemonic(_("_Left"));
+    view->choices[2] = gtk_button_new_with_mnemonic(_("_Neither"));
+    view->choices[1] = gtk_button_new_with_mnemonic(_("_Right"));
+    GtkWidget *in_order[] = { view->choices[0], view->choices[2], view->choices[1] };
+    for (int i = 0; i < 3; i++) {
+        g_signal_connect(in_order[i], "clicked", G_CALLBACK(on_choice), view);
+        gtk_widget_set_size_request(in_order[i], 110, -1);
+        gtk_box_pack_start(GTK_BOX(buttons), in_order[i], FALSE, FALSE, 0);
+    }
+    gtk_box_pack_start(GTK_BOX(view), buttons, FALSE, FALSE, 0);
+
+    GtkWidget *bottom = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6);
+    gtk_style_context_add_class(gtk_widget_get_style_context(bottom), "pen-panel");
+    view->tally = gtk_drawing_area_new();
+    gtk_widget_set_size_request(view->tally, 360, 10);
+    gtk_widget_set_halign(view->tally, GTK_ALIGN_CENTER);
+    g_signal_connect(view->tally, "draw", G_CALLBACK(on_draw_tally), view);
+    view->tally_text = pen_ui_label(NULL, "pen-hint");
+    gtk_label_set_xalign(GTK_LABEL(view->tally_text), 0.5);
+    gtk_box_pack_start(GTK_BOX(bottom), view->tally, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(bottom), view->tally_text, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(view), bottom, FALSE, FALSE, 0);
+    gtk_widget_show_all(GTK_WIDGET(view));
+}
+
+static void pen_compare_view_finalize(GObject *object)
+{
+    g_free(PEN_COMPARE_VIEW(object)->asked);
+    G_OBJECT_CLASS(pen_compare_view_parent_class)->finalize(object);
+}
+
+static void pen_compare_view_class_init(PenCompareViewClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = pen_compare_view_finalize;
+}
+
+static void pen_compare_view_init(PenCompareView *view)
+{
+    gtk_orientable_set_orientation(GTK_ORIENTABLE(view), GTK_ORIENTATION_VERTICAL);
+}
+
+GtkWidget *pen_compare_view_new(PenApp *app)
+{
+    PenCompareView *view = g_object_new(PEN_TYPE_COMPARE_VIEW, NULL);
+    view->app = app;
+    build(view);
+    update(view);
+    g_signal_connect_object(app, "opened", G_CALLBACK(update), view, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "styles-changed", G_CALLBACK(on_styles_changed), view, G_CONNECT_SWAPPED);
+    return GTK_WIDGET(view);
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugin/help.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "plugin/ui.h"
+
+typedef struct {
+    const char *title, *text;
+} Section;
+
+static const Section sections[] = {
+    { N_("A round"),
+      N_("Write what should be in the picture and press Enter. The candidates appear at once and become "
+         "sharper while they are made. Click the one that you like best. You can start the next round right "
+         "away; every pick is saved at once.") },
+    { N_("More than one pick"),
+      N_("Shift-click adds the next best, Ctrl-click one that is as good as the last. If you like none, say "
+         "“None of These”. Click the best one again to take the pick back.") },
+    { N_("Teaching"),
+      N_("After some rounds press Teach. Penchant changes a small part of the model, the style, until it "
+         "agrees with your picks. You can stop at any time and go on later. New rounds use the style. About "
+         "ten picks make a difference; always picking for the same reason helps more than many picks.") },
+    { N_("Using a picture"),
+      N_("“Insert as Layer” puts it into your image, on the selection or in the middle, as one step that "
+         "GIMP can undo. It can also become an image of its own, or be saved as a PNG with its settings.") },
+    { N_("Starting from your image"),
+      N_("“Start from” the active layer changes it as much as you allow. From the selection, only what is "
+         "selected changes; what is around it guides the model.") },
+    { N_("Compare"),
+      N_("Two pictures of the same seed, one with the style and one without, and you are not told which is "
+         "which. The tally says honestly whether the style goes your way.") },
+    { N_("Styles"),
+      N_("Each teaching makes a new version; you can return to any earlier one. Exported styles work in "
+         "other programs that read LoRA files.") },
+};
+
+static const Section keys[] = {
+    { N_("Enter"), N_("Make a round") },
+    { "1 – 9", N_("Pick a candidate (Shift: next best, Ctrl: as good)") },
+    { "0", N_("None of these") },
+    { N_("Space"), N_("Larger view; arrow keys leaf, Escape leaves") },
+    { "Ctrl+Z", N_("Undo the last pick or change of a style") },
+    { "Ctrl+Shift+Z", N_("Redo") },
+    { "Ctrl+I", N_("Insert as layer") },
+    { "Ctrl+O", N_("Open as new image") },
+    { "Ctrl+S", N_("Save the picture") },
+    { "Ctrl+L", N_("Write the prompt; Up and Down recall earlier ones") },
+    { "Alt+1, 2, 3", N_("Create, Compare, Styles") },
+    { "F1", N_("This page") },
+    { "Ctrl+W", N_("Close") },
+};
+
+void pen_help_show(GtkWindow *parent)
+{
+    GtkWidget *dialog = gtk_dialog_new_with_buttons(_("Penchant Help"), parent, GTK_DIALOG_DESTROY_WITH_PARENT,
+                                                    _("_Close"), GTK_RESPONSE_CLOSE, NULL);
+    gtk_window_set_default_size(GTK_WINDOW(dialog), 520, 620);
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6);
+    gtk_container_set_border_width(GTK_CONTAINER(box), 18);
+    for (guint i = 0; i < G_N_ELEMENTS(sections); i++) {
+        GtkWidget *title = pen_ui_label(_(sections[i].title), "pen-title");
+        gtk_widget_set_margin_top(title, i ? 9 : 0);
+        GtkWidget *text = pen_ui_label(_(sections[i].text), NULL);
+        gtk_label_set_max_width_chars(GTK_LABEL(text), 60);
+        gtk_label_set_selectable(GTK_LABEL(text), TRUE);
+        gtk_widget_set_can_focus(text, FALSE);
+        gtk_box_pack_start(GTK_BOX(box), title, FALSE, FALSE, 0);
+        gtk_box_pack_start(GTK_BOX(box), text, FALSE, FALSE, 0);
+    }
+    GtkWidget *title = pen_ui_label(_("Keys"), "pen-title");
+    gtk_widget_set_margin_top(title, 9);
+    gtk_box_pack_start(GTK_BOX(box), title, FALSE, FALSE, 0);
+    GtkWidget *grid = gtk_grid_new();
+    gtk_grid_set_column_spacing(GTK_GRID(grid), 18);
+    gtk_grid_set_row_spacing(GTK_GRID(grid), 4);
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+        GtkWidget *key = pen_ui_label(_(keys[i].title), "pen-title");
+        gtk_widget_set_valign(key, GTK_ALIGN_START);
+        GtkWidget *text = pen_ui_label(_(keys[i].text), NULL);
+        gtk_widget_set_hexpand(text, TRUE);
+        gtk_grid_attach(GTK_GRID(grid), key, 0, i, 1, 1);
+        gtk_grid_attach(GTK_GRID(grid), text, 1, i, 1, 1);
+    }
+    gtk_box_pack_start(GTK_BOX(box), grid, FALSE, FALSE, 0);
+
+    GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
+    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
+    gtk_container_add(GTK_CONTAINER(scrolled), box);
+    gtk_box_pack_start(GTK_BOX(gtk_dialog_get_content_area(GTK_DIALOG(dialog))), scrolled, TRUE, TRUE, 0);
+    g_signal_connect(dialog, "response", G_CALLBACK(gtk_widget_destroy), NULL);
+    gtk_widget_show_all(dialog);
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/* The help page, in a window of its own, in the artist's language and without a network. */
+
+#include <gtk/gtk.h>
+
+G_BEGIN_DECLS
+
+void pen_help_show(GtkWindow *parent);
+
+G_END_DECLS

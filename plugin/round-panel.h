@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * What a round is made from: prompt, starting point, number, size, model, style, and the advanced
+ * settings. It reads and writes the settings of the app.
+ *
+ *     generate()  a round was asked for
+ *     stop()      the running round should stop
+ */
+
+#include "plugin/app.h"
+#include "plugin/image.h"
+
+G_BEGIN_DECLS
+
+#define PEN_TYPE_ROUND_PANEL (pen_round_panel_get_type())
+G_DECLARE_FINAL_TYPE(PenRoundPanel, pen_round_panel, PEN, ROUND_PANEL, GtkBox)
+
+GtkWidget *pen_round_panel_new(PenApp *app);
+
+/* A request and the memory that it points to. */
+typedef struct {
+    PenRoundRequest request;
+    char *prompt, *negative_prompt, *model;
+    GBytes *start, *mask;
+    PenSpot *spot; /* NULL: nowhere in particular */
+} PenRoundOrder;
+
+void pen_round_order_free(PenRoundOrder *order);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenRoundOrder, pen_round_order_free)
+
+/* Brings the settings of the app up to date with the widgets. */
+void pen_round_panel_read(PenRoundPanel *panel);
+
+/* Reads the widgets and the image. */
+PenRoundOrder *pen_round_panel_order(PenRoundPanel *panel, GError **error);
+
+/* While a round runs the Generate button is a Stop button. `text` says how far it is. */
+void pen_round_panel_set_running(PenRoundPanel *panel, gboolean running);
+void pen_round_panel_set_progress(PenRoundPanel *panel, double fraction, const char *text);
+
+char *pen_round_panel_get_prompt(PenRoundPanel *panel);
+void pen_round_panel_set_prompt(PenRoundPanel *panel, const char *prompt);
+void pen_round_panel_focus_prompt(PenRoundPanel *panel);
+/* GIMP's list of images may have changed. */
+void pen_round_panel_refresh_images(PenRoundPanel *panel);
+
+G_END_DECLS

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * One round: its candidates as cards while they are made and afterwards, the artist's pick, and what
+ * can be done with a picture. Also leafs through earlier rounds.
+ */
+
+#include "plugin/app.h"
+#include "plugin/candidate-grid.h"
+#include "plugin/round-panel.h"
+
+G_BEGIN_DECLS
+
+#define PEN_TYPE_ROUND_VIEW (pen_round_view_get_type())
+G_DECLARE_FINAL_TYPE(PenRoundView, pen_round_view, PEN, ROUND_VIEW, GtkBox)
+
+/* `panel` says what rounds are made from, and shows the progress. */
+GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel);
+
+void pen_round_view_show_round(PenRoundView *view, gint64 round);
+gint64 pen_round_view_get_round(PenRoundView *view);
+/* Reads the pick of the round that is shown again, e.g. after an undo. */
+void pen_round_view_refresh(PenRoundView *view);
+
+/* TRUE if the key means something here: 1 to 9, 0, Space, Escape, arrows in the larger view. */
+gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event);
+
+void pen_round_view_insert(PenRoundView *view);
+void pen_round_view_open(PenRoundView *view);
+void pen_round_view_save(PenRoundView *view);
+
+G_END_DECLS

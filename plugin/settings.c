@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugin/settings.h"
+
+#include <libgimp/gimp.h>
+
+#define GROUP "penchant"
+
+static char *settings_path(void)
+{
+    return g_build_filename(gimp_directory(), "penchant.ini", NULL);
+}
+
+static int read_int(GKeyFile *file, const char *key, int fallback, int low, int high)
+{
+    g_autoptr(GError) error = NULL;
+    int value = g_key_file_get_integer(file, GROUP, key, &error);
+    return error || value < low || value > high ? fallback : value;
+}
+
+static double read_double(GKeyFile *file, const char *key, double fallback, double low, double high)
+{
+    g_autoptr(GError) error = NULL;
+    double value = g_key_file_get_double(file, GROUP, key, &error);
+    return error || !(value >= low && value <= high) ? fallback : value;
+}
+
+/* NULL when it is missing or empty. */
+static char *read_text(GKeyFile *file, const char *key)
+{
+    char *text = g_key_file_get_string(file, GROUP, key, NULL);
+    if (text && !*text)
+        g_clear_pointer(&text, g_free);
+    return text;
+}
+
+PenSettings *pen_settings_load(void)
+{
+    g_autofree char *path = settings_path();
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL);
+
+    PenSettings *settings = g_new0(PenSettings, 1);
+    settings->prompt = read_text(file, "prompt");
+    settings->negative_prompt = read_text(file, "negative-prompt");
+    settings->model = read_text(file, "model");
+    settings->device = read_text(file, "device");
+    settings->style = MAX(g_key_file_get_int64(file, GROUP, "style", NULL), 0);
+    settings->from = read_int(file, "from", PEN_FROM_TEXT, PEN_FROM_TEXT, PEN_FROM_SELECTION);
+    settings->start_strength = read_double(file, "start-strength", 0.6, 0.05, 1);
+    settings->shape = read_int(file, "shape", PEN_SHAPE_IMAGE, PEN_SHAPE_IMAGE, PEN_SHAPE_LANDSCAPE);
+    settings->count = read_int(file, "count", 4, 2, 9);
+    settings->steps = read_int(file, "steps", 20, 1, 150);
+    settings->guidance = read_double(file, "guidance", 5, 1, 30);
+    settings->eta = read_double(file, "eta", 1, 0, 1);
+    settings->fixed_seed = g_key_file_get_boolean(file, GROUP, "fixed-seed", NULL);
+    settings->seed = g_key_file_get_uint64(file, GROUP, "seed", NULL);
+    settings->advanced = g_key_file_get_boolean(file, GROUP, "advanced", NULL);
+    settings->width = read_int(file, "width", 0, 400, 20000);
+    settings->height = read_int(file, "height", 0, 300, 20000);
+    settings->maximized = g_key_file_get_boolean(file, GROUP, "maximized", NULL);
+    return settings;
+}
+
+gboolean pen_settings_save(const PenSettings *settings, GError **error)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_key_file_set_string(file, GROUP, "prompt", settings->prompt ? settings->prompt : "");
+    g_key_file_set_string(file, GROUP, "negative-prompt",
+                          settings->negative_prompt ? settings->negative_prompt : "");
+    g_key_file_set_string(file, GROUP, "model", settings->model ? settings->model : "");
+    g_key_file_set_string(file, GROUP, "device", settings->device ? settings->device : "");
+    g_key_file_set_int64(file, GROUP, "style", settings->style);
+    g_key_file_set_integer(file, GROUP, "from", settings->from);
+    g_key_file_set_double(file, GROUP, "start-strength", settings->start_strength);
+    g_key_file_set_integer(file, GROUP, "shape", settings->shape);
+    g_key_file_set_integer(file, GROUP, "count", settings->count);
+    g_key_file_set_integer(file, GROUP, "steps", settings->steps);
+    g_key_file_set_double(file, GROUP, "guidance", settings->guidance);
+    g_key_file_set_double(file, GROUP, "eta", settings->eta);
+    g_key_file_set_boolean(file, GROUP, "fixed-seed", settings->fixed_seed);
+    g_key_file_set_uint64(file, GROUP, "seed", settings->seed);
+    g_key_file_set_boolean(file, GROUP, "advanced", settings->advanced);
+    g_key_file_set_integer(file, GROUP, "width", settings->width);
+    g_key_file_set_integer(file, GROUP, "height", settings->height);
+    g_key_file_set_boolean(file, GROUP, "maximized", settings->maximized);
+    g_autofree char *path = settings_path();
+    return g_key_file_save_to_file(file, path, error);
+}
+
+void pen_settings_free(PenSettings *settings)
+{
+    if (!settings)
+        return;
+    g_free(settings->prompt);
+    g_free(settings->negative_prompt);
+    g_free(settings->model);
+    g_free(settings->device);
+    g_free(settings);
+}

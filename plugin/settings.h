@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * What the window remembers from one session to the next: its own size and the artist's settings.
+ * Kept in "penchant.ini" in GIMP's folder of the user. Everything that teaches is in the store
+ * instead; losing this file loses no work.
+ */
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef enum {
+    PEN_FROM_TEXT,
+    PEN_FROM_LAYER,
+    PEN_FROM_SELECTION,
+} PenFrom;
+
+typedef enum {
+    PEN_SHAPE_IMAGE, /* the proportions of the image, the layer or the selection */
+    PEN_SHAPE_SQUARE,
+    PEN_SHAPE_PORTRAIT,
+    PEN_SHAPE_LANDSCAPE,
+} PenShape;
+
+typedef struct {
+    char *prompt;
+    char *negative_prompt;
+    char *model;  /* name; NULL: the starter model */
+    char *device; /* part of a device's name; NULL: chosen by itself */
+    gint64 style; /* 0: none */
+    PenFrom from;
+    double start_strength;
+    PenShape shape;
+    int count;
+    int steps;
+    double guidance;
+    double eta;
+    gboolean fixed_seed;
+    guint64 seed;
+    gboolean advanced; /* the advanced settings are unfolded */
+    int width, height; /* of the window; 0: not yet known */
+    gboolean maximized;
+} PenSettings;
+
+/* Reads the file; a setting that is missing or out of range has its default. Never fails. */
+PenSettings *pen_settings_load(void);
+gboolean pen_settings_save(const PenSettings *settings, GError **error);
+void pen_settings_free(PenSettings *settings);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenSettings, pen_settings_free)
+
+G_END_DECLS

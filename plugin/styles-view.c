@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugin/styles-view.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "plugin/ui.h"
+
+struct _PenStylesView {
+    GtkBox parent;
+    PenApp *app;
+    GtkWidget *list, *details, *nothing, *stack;
+    GtkWidget *name, *model, *strength, *versions, *export;
+    gboolean filling;
+};
+
+G_DEFINE_FINAL_TYPE(PenStylesView, pen_styles_view, GTK_TYPE_BOX)
+
+static GtkWindow *window_of(PenStylesView *view)
+{
+    return GTK_WINDOW(gtk_widget_get_toplevel(GTK_WIDGET(view)));
+}
+
+static gint64 row_id(GtkListBoxRow *row)
+{
+    gint64 *id = g_object_get_data(G_OBJECT(row), "id");
+    return id ? *id : 0;
+}
+
+static GtkWidget *new_row(GtkWidget *list, gint64 id, const char *title, const char *subtitle)
+{
+    GtkWidget *row = gtk_list_box_row_new();
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 1);
+    gtk_container_set_border_width(GTK_CONTAINER(box), 8);
+    GtkWidget *label = pen_ui_label(title, "pen-title");
+    gtk_label_set_line_wrap(GTK_LABEL(label), FALSE);
+    gtk_label_set_ellipsize(GTK_LABEL(label), PANGO_ELLIPSIZE_END);
+    gtk_box_pack_start(GTK_BOX(box), label, FALSE, FALSE, 0);
+    GtkWidget *below = pen_ui_label(subtitle, "pen-hint");
+    gtk_label_set_line_wrap(GTK_LABEL(below), FALSE);
+    gtk_label_set_ellipsize(GTK_LABEL(below), PANGO_ELLIPSIZE_END);
+    gtk_box_pack_start(GTK_BOX(box), below, FALSE, FALSE, 0);
+    gtk_container_add(GTK_CONTAINER(row), box);
+    g_object_set_data_full(G_OBJECT(row), "id", g_memdup2(&id, sizeof id), g_free);
+    pen_ui_name(row, title);
+    gtk_widget_show_all(row);
+    gtk_list_box_insert(GTK_LIST_BOX(list), row, -1);
+    return row;
+}
+
+static void clear(GtkWidget *list)
+{
+    gtk_container_foreach(GTK_CONTAINER(list), (GtkCallback)(void (*)(void))gtk_widget_destroy, NULL);
+}
+
+static char *when(gint64 microseconds)
+{
+    g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(microseconds / G_USEC_PER_SEC);
+    g_autoptr(GDateTime) here = g_date_time_to_local(utc);
+    /* Date and time as the artist's language writes them. */
+    return g_date_time_format(here, "%x %H:%M");
+}
+
+/* --- showing --------------------------------------------------------------------------------- */
+
+static void fill_versions(PenStylesView *view, const PenStyle *style)
+{
+    clear(view->versions);
+    PenStore *store = pen_app_store(view->app);
+    g_autoptr(GPtrArray) versions = pen_store_list_style_versions(store, style->id, NULL);
+    for (guint i = versions ? versions->len : 0; i-- > 0;) {
+        PenStyleVersion *version = versions->pdata[i];
+        g_autoptr(GPtrArray) picks = version->run ? pen_store_list_run_picks(store, version->run, NULL) : NULL;
+        g_autofree char *title = g_strdup_printf(_("Version %d"), version->number);
+        g_autofree char *date = when(version->created);
+        g_autofree char *source = picks ? g_strdup_printf(ngettext("taught with %u pick", "taught with %u picks",
+                                                                   picks->len),
+                                                          picks->len)
+                                        : g_strdup(_("imported or copied"));
+        g_autofree char *text = g_strdup_printf("%s · %s", source, date);
+        GtkWidget *row = new_row(view->versions, version->id, title, text);
+        if (version->id == style->current_version)
+            gtk_list_box_select_row(GTK_LIST_BOX(view->versions), GTK_LIST_BOX_ROW(row));
+    }
+    GtkWidget *bare = new_row(view->versions, 0, _("Before any teaching"), _("the bare model"));
+    if (!style->current_version)
+        gtk_list_box_select_row(GTK_LIST_BOX(view->versions), GTK_LIST_BOX_ROW(bare));
+}
+
+static void fill(PenStylesView *view)
+{
+    PenStore *store = pen_app_store(view->app);
+    if (!store)
+        return;
+    view->filling = TRUE;
+    clear(view->list);
+    g_autoptr(GPtrArray) styles = pen_store_list_styles(store, FALSE, NULL);
+    for (guint i = 0; styles && i < styles->len; i++) {
+        PenStyle *style = styles->pdata[i];
+        g_autofree char *text = style->current_number
+                                    ? g_strdup_printf(_("Version %d"), style->current_number)
+                                    : g_strdup(_("Not taught yet"));
+        GtkWidget *row = new_row(view->list, style->id, style->name, text);
+        if (style->id == pen_app_style(view->app))
+            gtk_list_box_select_row(GTK_LIST_BOX(view->list), GTK_LIST_BOX_ROW(row));
+    }
+    g_autoptr(PenStyle) style = pen_app_load_style(view->app);
+    gtk_stack_set_visible_child(GTK_STACK(view->stack), style ? view->details : view->nothing);
+    if (style) {
+        gtk_entry_set_text(GTK_ENTRY(view->name), style->name);
+        g_autofree char *model = g_strdup_printf(_("For the model %s"), style->model_name);
+        gtk_label_set_text(GTK_LABEL(view->model), model);
+        gtk_range_set_value(GTK_RANGE(view->strength), style->strength);
+        gtk_widget_set_sensitive(view->export, style->current_version != 0);
+        fill_versions(view, style);
+    }
+    view->filling = FALSE;
+}
+
+/* --- the list -------------------------------------------------------------------------------- */
+
+static void on_row_selected(GtkListBox *list, GtkListBoxRow *row, PenStylesView *view)
+{
+    if (!view->filling && row)
+        pen_app_set_style(view->app, row_id(row));
+}
+
+static void on_new(GtkButton *button, PenStylesView *view)
+{
+    PenStudio *studio = pen_app_studio(view->app);
+    g_autofree char *name = studio ? pen_ui_ask(GTK_WIDGET(view), _("A New Style"), _("_Name of the style"),
+                                                _("My style"), _("C_reate"))
+                                   : NULL;
+    if (!name)
+        return;
+    g_autoptr(GError) error = NULL;
+    gint64 style = pen_studio_create_style(studio, name, pen_app_settings(view->app)->model, &error);
+    if (style)
+        pen_app_set_style(view->app, style);
+    else
+        pen_app_report(view->app, error);
+}
+
+static void on_import(GtkButton *button, PenStylesView *view)
+{
+    PenStudio *studio = pen_app_studio(view->app);
+    if (!studio)
+        return;
+    GtkWidget *dialog = gtk_file_chooser_dialog_new(_("Import a Style"), window_of(view),
+                                                    GTK_FILE_CHOOSER_ACTION_OPEN, _("_Cancel"),
+                                                    GTK_RESPONSE_CANCEL, _("I_mport"), GTK_RESPONSE_ACCEPT, NULL);
+    gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_ACCEPT);
+    GtkFileFilter *filter = gtk_file_filter_new();
+    gtk_file_filter_set_name(filter, _("Adapters (safetensors)"));
+    gtk_file_filter_add_pattern(filter, "*.safetensors");
+    gtk_file_chooser_add_filter(GTK_FILE_CHOOSER(dialog), filter);
+    if (gtk_dialog_run(GTK_DIALOG(dialog)) == GTK_RESPONSE_ACCEPT) {
+        g_autofree char *file = gtk_file_chooser_get_filename(GTK_FILE_CHOOSER(dialog));
+        g_autofree char *notice = NULL;
+        g_autoptr(GError) error = NULL;
+        gint64 style = pen_studio_import_style(studio, file, NULL, pen_app_settings(view->app)->model, &notice,
+                                               &error);
+        if (style) {
+            pen_app_set_style(view->app, style);
+            if (notice)
+                pen_app_notify(view->app, GTK_MESSAGE_WARNING, notice);
+        } else {
+            pen_app_report(view->app, error);
+        }
+    }
+    gtk_widget_destroy(dialog);
+}
+
+/* --- one style ------------------------------------------------------------------------------- */
+
+static void on_rename(PenStylesView *view)
+{
+    g_autoptr(PenStyle) style = pen_app_load_style(view->app);
+    const char *name = gtk_entry_get_text(GTK_ENTRY(view->name));
+    if (view->filling || !style || g_strcmp0(style->name, name) == 0)
+        return;
+    g_autoptr(GError) error = NULL;
+    if (!pen_store_rename_style(pen_app_store(view->app), style->id, name, &error)) {
+        pen_app_report(view->app, error);
+        gtk_entry_set_text(GTK_ENTRY(view->name), style->name);
+        return;
+    }
+    pen_app_styles_changed(view->app);
+}
+
+static gboolean on_name_left(GtkWidget *entry, GdkEvent *event, PenStylesView *view)
+{
+    on_rename(view);
+    return FALSE;
+}
+
+static void on_strength(GtkRange *range, PenStylesView *view)
+{
+    if (view->filling || !pen_app_style(view->app))
+        return;
+    g_autoptr(GError) error = NULL;
+    if (!pen_store_set_style_strength(pen_app_store(view->app), pen_app_style(view->app),
+                                      gtk_range_get_value(range), &error))
+        pen_app_report(view->app, error);
+}
+
+static void on_version(GtkListBox *list, GtkListBoxRow *row, PenStylesView *view)
+{
+    g_autoptr(PenStyle) style = pen_app_load_style(view->app);
+    if (view->filling || !row || !style || style->current_version == row_id(row))
+        return;
+    g_autoptr(GError) error = NULL;
+    if (!pen_store_set_style_version(pen_app_store(view->app), style->id, row_id(row), &error))
+        pen_app_report(view->app, error);
+    pen_app_styles_changed(view->app);
+    pen_app_picks_changed(view->app);
+}
+
+static void on_duplicate(GtkButton *button, PenStylesView *view)
+{
+    g_autoptr(GError) error = NULL;
+    gint64 copy = pen_store_duplicate_style(pen_app_store(view->app), pen_app_style(view->app), NULL, &error);
+    if (copy)
+        pen_app_set_style(view->app, copy);
+    else
+        pen_app_report(view->app, error);
+}
+
+static void on_delete(GtkButton *button, PenStylesView *view)
+{
+    g_autoptr(PenStyle) style = pen_app_load_style(view->app);
+    g_autoptr(GError) error = NULL;
+    if (!style)
+        return;
+    if (!pen_store_delete_style(pen_app_store(view->app), style->id, &error)) {
+        pen_app_report(view->app, error);
+        return;
+    }
+    pen_app_styles_changed(view->app);
+    pen_app_picks_changed(view->app);
+    g_autofree char *text = g_strdup_printf(_("The style “%s” is deleted. Undo brings it back."), style->name);
+    pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
+}
+
+static void on_export(GtkButton *button, PenStylesView *view)
+{
+    g_autoptr(PenStyle) style = pen_app_load_style(view->app);
+    if (!style)
+        return;
+    GtkWidget *dialog = gtk_file_chooser_dialog_new(_("Export the Style"), window_of(view),
+                                                    GTK_FILE_CHOOSER_ACTION_SAVE, _("_Cancel"),
+                                                    GTK_RESPONSE_CANCEL, _("_Export"), GTK_RESPONSE_ACCEPT, NULL);
+    gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_ACCEPT);
+    gtk_file_chooser_set_do_overwrite_confirmation(GTK_FILE_CHOOSER(dialog), TRUE);
+    g_autofree char *name = g_strdup_printf("%s.safetensors", style->name);
+    gtk_file_chooser_set_current_name(GTK_FILE_CHOOSER(dialog), g_strdelimit(name, "/\\", '-'));
+    GtkWidget *format = gtk_combo_box_text_new();
+    gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(format), _("For most programs (kohya)"));
+    gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(format), _("For Python (diffusers)"));
+    gtk_combo_box_set_active(GTK_COMBO_BOX(format), 0);
+    GtkWidget *extra = pen_ui_field(_("_Format"), format);
+    gtk_widget_set_halign(extra, GTK_ALIGN_START);
+    gtk_widget_show_all(extra);
+    gtk_file_chooser_set_extra_widget(GTK_FILE_CHOOSER(dialog), extra);
+    if (gtk_dialog_run(GTK_DIALOG(dialog)) == GTK_RESPONSE_ACCEPT) {
+        g_autofree char *file = gtk_file_chooser_get_filename(GTK_FILE_CHOOSER(dialog));
+        PenExportFormat as = gtk_combo_box_get_active(GTK_COMBO_BOX(format)) == 1 ? PEN_EXPORT_DIFFUSERS
+                                                                                 : PEN_EXPORT_KOHYA;
+        g_autoptr(GError) error = NULL;
+        if (pen_studio_export_style(pen_app_studio(view->app), style->id, file, as, &error)) {
+            g_autofree char *text = g_strdup_printf(_("Exported to %s."), file);
+            pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
+        } else {
+            pen_app_report(view->app, error);
+        }
+    }
+    gtk_widget_destroy(dialog);
+}
+
+/* --- building -------------------------------------------------------------------------------- */
+
+static GtkWidget *new_button(const char *mnemonic, GCallback callback, PenStylesView *view)
+{
+    GtkWidget *button = gtk_button_new_with_mnemonic(mnemonic);
+    g_signal_connect(button, "clicked", callback, view);
+    return button;
+}
+
+static GtkWidget *in_frame(GtkWidget *list)
+{
+    GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
+    gtk_scrolled_window_set_shadow_type(GTK_SCROLLED_WINDOW(scrolled), GTK_SHADOW_IN);
+    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
+    gtk_container_add(GTK_CONTAINER(scrolled), list);
+    return scrolled;
+}
+
+static GtkWidget *build_details(PenStylesView *view)
+{
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 12);
+    view->name = gtk_entry_new();
+    gtk_entry_set_max_length(GTK_ENTRY(view->name), PEN_STYLE_NAME_MAX);
+    g_signal_connect_swapped(view->name, "activate", G_CALLBACK(on_rename), view);
+    g_signal_connect(view->name, "focus-out-event", G_CALLBACK(on_name_left), view);
+    GtkWidget *name = pen_ui_field(_("_Name"), view->name);
+    view->model = pen_ui_label(NULL, "pen-hint");
+    gtk_box_pack_start(GTK_BOX(name), view->model, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(box), name, FALSE, FALSE, 0);
+
+    view->strength = pen_ui_percent_scale(_("Strength"), 0, 1.5);
+    gtk_scale_add_mark(GTK_SCALE(view->strength), 1, GTK_POS_BOTTOM, NULL);
+    g_signal_connect(view->strength, "value-changed", G_CALLBACK(on_strength), view);
+    gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Strength"), view->strength), FALSE, FALSE, 0);
+
+    view->versions = gtk_list_box_new();
+    g_signal_connect(view->versions, "row-selected", G_CALLBACK(on_version), view);
+    gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Versions"), in_frame(view->versions)), TRUE, TRUE, 0);
+    pen_ui_name(view->versions, _("Versions"));
+
+    GtkWidget *buttons = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+    view->export = new_button(_("_Export…"), G_CALLBACK(on_export), view);
+    gtk_box_pack_start(GTK_BOX(buttons), view->export, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(buttons), new_button(_("D_uplicate"), G_CALLBACK(on_duplicate), view), FALSE,
+                       FALSE, 0);
+    gtk_box_pack_end(GTK_BOX(buttons), new_button(_("_Delete"), G_CALLBACK(on_delete), view), FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(box), buttons, FALSE, FALSE, 0);
+    return box;
+}
+
+static void build(PenStylesView *view)
+{
+    GtkWidget *left = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6);
+    gtk_widget_set_size_request(left, 240, -1);
+    view->list = gtk_list_box_new();
+    pen_ui_name(view->list, _("Styles"));
+    g_signal_connect(view->list, "row-selected", G_CALLBACK(on_row_selected), view);
+    gtk_box_pack_start(GTK_BOX(left), in_frame(view->list), TRUE, TRUE, 0);
+    GtkWidget *buttons = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+    gtk_box_set_homogeneous(GTK_BOX(buttons), TRUE);
+    gtk_box_pack_start(GTK_BOX(buttons), new_button(_("Ne_w…"), G_CALLBACK(on_new), view), TRUE, TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(buttons), new_button(_("I_mport…"), G_CALLBACK(on_import), view), TRUE, TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(left), buttons, FALSE, FALSE, 0);
+
+    view->details = build_details(view);
+    view->nothing = pen_ui_label(_("A style is what Penchant has learnt of your taste. Make one here, or "
+                                   "just pick candidates and press Teach."),
+                                 "pen-hint");
+    gtk_label_set_max_width_chars(GTK_LABEL(view->nothing), 40);
+    gtk_label_set_xalign(GTK_LABEL(view->nothing), 0.5);
+    gtk_label_set_justify(GTK_LABEL(view->nothing), GTK_JUSTIFY_CENTER);
+    view->stack = gtk_stack_new();
+    gtk_container_add(GTK_CONTAINER(view->stack), view->nothing);
+    gtk_container_add(GTK_CONTAINER(view->stack), view->details);
+
+    gtk_box_pack_start(GTK_BOX(view), left, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(view), view->stack, TRUE, TRUE, 0);
+    gtk_widget_show_all(GTK_WIDGET(view));
+}
+
+static void pen_styles_view_class_init(PenStylesViewClass *class)
+{
+}
+
+static void pen_styles_view_init(PenStylesView *view)
+{
+    gtk_box_set_spacing(GTK_BOX(view), 18);
+    gtk_style_context_add_class(gtk_widget_get_style_context(GTK_WIDGET(view)), "pen-panel");
+}
+
+GtkWidget *pen_styles_view_new(PenApp *app)
+{
+    PenStylesView *view = g_object_new(PEN_TYPE_STYLES_VIEW, NULL);
+    view->app = app;
+    build(view);
+    g_signal_connect_object(app, "opened", G_CALLBACK(fill), view, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "styles-changed", G_CALLBACK(fill), view, G_CONNECT_SWAPPED);
+    return GTK_WIDGET(view);
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugin/teach-panel.h"
+
+#include <glib/gi18n-lib.h>
+#include <math.h>
+
+#include "plugin/curve.h"
+#include "plugin/ui.h"
+
+struct _PenTeachPanel {
+    GtkBox parent;
+    PenApp *app;
+    GtkWidget *news, *teach, *running, *progress, *curve, *verdict;
+    GCancellable *job;
+    gint64 style; /* that is being taught */
+};
+
+G_DEFINE_FINAL_TYPE(PenTeachPanel, pen_teach_panel, GTK_TYPE_BOX)
+
+/* The style's run that was stopped, by the artist or by a crash. */
+static PenRun *unfinished_run(PenTeachPanel *panel)
+{
+    PenStore *store = pen_app_store(panel->app);
+    gint64 style = pen_app_style(panel->app);
+    g_autoptr(PenRun) run = store && style ? pen_store_find_unfinished_run(store, style, NULL) : NULL;
+    return run && run->state == PEN_RUN_PAUSED ? g_steal_pointer(&run) : NULL;
+}
+
+static void show_verdict(PenTeachPanel *panel)
+{
+    double level = pen_curve_get_level(PEN_CURVE(panel->curve));
+    gtk_widget_set_visible(panel->verdict, !isnan(level));
+    gtk_widget_set_visible(panel->curve, !isnan(level) || panel->job);
+    if (isnan(level))
+        return;
+    g_autofree char *text =
+        g_strdup_printf(_("Agrees with %d %% of your picks"), (int)(level * 100 + 0.5));
+    gtk_label_set_text(GTK_LABEL(panel->verdict), text);
+}
+
+/* The curve of the style's latest teaching. */
+static void load_curve(PenTeachPanel *panel)
+{
+    pen_curve_reset(PEN_CURVE(panel->curve), 0);
+    PenStore *store = pen_app_store(panel->app);
+    gint64 style = pen_app_style(panel->app);
+    g_autoptr(GPtrArray) runs = store && style ? pen_store_list_runs(store, style, NULL) : NULL;
+    if (runs && runs->len) {
+        PenRun *run = runs->pdata[0];
+        g_autoptr(GPtrArray) steps = pen_store_list_training_steps(store, run->id, NULL);
+        pen_curve_reset(PEN_CURVE(panel->curve), run->steps_total);
+        for (guint i = 0; steps && i < steps->len; i++) {
+            PenTrainingStep *step = steps->pdata[i];
+            pen_curve_add(PEN_CURVE(panel->curve), step->step, step->agreement);
+        }
+    }
+    show_verdict(panel);
+}
+
+static void update(PenTeachPanel *panel)
+{
+    gtk_revealer_set_reveal_child(GTK_REVEALER(panel->running), panel->job != NULL);
+    if (panel->job) {
+        gtk_button_set_label(GTK_BUTTON(panel->teach), _("Stop T_eaching"));
+        gtk_widget_set_sensitive(panel->teach, TRUE);
+        return;
+    }
+    PenStudio *studio = pen_app_studio(panel->app);
+    g_autoptr(PenStyle) style = pen_app_load_style(panel->app);
+    g_autoptr(PenRun) run = unfinished_run(panel);
+    int picks = studio ? pen_studio_count_picks(studio, style ? style->id : 0,
+                                                pen_app_settings(panel->app)->model, TRUE, NULL)
+                       : 0;
+    g_autofree char *text = NULL;
+    if (picks > 0 && style)
+        text = g_strdup_printf(ngettext("%d new pick for “%s”", "%d new picks for “%s”", picks), picks,
+                               style->name);
+    else if (picks > 0)
+        text = g_strdup_printf(ngettext("%d new pick", "%d new picks", picks), picks);
+    else if (style && style->current_version)
+        text = g_strdup_printf(_("“%s” has learnt all your picks"), style->name);
+    else
+        text = g_strdup(_("No picks yet"));
+    gtk_label_set_text(GTK_LABEL(panel->news), text);
+    gtk_button_set_label(GTK_BUTTON(panel->teach), run ? _("Go on T_eaching") : _("T_each"));
+    gtk_widget_set_sensitive(panel->teach, run || picks > 0);
+}
+
+static void on_event(const PenStudioEvent *event, gpointer data)
+{
+    PenTeachPanel *panel = data;
+    if (!panel->job || pen_app_event(panel->app, event))
+        return;
+    GtkProgressBar *bar = GTK_PROGRESS_BAR(panel->progress);
+    if (event->kind == PEN_STUDIO_LOADING) {
+        gtk_progress_bar_set_text(bar, _("Loading the model…"));
+    } else if (event->kind == PEN_STUDIO_PROGRESS) {
+        g_autofree char *left = pen_app_time_left(event->seconds_left);
+        gtk_progress_bar_set_fraction(bar, CLAMP(event->fraction, 0, 1));
+        gtk_progress_bar_set_text(bar, left ? left : _("Teaching…"));
+    } else if (event->kind == PEN_STUDIO_STEP) {
+        pen_curve_add(PEN_CURVE(panel->curve), event->step, event->training->agreement);
+        show_verdict(panel);
+    }
+}
+
+static void on_taught(GObject *source, GAsyncResult *result, gpointer data)
+{
+    PenTeachPanel *panel = data;
+    g_autoptr(GError) error = NULL;
+    PenTeachResult taught;
+    gboolean done = pen_studio_teach_finish(pen_app_studio(panel->app), result, &taught, &error);
+    pen_app_end_job(panel->app, panel->job);
+    panel->job = NULL;
+    if (!done) {
+        pen_app_report(panel->app, error);
+    } else {
+        g_autoptr(PenStyle) style = pen_store_get_style(pen_app_store(panel->app), taught.style, NULL);
+        g_autofree char *text = g_strdup_printf(
+            _("“%s” has learnt from your picks and is now version %d. Compare shows the difference."),
+            style ? style->name : "", style ? style->current_number : 0);
+        pen_app_notify(panel->app, GTK_MESSAGE_INFO, text);
+    }
+    pen_app_styles_changed(panel->app);
+    pen_app_picks_changed(panel->app);
+    g_object_unref(panel);
+}
+
+static void start(PenTeachPanel *panel)
+{
+    PenTeachSettings settings;
+    pen_teach_settings_init(&settings, FALSE);
+    panel->style = pen_app_style(panel->app);
+    g_autoptr(PenRun) run = unfinished_run(panel);
+    if (!run)
+        pen_curve_reset(PEN_CURVE(panel->curve), 0);
+    panel->job = pen_app_begin_job(panel->app);
+    gtk_progress_bar_set_fraction(GTK_PROGRESS_BAR(panel->progress), 0);
+    gtk_progress_bar_set_text(GTK_PROGRESS_BAR(panel->progress), _("Preparing…"));
+    update(panel);
+    show_verdict(panel);
+    pen_studio_teach_async(pen_app_studio(panel->app), panel->style, &settings, on_event, panel, panel->job,
+                           on_taught, g_object_ref(panel));
+}
+
+/* The first teaching makes the style that is taught. */
+static gboolean make_style(PenTeachPanel *panel)
+{
+    g_autofree char *name = pen_ui_ask(GTK_WIDGET(panel), _("A Style of Your Own"),
+                                       _("_Name of the style"), _("My style"), _("_Teach"));
+    if (!name)
+        return FALSE;
+    g_autoptr(GError) error = NULL;
+    PenStudio *studio = pen_app_studio(panel->app);
+    gint64 style = pen_studio_create_style(studio, name, pen_app_settings(panel->app)->model, &error);
+    if (!style || pen_studio_adopt_rounds(studio, style, &error) < 0) {
+        pen_app_report(panel->app, error);
+        return FALSE;
+    }
+    pen_app_set_style(panel->app, style);
+    return TRUE;
+}
+
+static void on_teach(GtkButton *button, PenTeachPanel *panel)
+{
+    if (panel->job)
+        g_cancellable_cancel(panel->job);
+    else if (pen_app_style(panel->app) || make_style(panel))
+        start(panel);
+}
+
+static void on_styles_changed(PenTeachPanel *panel)
+{
+    if (!panel->job)
+        load_curve(panel);
+    update(panel);
+}
+
+static void pen_teach_panel_class_init(PenTeachPanelClass *class)
+{
+}
+
+static void pen_teach_panel_init(PenTeachPanel *panel)
+{
+    gtk_orientable_set_orientation(GTK_ORIENTABLE(panel), GTK_ORIENTATION_VERTICAL);
+    gtk_box_set_spacing(GTK_BOX(panel), 6);
+    gtk_style_context_add_class(gtk_widget_get_style_context(GTK_WIDGET(panel)), "pen-panel");
+
+    panel->news = pen_ui_label(NULL, NULL);
+    gtk_label_set_ellipsize(GTK_LABEL(panel->news), PANGO_ELLIPSIZE_END);
+    gtk_label_set_line_wrap(GTK_LABEL(panel->news), FALSE);
+    panel->teach = gtk_button_new_with_mnemonic(_("T_each"));
+    g_signal_connect(panel->teach, "clicked", G_CALLBACK(on_teach), panel);
+    panel->progress = pen_ui_name(gtk_progress_bar_new(), _("Progress of teaching"));
+    gtk_progress_bar_set_show_text(GTK_PROGRESS_BAR(panel->progress), TRUE);
+    panel->running = gtk_revealer_new();
+    gtk_container_add(GTK_CONTAINER(panel->running), panel->progress);
+    panel->curve = pen_curve_new();
+    panel->verdict = pen_ui_label(NULL, "pen-hint");
+
+    gtk_box_pack_start(GTK_BOX(panel), panel->news, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(panel), panel->teach, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(panel), panel->running, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(panel), panel->curve, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(panel), panel->verdict, FALSE, FALSE, 0);
+    gtk_widget_show_all(GTK_WIDGET(panel));
+    gtk_widget_set_no_show_all(panel->curve, TRUE);
+    gtk_widget_set_no_show_all(panel->verdict, TRUE);
+    gtk_widget_hide(panel->curve);
+    gtk_widget_hide(panel->verdict);
+}
+
+GtkWidget *pen_teach_panel_new(PenApp *app)
+{
+    PenTeachPanel *panel = g_object_new(PEN_TYPE_TEACH_PANEL, NULL);
+    panel->app = app;
+    update(panel);
+    g_signal_connect_object(app, "opened", G_CALLBACK(on_styles_changed), panel, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "styles-changed", G_CALLBACK(on_styles_changed), panel, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "picks-changed", G_CALLBACK(update), panel, G_CONNECT_SWAPPED);
+    return GTK_WIDGET(panel);
+}

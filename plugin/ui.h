@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/* Small things that every view of the window builds with. */
+
+#include <gtk/gtk.h>
+
+G_BEGIN_DECLS
+
+/* Gives a widget its accessible name; returns the widget. */
+GtkWidget *pen_ui_name(GtkWidget *widget, const char *name);
+
+/* A label with a mnemonic above the widget it belongs to, in a box. */
+GtkWidget *pen_ui_field(const char *mnemonic, GtkWidget *widget);
+
+GtkWidget *pen_ui_label(const char *text, const char *css_class);
+
+/* A flat button with an icon, whose name is also its tooltip. */
+GtkWidget *pen_ui_icon_button(const char *icon, const char *name);
+
+/* A horizontal scale that shows its value as per cent. */
+GtkWidget *pen_ui_percent_scale(const char *name, double low, double high);
+
+/* Asks for a line of text, e.g. a name. NULL when the artist cancelled; g_free(). */
+char *pen_ui_ask(GtkWidget *parent, const char *title, const char *label, const char *text,
+                 const char *button);
+
+/* The styles that GTK has no class for; once for the screen. */
+void pen_ui_load_css(void);
+
+G_END_DECLS

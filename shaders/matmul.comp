@@ -6,7 +6,7 @@
 // The rows m are output pixels (n, h, w), the columns n output channels. A linear layer is the
 // convolution with one tap. Each invocation owns TM rows and 8 columns (one panel of W, see
 // compute/parameter.h) and holds them in registers. With ROWS = 1 all invocations of a workgroup share
-// their rows: x is then read at workgroup-uniform addresses, which software Vulkan turns into scalar loads.
+// their rows: x is then read at workgroup-uniform addresses.
 //
 // INPUT_GRADIENT: dx from dy. The roles of the channels swap, taps run backward, and W is read
 // across the panels: the same memory serves both directions.
@@ -15,7 +15,7 @@
 #include "common.glsl"
 
 #ifndef TM
-#define TM 16
+#define TM 8
 #endif
 
 #ifdef OUT_F32

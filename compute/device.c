@@ -260,6 +260,12 @@ static PenDeviceInfo *read_info(VkPhysicalDevice physical, guint index)
     };
     vkGetPhysicalDeviceFeatures2(physical, &features);
     info->float16 = f12.shaderFloat16 && f11.storageBuffer16BitAccess;
+    VkSubgroupFeatureFlags subgroup = VK_SUBGROUP_FEATURE_BASIC_BIT |
+                                      VK_SUBGROUP_FEATURE_BALLOT_BIT |
+                                      VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
+    info->vector_lanes = info->kind == PEN_DEVICE_SOFTWARE && info->subgroup_size == 8 &&
+                         (v11.subgroupSupportedOperations & subgroup) == subgroup &&
+                         f12.bufferDeviceAddress && features.features.shaderInt64;
     info->cooperative_matrix =
         has_extension(physical, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
     guint32 timestamp_bits;
@@ -389,6 +395,7 @@ static gboolean make_device(PenDevice *self, GError **error)
     VkPhysicalDeviceVulkan12Features f12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
         .shaderFloat16 = info->float16,
+        .bufferDeviceAddress = info->vector_lanes,
     };
     VkPhysicalDeviceVulkan11Features f11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
@@ -402,6 +409,7 @@ static gboolean make_device(PenDevice *self, GError **error)
         .queueCount = 1,
         .pQueuePriorities = &priority,
     };
+    VkPhysicalDeviceFeatures f10 = {.shaderInt64 = info->vector_lanes};
     VkDeviceCreateInfo create = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
         .pNext = &f11,
@@ -409,6 +417,7 @@ static gboolean make_device(PenDevice *self, GError **error)
         .pQueueCreateInfos = &queue,
         .enabledExtensionCount = n_extensions,
         .ppEnabledExtensionNames = extensions,
+        .pEnabledFeatures = &f10,
     };
     VkResult result = vkCreateDevice(self->physical, &create, NULL, &self->device);
     if (result != VK_SUCCESS)
@@ -420,7 +429,8 @@ static gboolean make_device(PenDevice *self, GError **error)
         .vkGetDeviceProcAddr = vkGetDeviceProcAddr,
     };
     VmaAllocatorCreateInfo allocator = {
-        .flags = budget ? VMA_ALLOCATOR_CREATE_EXT_MEMORY_BUDGET_BIT : 0,
+        .flags = (budget ? VMA_ALLOCATOR_CREATE_EXT_MEMORY_BUDGET_BIT : 0) |
+                 (info->vector_lanes ? VMA_ALLOCATOR_CREATE_BUFFER_DEVICE_ADDRESS_BIT : 0),
         .physicalDevice = self->physical,
         .device = self->device,
         .instance = self->instance,

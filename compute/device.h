@@ -39,6 +39,8 @@ typedef struct {
     const char *unusable; /* else why not (untranslated, static) */
     gboolean float16;     /* shaderFloat16 and 16-bit storage: float16 plans possible */
     gboolean cooperative_matrix;
+    gboolean vector_lanes; /* a processor that runs subgroups of eight in vector registers, and takes
+                            * buffer addresses: what shaders/lanes.glsl is for */
     guint32 subgroup_size;
     guint32 shared_memory;       /* bytes for a workgroup */
     guint32 max_workgroup;       /* invocations */

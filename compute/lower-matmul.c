@@ -20,18 +20,66 @@ typedef struct {
     PenPadding padding;
 } Matmul;
 
-/* The shape of the register tiles: invocations along columns and rows, rows of each. */
+/* A kernel, and the rows and columns of y that one of its workgroups makes. */
 typedef struct {
-    guint32 columns, rows, tm;
+    char shader[32]; /* without the suffixes */
+    guint32 rows, columns;
+    guint32 invocations[2]; /* along columns and rows, where they are not fixed */
 } Tile;
 
-static Tile choose_tile(const PenDeviceInfo *device, guint64 m, guint32 n)
+/* Shapes of the kernels for vector lanes, as in shaders/variants.txt and the kernels' sources. */
+#define LANES_STEP 16       /* KS of matmul_lanes.comp */
+#define LANES_INPUT_STEP 32 /* KS of matmul_lanes_input.comp */
+
+static Tile choose_tile(const PenDeviceInfo *device, gboolean input_gradient, guint64 m, guint32 n)
 {
-    if (n <= PEN_PANEL) /* an adapter's rank, the model's few output channels: one panel is all there is */
-        return (Tile){1, device->kind == PEN_DEVICE_SOFTWARE ? 8 : 64, 4};
-    if (device->kind == PEN_DEVICE_SOFTWARE)
-        return (Tile){8, 1, m >= 16 ? 16 : 4};
-    return (Tile){8, 8, m >= 64 ? 8 : 4};
+    if (device->vector_lanes) {
+        if (input_gradient)
+            return (Tile){"matmul_lanes_input", 4, 4, {0}};
+        if (n <= PEN_PANEL)
+            return (Tile){"matmul_lanes_8x1", 8, PEN_PANEL, {0}};
+        return (Tile){"matmul_lanes_4x3", 4, 3 * PEN_PANEL, {0}};
+    }
+    guint32 tm = 4, columns = 8, rows = 8;
+    if (n <= PEN_PANEL) { /* an adapter's rank, the model's few output channels: one panel is all */
+        columns = 1;
+        rows = 64;
+    } else if (m >= 64) {
+        tm = 8;
+    }
+    Tile tile = {.rows = rows * tm, .columns = columns * PEN_PANEL, .invocations = {columns, rows}};
+    g_snprintf(tile.shader, sizeof tile.shader, "matmul%s_%u", input_gradient ? "_input" : "", tm);
+    return tile;
+}
+
+static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Tile *tile,
+                       const Matmul *mm, guint32 c, guint32 n)
+{
+    guint32 spec[PEN_MAX_SPEC];
+    guint k = 0;
+    if (!device->vector_lanes) {
+        spec[k++] = tile->invocations[0];
+        spec[k++] = tile->invocations[1];
+    }
+    spec[k++] = mm->kh;
+    spec[k++] = mm->kw;
+    spec[k++] = mm->stride;
+    spec[k++] = mm->linear;
+    if (!device->vector_lanes) {
+        spec[k++] = c % 4 == 0;
+        spec[k++] = n % 4 == 0;
+    }
+    spec[k++] = mm->bias != NULL;
+    spec[k++] = mm->residual != NULL;
+    spec[k++] = mm->image_bias != NULL;
+    if (device->vector_lanes) {
+        guint32 step = mm->input_gradient ? LANES_INPUT_STEP : LANES_STEP;
+        spec[k++] = c >= step;
+        spec[k++] = mm->input_gradient ? c % step >= PEN_PANEL : c % step != 0;
+        spec[k++] = c % PEN_PANEL != 0;
+    }
+    for (guint i = 0; i < k; i++)
+        pen_dispatch_spec(d, spec[i]);
 }
 
 static void emit_matmul(PenLowering *l, const Matmul *mm)
@@ -39,21 +87,15 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
     PenShape in = mm->x->shape, out = mm->y->shape;
     guint64 m = pen_shape_rows(out);
     guint32 n = out.c, taps = mm->kh * mm->kw;
-    Tile tile = choose_tile(l->device, m, n);
-    guint64 m_tiles = pen_groups(m, (guint64)tile.rows * tile.tm);
-    guint64 n_tiles = pen_groups(n, (guint64)tile.columns * PEN_PANEL);
+    Tile tile = choose_tile(l->device, mm->input_gradient, m, n);
+    guint64 m_tiles = pen_groups(m, tile.rows);
+    guint64 n_tiles = pen_groups(n, tile.columns);
 
-    char name[32];
-    g_snprintf(name, sizeof name, "matmul%s_%u%s", mm->input_gradient ? "_input" : "", tile.tm,
+    char name[48];
+    g_snprintf(name, sizeof name, "%s%s", tile.shader,
                mm->y->dtype != mm->x->dtype ? "_out32" : "");
     PenDispatch *d = pen_lower_dispatch(l, name, mm->x->dtype, m_tiles * n_tiles);
-    guint32 spec[] = {
-        tile.columns,  tile.rows,       mm->kh,           mm->kw,
-        mm->stride,    mm->linear,      in.c % 4 == 0,    n % 4 == 0,
-        mm->bias != NULL, mm->residual != NULL, mm->image_bias != NULL,
-    };
-    for (guint i = 0; i < G_N_ELEMENTS(spec); i++)
-        pen_dispatch_spec(d, spec[i]);
+    specialize(d, l->device, &tile, mm, in.c, n);
     pen_dispatch_bind(d, mm->x, PEN_ACCESS_READ);
     pen_dispatch_bind(d, mm->weight, PEN_ACCESS_READ);
     pen_dispatch_bind(d, mm->bias, PEN_ACCESS_READ);
@@ -76,6 +118,8 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
         .m_tiles = (guint32)m_tiles,
     };
     pen_dispatch_push(d, &push, sizeof push);
+    if (l->device->vector_lanes)
+        pen_dispatch_addresses(d, 2);
 
     if (mm->linear)
         g_snprintf(d->label, sizeof d->label, "linear%s %" G_GUINT64_FORMAT " %u->%u",
@@ -100,6 +144,7 @@ typedef struct {
 } WeightGradientPush;
 
 #define WEIGHT_GRADIENT_LANES 8
+#define WEIGHT_GRADIENT_LANES_COLUMNS 24 /* of weight_gradient_lanes.comp */
 #define WEIGHT_GRADIENT_CHUNK 256
 
 static void emit_weight_gradient(PenLowering *l)
@@ -107,26 +152,31 @@ static void emit_weight_gradient(PenLowering *l)
     PenTensor *dy = l->node->in[0], *x = l->node->in[1], *g = l->node->out[0];
     gboolean transpose = dy->shape.c > x->shape.c;
     PenTensor *p = transpose ? x : dy, *q = transpose ? dy : x;
+    gboolean lanes = l->device->vector_lanes && q->shape.c >= 8;
     WeightGradientPush push = {
         .m = (guint32)pen_shape_rows(x->shape),
         .ni = p->shape.c,
         .nj = q->shape.c,
         .chunk = WEIGHT_GRADIENT_CHUNK,
         .tiles_i = (guint32)pen_groups(p->shape.c, 4),
-        .tiles_j = (guint32)pen_groups(q->shape.c, 4 * WEIGHT_GRADIENT_LANES),
+        .tiles_j = (guint32)pen_groups(q->shape.c, lanes ? WEIGHT_GRADIENT_LANES_COLUMNS
+                                                         : 4 * WEIGHT_GRADIENT_LANES),
     };
     guint32 chunks = (guint32)pen_groups(push.m, push.chunk);
     PenTensor *partial = g;
     if (chunks > 1)
         partial = pen_lower_scratch(l, PEN_SHAPE(1, 1, chunks, push.ni * push.nj), PEN_DTYPE_F32);
-    PenDispatch *d = pen_lower_dispatch(l, "weight_gradient", x->dtype,
-                                        (guint64)chunks * push.tiles_i * push.tiles_j);
-    pen_dispatch_spec(d, WEIGHT_GRADIENT_LANES);
+    PenDispatch *d = pen_lower_dispatch(l, lanes ? "weight_gradient_lanes" : "weight_gradient",
+                                        x->dtype, (guint64)chunks * push.tiles_i * push.tiles_j);
+    if (!lanes)
+        pen_dispatch_spec(d, WEIGHT_GRADIENT_LANES);
     pen_dispatch_spec(d, transpose);
     pen_dispatch_bind(d, p, PEN_ACCESS_READ);
     pen_dispatch_bind(d, q, PEN_ACCESS_READ);
     pen_dispatch_bind(d, partial, PEN_ACCESS_WRITE);
     pen_dispatch_push(d, &push, sizeof push);
+    if (lanes)
+        pen_dispatch_addresses(d, 2);
     g_snprintf(d->label, sizeof d->label, "linear dW %u %ux%u", push.m, push.ni, push.nj);
     d->flops = 2.0 * push.m * push.ni * push.nj;
     d->bytes = (double)(pen_shape_elements(p->shape) + pen_shape_elements(q->shape)) *

@@ -43,6 +43,14 @@ void pen_dispatch_push(PenDispatch *d, const void *data, guint size)
     d->n_push += size;
 }
 
+void pen_dispatch_addresses(PenDispatch *d, guint n)
+{
+    d->address_push = (d->n_push + 7) & ~7u;
+    d->n_addresses = n;
+    d->n_push = d->address_push + 8 * n;
+    g_return_if_fail(d->n_push <= PEN_MAX_PUSH);
+}
+
 PenTensor *pen_lower_scratch(PenLowering *l, PenShape shape, PenDtype dtype)
 {
     PenTensor *t = g_new0(PenTensor, 1);

@@ -33,6 +33,7 @@ typedef struct {
     guint n_spec;
     guint8 push[PEN_MAX_PUSH];
     guint n_push;
+    guint address_push, n_addresses; /* pen_dispatch_addresses() */
     PenBinding bindings[PEN_MAX_BINDINGS];
     guint n_bindings;
     guint32 groups[3];
@@ -53,6 +54,10 @@ PenDispatch *pen_lower_dispatch(PenLowering *l, const char *name, PenDtype dtype
 void pen_dispatch_bind(PenDispatch *d, PenTensor *tensor, PenAccess access);
 void pen_dispatch_spec(PenDispatch *d, guint32 value);
 void pen_dispatch_push(PenDispatch *d, const void *data, guint size);
+
+/* Appends the addresses of bindings 0 to n-1 to the push constants, each a uint64_t at a multiple of
+ * 8 bytes. Only for a device with vector_lanes. */
+void pen_dispatch_addresses(PenDispatch *d, guint n);
 
 /* A temporary of the dispatches of the current node alone. */
 PenTensor *pen_lower_scratch(PenLowering *l, PenShape shape, PenDtype dtype);

@@ -2,6 +2,8 @@
 #include "config.h"
 
 #include "compute/parameter-private.h"
+
+#include <string.h>
 #include "compute/plan-private.h"
 
 /* A run is cut into about so many command buffers, the grain of progress and cancelling. */
@@ -83,9 +85,20 @@ void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i,
     vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->pipeline);
     vkCmdPushDescriptorSetKHR(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->layout, 0,
                               d->n_bindings, writes);
+    guint8 push[PEN_MAX_PUSH];
+    memcpy(push, d->push, sizeof push);
+    for (guint b = 0; b < d->n_addresses; b++) {
+        VkBufferDeviceAddressInfo of = {
+            .sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
+            .buffer = buffers[b].buffer,
+        };
+        VkDeviceAddress address =
+            vkGetBufferDeviceAddress(plan->device->device, &of) + buffers[b].offset;
+        memcpy(push + d->address_push + 8 * b, &address, 8);
+    }
     if (d->n_push)
         vkCmdPushConstants(commands, pipeline->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, d->n_push,
-                           d->push);
+                           push);
     vkCmdDispatch(commands, d->groups[0], d->groups[1], d->groups[2]);
 }
 

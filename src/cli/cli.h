@@ -35,7 +35,8 @@ typedef struct {
     char *data, *device, *precision;
     gboolean json, quiet;
     PenProgress *progress;
-    PenStudio *studio; /* NULL until pen_cli_studio() */
+    gint64 last_progress; /* when a line of progress was last written with --json */
+    PenStudio *studio;    /* NULL until pen_cli_studio() */
 } PenCli;
 
 typedef struct _PenCommand PenCommand;
@@ -82,6 +83,9 @@ char *pen_cli_time(gint64 time);
 int pen_cli_exit_code(const GError *error);
 /* The one line on stderr, and with --json the object. */
 void pen_cli_report(PenCli *cli, const GError *error);
+
+/* What a number's option holds before it is given; NaN can be given. */
+#define PEN_CLI_UNSET (-G_MAXDOUBLE)
 
 /* An error where `file` cannot be written, as far as that can be told before the work is done. */
 gboolean pen_cli_check_target(const char *file, GError **error);

@@ -3,7 +3,6 @@
 
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
-#include <math.h>
 #include <string.h>
 
 #include "src/cli/cli.h"
@@ -11,7 +10,7 @@
 
 static char *model, *prompt, *negative, *style_name, *seed, *out, *from, *mask;
 static int count = -1, steps = -1, width = -1, height = -1;
-static double guidance = NAN, eta = NAN, strength = NAN, style_strength = NAN;
+static double guidance = PEN_CLI_UNSET, eta = PEN_CLI_UNSET, strength = PEN_CLI_UNSET, style_strength = PEN_CLI_UNSET;
 
 static const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
@@ -99,7 +98,7 @@ static guint8 over_white(guint8 value, guint8 alpha)
 static gboolean read_start(PenRoundRequest *request, guint8 **rgb, guint8 **area, GError **error)
 {
     if (!from) {
-        if (mask || !isnan(strength))
+        if (mask || strength != PEN_CLI_UNSET)
             return pen_cli_usage_error(error, _("--mask and --strength go with --from PICTURE."));
         return TRUE;
     }
@@ -110,7 +109,7 @@ static gboolean read_start(PenRoundRequest *request, guint8 **rgb, guint8 **area
     request->start_rgb = *rgb = g_new(guint8, 3 * n);
     for (gsize i = 0; i < 3 * n; i++)
         (*rgb)[i] = over_white(picture->rgba[i / 3 * 4 + i % 3], picture->rgba[i / 3 * 4 + 3]);
-    if (!isnan(strength))
+    if (strength != PEN_CLI_UNSET)
         request->start_strength = strength;
     if (!mask)
         return TRUE;
@@ -241,14 +240,14 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, PenStyle **s
         request->count = (guint)count;
     if (steps != -1)
         request->steps = (guint)steps;
-    if (!isnan(guidance))
+    if (guidance != PEN_CLI_UNSET)
         request->guidance = guidance;
-    if (!isnan(eta))
+    if (eta != PEN_CLI_UNSET)
         request->eta = eta;
-    if (!isnan(style_strength)) {
-        if (!style_name || style_strength < 0)
+    if (style_strength != PEN_CLI_UNSET) {
+        if (!style_name || !(style_strength >= 0 && style_strength <= 100))
             return pen_cli_usage_error(
-                error, _("--style-strength goes with --style and is not negative."));
+                error, _("--style-strength goes with --style and is from 0 to 100."));
         request->style_strength = style_strength;
     }
     if (seed) {

@@ -2,13 +2,12 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
-#include <math.h>
 
 #include "src/cli/cli.h"
 
 static char *style_name, *seed, *preset;
 static int epochs = -1, rank = -1;
-static double timestep_fraction = NAN, learning_rate = NAN, beta = NAN, clip = NAN;
+static double timestep_fraction = PEN_CLI_UNSET, learning_rate = PEN_CLI_UNSET, beta = PEN_CLI_UNSET, clip = PEN_CLI_UNSET;
 static gboolean fresh, new_only, adopt;
 
 static const GOptionEntry entries[] = {
@@ -43,7 +42,7 @@ static const GOptionEntry entries[] = {
 static gboolean set_number(const char *option, double value, double min, double max, double *to,
                            GError **error)
 {
-    if (isnan(value))
+    if (value == PEN_CLI_UNSET)
         return TRUE;
     if (!(value >= min && value <= max))
         return pen_cli_usage_error(error, _("%s is from %g to %g, not %g."), option, min, max,
@@ -80,8 +79,8 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
 
 static gboolean any_setting(void)
 {
-    return preset || seed || epochs != -1 || !isnan(learning_rate) || !isnan(beta) ||
-           !isnan(clip) || !isnan(timestep_fraction) || new_only;
+    return preset || seed || epochs != -1 || learning_rate != PEN_CLI_UNSET || beta != PEN_CLI_UNSET ||
+           clip != PEN_CLI_UNSET || timestep_fraction != PEN_CLI_UNSET || new_only;
 }
 
 /* --- the style --------------------------------------------------------------------------------- */
@@ -212,8 +211,8 @@ static void report_taught(PenCli *cli, const PenStyle *style, const PenTeachResu
         pen_store_get_style_version(pen_studio_store(cli->studio), taught->version, NULL);
     int number = version ? version->number : 0;
     pen_cli_print(cli,
-                  _("“%s” is now version %d: %u picks in %u steps, loss %.5f to %.5f, log-ratio "
-                    "margin %+.5f to %+.5f"),
+                  _("“%s” is now version %d. Picks: %u, steps: %u, loss: %.5f to %.5f, log-ratio "
+                    "margin: %+.5f to %+.5f"),
                   style->name, number, taught->picks, taught->steps, taught->first.loss,
                   taught->last.loss, taught->first.margin, taught->last.margin);
     JsonObject *object = pen_cli_object("result");

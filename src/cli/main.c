@@ -46,17 +46,19 @@ static gboolean is_help(const char *word)
            g_str_equal(word, "help");
 }
 
-static gboolean has_word(char **words, const char *wanted)
+/* The options of all commands may also stand before the command: how many words they are. */
+static guint count_leading(char **words)
 {
-    for (; *words && !g_str_equal(*words, "--"); words++)
-        if (g_str_equal(*words, wanted))
-            return TRUE;
-    return FALSE;
+    static const char *const with_value[] = { "--data", "--device", "--precision", NULL };
+    guint n = 0;
+    while (words[n] && words[n][0] == '-' && !is_help(words[n]))
+        n += g_strv_contains(with_value, words[n]) && words[n + 1] ? 2 : 1;
+    return n;
 }
 
 /* Parses the words after the command's name, and runs it. */
-static gboolean run_command(PenCli *cli, const PenCommand *command, const char *path, char **words,
-                            GError **error)
+static gboolean run_command(PenCli *cli, const PenCommand *command, const char *path,
+                            char **leading, char **words, GError **error)
 {
     const GOptionEntry common[] = {
         { "data", 0, 0, G_OPTION_ARG_FILENAME, &cli->data,
@@ -73,9 +75,6 @@ static gboolean run_command(PenCli *cli, const PenCommand *command, const char *
           N_("No progress and no notices"), NULL },
         G_OPTION_ENTRY_NULL,
     };
-    /* An option's own mistake has to be reported in the form that was asked for. */
-    cli->json = has_word(words, "--json");
-
     g_set_prgname(path);
     g_autoptr(GOptionContext) context =
         g_option_context_new(command->arguments ? gettext(command->arguments) : NULL);
@@ -90,6 +89,7 @@ static gboolean run_command(PenCli *cli, const PenCommand *command, const char *
     g_auto(GStrv) prepared = command->prepare ? command->prepare(words) : g_strdupv(words);
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
     g_strv_builder_add(builder, "penchant");
+    g_strv_builder_addv(builder, (const char **)leading);
     g_strv_builder_addv(builder, (const char **)prepared);
     g_auto(GStrv) arguments = g_strv_builder_end(builder);
     g_autoptr(GError) inner = NULL;
@@ -113,7 +113,7 @@ static gboolean run_command(PenCli *cli, const PenCommand *command, const char *
 }
 
 static gboolean dispatch(PenCli *cli, const PenCommand *const *list, const char *path,
-                         const char *summary, char **words, GError **error)
+                         const char *summary, char **leading, char **words, GError **error)
 {
     if (!words[0])
         return pen_cli_usage_error(error, _("Which command? “%s --help” lists them."), path);
@@ -127,9 +127,9 @@ static gboolean dispatch(PenCli *cli, const PenCommand *const *list, const char 
                                    path, words[0], path);
     g_autofree char *inner = g_strconcat(path, " ", command->name, NULL);
     if (command->commands)
-        return dispatch(cli, command->commands, inner, gettext(command->summary), words + 1,
-                        error);
-    return run_command(cli, command, inner, words + 1, error);
+        return dispatch(cli, command->commands, inner, gettext(command->summary), leading,
+                        words + 1, error);
+    return run_command(cli, command, inner, leading, words + 1, error);
 }
 
 int main(int argc, char **argv)
@@ -147,13 +147,15 @@ int main(int argc, char **argv)
     PenCli cli = { 0 };
     g_autoptr(GError) error = NULL;
     int status = 0;
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    for (int i = 1; i < argc; i++)
-        g_strv_builder_add(builder, argv[i]);
-    g_auto(GStrv) words = g_strv_builder_end(builder);
+    guint n_leading = count_leading(argv + 1);
+    g_auto(GStrv) leading = g_new0(char *, n_leading + 1);
+    for (guint i = 0; i < n_leading; i++)
+        leading[i] = g_strdup(argv[1 + i]);
+    /* A mistake in the options has to be reported in the form that was asked for, too. */
+    cli.json = g_strv_contains((const char *const *)argv + 1, "--json");
     if (!dispatch(&cli, commands, "penchant",
-                  _("Teaches an image model your taste: generate pictures, pick, teach."), words,
-                  &error)) {
+                  _("Teaches an image model your taste: generate pictures, pick, teach."), leading,
+                  argv + 1 + n_leading, &error)) {
         if (!cli.progress)
             cli.progress = pen_progress_new(FALSE);
         pen_cli_report(&cli, error);

@@ -7,10 +7,21 @@
 
 #include "src/cli/cli.h"
 
+/* Lines of progress with --json closer together than this are left out. */
+#define JSON_INTERVAL (200 * G_TIME_SPAN_MILLISECOND)
+
 PenStudio *pen_cli_studio(PenCli *cli, GError **error)
 {
+    g_autoptr(GError) inner = NULL;
     if (!cli->studio)
-        cli->studio = pen_studio_new(cli->data, cli->device, cli->precision, error);
+        cli->studio = pen_studio_new(cli->data, cli->device, cli->precision, &inner);
+    if (g_error_matches(inner, PEN_STORE_ERROR, PEN_STORE_ERROR_FAILED) ||
+        g_error_matches(inner, PEN_STORE_ERROR, PEN_STORE_ERROR_READ_ONLY))
+        g_set_error(error, inner->domain, inner->code,
+                    _("The data folder cannot be used (%s): choose another one with --data."),
+                    inner->message);
+    else if (inner)
+        g_propagate_error(error, g_steal_pointer(&inner));
     return cli->studio;
 }
 
@@ -125,6 +136,10 @@ void pen_cli_show_event(PenCli *cli, const PenStudioEvent *event, const char *wh
         double left = loading ? -1 : event->seconds_left;
         pen_progress_show(cli->progress, loading ? _("Loading the model") : what, event->fraction,
                           left);
+        gint64 now = g_get_monotonic_time();
+        if (now - cli->last_progress < JSON_INTERVAL && event->fraction < 1)
+            break;
+        cli->last_progress = now;
         object = pen_cli_object(loading ? "loading" : "progress");
         pen_cli_set_number(object, "fraction", event->fraction);
         if (left >= 0)

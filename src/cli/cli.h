@@ -4,9 +4,9 @@
 /*
  * The command line, inside: what its commands share.
  *
- * A command is a PenCommand: its name, its options and the function that does the work. main.c finds
- * the command, parses the options and turns the GError of a failed command into one line on stderr
- * and the exit code:
+ * A command is a PenCommand: its name, its options and the function that does the work. main.c
+ * finds the command, parses the options and turns the GError of a failed command into one line on
+ * stderr and the exit code:
  *
  *     0    done
  *     1    failed: device, memory, disk
@@ -55,8 +55,8 @@ struct _PenCommand {
 };
 
 extern const PenCommand pen_command_bench, pen_command_devices, pen_command_generate,
-    pen_command_history, pen_command_models, pen_command_pick, pen_command_probe,
-    pen_command_redo, pen_command_style, pen_command_styles, pen_command_teach, pen_command_undo;
+    pen_command_history, pen_command_models, pen_command_pick, pen_command_probe, pen_command_redo,
+    pen_command_style, pen_command_styles, pen_command_teach, pen_command_undo;
 
 /* --- output (output.c) ----------------------------------------------------------------------- */
 
@@ -69,8 +69,8 @@ void pen_cli_print(PenCli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* A line on stderr for the person, unless --quiet; with --json a "notice". */
 void pen_cli_note(PenCli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* A JSON object of a type, to be filled and emitted. Emitting writes it with --json, and frees it in
- * any case. */
+/* A JSON object of a type, to be filled and emitted. Emitting writes it with --json, and frees it
+ * in any case. */
 JsonObject *pen_cli_object(const char *type);
 void pen_cli_emit(PenCli *cli, JsonObject *object);
 /* null where JSON has no such number. */
@@ -90,9 +90,9 @@ void pen_cli_report(PenCli *cli, const GError *error);
 /* An error where `file` cannot be written, as far as that can be told before the work is done. */
 gboolean pen_cli_check_target(const char *file, GError **error);
 
-/* Reads a whole number, 0 to G_MAXINT64 (what SQLite and JSON can hold); an error names `option`. */
-gboolean pen_cli_parse_uint64(const char *text, const char *option, guint64 *value,
-                              GError **error);
+/* Reads a whole number, 0 to G_MAXINT64 (what SQLite and JSON can hold); an error names `option`.
+ */
+gboolean pen_cli_parse_uint64(const char *text, const char *option, guint64 *value, GError **error);
 
 /* --- work (work.c) --------------------------------------------------------------------------- */
 
@@ -103,8 +103,8 @@ PenStudio *pen_cli_studio(PenCli *cli, GError **error);
  * make one. */
 PenStyle *pen_cli_find_style(PenCli *cli, const char *name, GError **error);
 
-/* An error where no device can work, as pen_device_open() would say it. For commands that change the
- * store before their job opens the device. */
+/* An error where no device can work, as pen_device_open() would say it. For commands that change
+ * the store before their job opens the device. */
 gboolean pen_cli_check_device(PenCli *cli, GError **error);
 
 /* Opens the device that --device and PENCHANT_DEVICE ask for; for work outside the studio. */

@@ -42,8 +42,7 @@ static void print_device(PenCli *cli, const PenDeviceInfo *info, gboolean chosen
     g_autofree char *free_now = g_format_size_full(info->memory_available, G_FORMAT_SIZE_IEC_UNITS);
     g_autofree char *shared = g_format_size_full(info->shared_memory, G_FORMAT_SIZE_IEC_UNITS);
     g_autofree char *binding = g_format_size_full(info->max_binding, G_FORMAT_SIZE_IEC_UNITS);
-    g_autofree char *allocation =
-        g_format_size_full(info->max_allocation, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *allocation = g_format_size_full(info->max_allocation, G_FORMAT_SIZE_IEC_UNITS);
 
     pen_cli_print(cli, "%s%u  %s", chosen ? "* " : "  ", info->index, info->name);
     pen_cli_print(cli, "     %s, Vulkan %u.%u, %s", pen_device_kind_label(info->kind),
@@ -52,8 +51,9 @@ static void print_device(PenCli *cli, const PenDeviceInfo *info, gboolean chosen
         pen_cli_print(cli, _("     cannot be used: %s"), gettext(info->unusable));
     pen_cli_print(cli, _("     memory %s, %s of it free; one piece up to %s, one binding up to %s"),
                   total, free_now, allocation, binding);
-    pen_cli_print(cli, _("     float16 %s, cooperative matrices %s, subgroups of %u, workgroups of "
-                         "%u with %s of shared memory"),
+    pen_cli_print(cli,
+                  _("     float16 %s, cooperative matrices %s, subgroups of %u, workgroups of "
+                    "%u with %s of shared memory"),
                   yes_no(info->float16), yes_no(info->cooperative_matrix), info->subgroup_size,
                   info->max_workgroup, shared);
 }

@@ -10,7 +10,8 @@
 
 static char *model, *prompt, *negative, *style_name, *seed, *out, *from, *mask;
 static int count = -1, steps = -1, width = -1, height = -1;
-static double guidance = PEN_CLI_UNSET, eta = PEN_CLI_UNSET, strength = PEN_CLI_UNSET, style_strength = PEN_CLI_UNSET;
+static double guidance = PEN_CLI_UNSET, eta = PEN_CLI_UNSET, strength = PEN_CLI_UNSET,
+              style_strength = PEN_CLI_UNSET;
 
 static const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
@@ -215,7 +216,8 @@ static gboolean size_option(const char *option, int value, guint *size, GError *
     if (value == -1)
         return TRUE;
     if (value <= 0 || value % 8)
-        return pen_cli_usage_error(error, _("%s must be a multiple of 8, and %d is not: %d would do."),
+        return pen_cli_usage_error(error,
+                                   _("%s must be a multiple of 8, and %d is not: %d would do."),
                                    option, value, MAX((value + 4) / 8 * 8, 8));
     *size = (guint)value;
     return TRUE;
@@ -277,8 +279,8 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
     Watch watch = { .cli = cli };
     g_auto(PenCliJob) job;
     pen_cli_job_init(&job, cli);
-    pen_studio_generate_async(studio, &request, on_event, &watch, job.cancellable,
-                              pen_cli_job_done, &job);
+    pen_studio_generate_async(studio, &request, on_event, &watch, job.cancellable, pen_cli_job_done,
+                              &job);
     g_autoptr(GError) inner = NULL;
     g_autoptr(PenRoundResult) made =
         pen_studio_generate_finish(studio, pen_cli_job_wait(&job), &inner);

@@ -117,8 +117,7 @@ static void show_run(PenCli *cli, const PenRun *run, const char *style)
     g_autoptr(GPtrArray) curve =
         pen_store_list_training_steps(pen_studio_store(cli->studio), run->id, NULL);
     g_autofree char *when = pen_cli_time(run->created);
-    const PenTrainingStep *last =
-        curve && curve->len ? curve->pdata[curve->len - 1] : NULL;
+    const PenTrainingStep *last = curve && curve->len ? curve->pdata[curve->len - 1] : NULL;
     g_autofree char *loss =
         last ? g_strdup_printf(_(", loss %.5f, margin %+.5f"), last->loss, last->margin)
              : g_strdup("");

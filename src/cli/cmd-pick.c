@@ -33,9 +33,9 @@ static char **spread_lists(char **words)
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
     for (char **word = words; *word; word++) {
         g_strv_builder_add(builder, *word);
-        const char *option = g_str_equal(*word, "--up") || g_str_equal(*word, "-u")       ? "--up"
+        const char *option = g_str_equal(*word, "--up") || g_str_equal(*word, "-u")     ? "--up"
                              : g_str_equal(*word, "--down") || g_str_equal(*word, "-d") ? "--down"
-                                                                                          : NULL;
+                                                                                        : NULL;
         if (!option || !word[1])
             continue;
         g_strv_builder_add(builder, *++word);
@@ -109,7 +109,8 @@ const PenCommand pen_command_pick = {
     .prepare = spread_lists,
 };
 
-/* --- undo and redo ----------------------------------------------------------------------------- */
+/* --- undo and redo -----------------------------------------------------------------------------
+ */
 
 static char *describe_version(int number)
 {
@@ -157,7 +158,8 @@ static gboolean take(PenCli *cli, gboolean undo, GError **error)
     if (!studio)
         return FALSE;
     PenStore *store = pen_studio_store(studio);
-    g_autoptr(PenAction) action = undo ? pen_store_undo(store, error) : pen_store_redo(store, error);
+    g_autoptr(PenAction) action =
+        undo ? pen_store_undo(store, error) : pen_store_redo(store, error);
     if (!action)
         return FALSE;
     g_autofree char *text = describe(store, action);

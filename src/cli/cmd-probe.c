@@ -11,8 +11,7 @@ static char **lora;
 static const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
       N_("Model folder or name (default: the starter model)"), N_("DIR") },
-    { "in", 'i', 0, G_OPTION_ARG_FILENAME, &in, N_("The inputs (needed)"),
-      N_("IN.safetensors") },
+    { "in", 'i', 0, G_OPTION_ARG_FILENAME, &in, N_("The inputs (needed)"), N_("IN.safetensors") },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &out, N_("Where the results go (needed)"),
       N_("OUT.safetensors") },
     { "lora", 'l', 0, G_OPTION_ARG_FILENAME_ARRAY, &lora,
@@ -60,8 +59,8 @@ static gboolean open_probe(PenCli *cli, PenProbe *probe, const char *folder, GEr
     if (!probe->device)
         return FALSE;
     /* Comparisons are made in float32 unless half precision is what is compared. */
-    probe->runtime = pen_runtime_new(probe->model, probe->device,
-                                     half ? PEN_DTYPE_F16 : PEN_DTYPE_F32, error);
+    probe->runtime =
+        pen_runtime_new(probe->model, probe->device, half ? PEN_DTYPE_F16 : PEN_DTYPE_F32, error);
     if (!probe->runtime)
         return FALSE;
     for (char **path = lora; path && *path; path++) {
@@ -121,7 +120,8 @@ const PenCommand pen_command_probe = {
     .summary = N_("Run one part of a model on given tensors"),
     .description = N_("Components: text, unet, vae-decode, vae-encode, unet-grad, d3po, tokens.\n"
                       "Tensors are named and shaped as in tests/data/golden/README.md; tokens "
-                      "reads and writes a\nJSON list of objects with “text” and “ids”. Where d3po finds latents and "
+                      "reads and writes a\nJSON list of objects with “text” and “ids”. Where d3po "
+                      "finds latents and "
                       "next_latents that the\nadapter did not sample, it trains on these."),
     .entries = entries,
     .min_arguments = 1,

@@ -5,7 +5,8 @@
 
 #include "src/cli/cli.h"
 
-/* --- styles ------------------------------------------------------------------------------------ */
+/* --- styles ------------------------------------------------------------------------------------
+ */
 
 static gboolean run_styles(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
 {
@@ -19,8 +20,8 @@ static gboolean run_styles(PenCli *cli, char **arguments G_GNUC_UNUSED, GError *
     for (guint i = 0; i < styles->len; i++) {
         const PenStyle *style = styles->pdata[i];
         g_autoptr(GPtrArray) picks = pen_store_list_picks(store, style->id, FALSE, error);
-        g_autoptr(GPtrArray) fresh = picks ? pen_store_list_picks(store, style->id, TRUE, error)
-                                           : NULL;
+        g_autoptr(GPtrArray) fresh =
+            picks ? pen_store_list_picks(store, style->id, TRUE, error) : NULL;
         if (!fresh)
             return FALSE;
         g_autofree char *version = style->current_number
@@ -51,7 +52,8 @@ const PenCommand pen_command_styles = {
     .run = run_styles,
 };
 
-/* --- style create ------------------------------------------------------------------------------ */
+/* --- style create ------------------------------------------------------------------------------
+ */
 
 static char *model, *name, *format;
 static int rank = -1;
@@ -104,7 +106,8 @@ static const PenCommand command_create = {
     .run = run_create,
 };
 
-/* --- style export and import ------------------------------------------------------------------- */
+/* --- style export and import -------------------------------------------------------------------
+ */
 
 static gboolean run_export(PenCli *cli, char **arguments, GError **error)
 {
@@ -181,7 +184,8 @@ static const PenCommand command_import = {
     .run = run_import,
 };
 
-/* --- style delete, rename, versions ------------------------------------------------------------ */
+/* --- style delete, rename, versions ------------------------------------------------------------
+ */
 
 static gboolean run_delete(PenCli *cli, char **arguments, GError **error)
 {
@@ -274,8 +278,9 @@ static gboolean run_use(PenCli *cli, char **arguments, GError **error)
             id = version->id;
     }
     if (number && !id)
-        return pen_cli_usage_error(error, _("“%s” has no version %s; “penchant style versions” "
-                                            "lists them."),
+        return pen_cli_usage_error(error,
+                                   _("“%s” has no version %s; “penchant style versions” "
+                                     "lists them."),
                                    style->name, arguments[1]);
     if (!pen_store_set_style_version(pen_studio_store(cli->studio), style->id, id, error))
         return FALSE;
@@ -294,8 +299,8 @@ static const PenCommand command_use = {
 };
 
 static const PenCommand *const style_commands[] = {
-    &command_create, &command_export, &command_import,   &command_delete,
-    &command_rename, &command_versions, &command_use, NULL,
+    &command_create, &command_export,   &command_import, &command_delete,
+    &command_rename, &command_versions, &command_use,    NULL,
 };
 
 const PenCommand pen_command_style = {

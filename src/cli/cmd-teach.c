@@ -7,27 +7,27 @@
 
 static char *style_name, *seed, *preset;
 static int epochs = -1, rank = -1;
-static double timestep_fraction = PEN_CLI_UNSET, learning_rate = PEN_CLI_UNSET, beta = PEN_CLI_UNSET, clip = PEN_CLI_UNSET;
+static double timestep_fraction = PEN_CLI_UNSET, learning_rate = PEN_CLI_UNSET,
+              beta = PEN_CLI_UNSET, clip = PEN_CLI_UNSET;
 static gboolean fresh, new_only, adopt;
 
 static const GOptionEntry entries[] = {
     { "style", 's', 0, G_OPTION_ARG_STRING, &style_name, N_("The style to teach (needed)"),
       N_("NAME") },
     { "preset", 0, 0, G_OPTION_ARG_STRING, &preset,
-      N_("Settings for a few picks, or those of the published script for thousands"),
-      "few|paper" },
+      N_("Settings for a few picks, or those of the published script for thousands"), "few|paper" },
     { "epochs", 0, 0, G_OPTION_ARG_INT, &epochs, N_("How often each pick is learnt"), "N" },
     { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &learning_rate, N_("Of AdamW"), N_("X") },
-    { "beta", 0, 0, G_OPTION_ARG_DOUBLE, &beta,
-      N_("How closely the style stays to the bare model"), N_("X") },
+    { "beta", 0, 0, G_OPTION_ARG_DOUBLE, &beta, N_("How closely the style stays to the bare model"),
+      N_("X") },
     { "clip", 0, 0, G_OPTION_ARG_DOUBLE, &clip,
       N_("Bound of the probability ratios, 1 ± X; 0: none"), N_("X") },
     { "timestep-fraction", 0, 0, G_OPTION_ARG_DOUBLE, &timestep_fraction,
       N_("Share of the sampling steps that each epoch learns from, up to 1"), N_("X") },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed,
       N_("Of the order of picks and the new adapter (default: random)"), "N" },
-    { "rank", 0, 0, G_OPTION_ARG_INT, &rank,
-      N_("Adapter rank of a style that is made here (4)"), "N" },
+    { "rank", 0, 0, G_OPTION_ARG_INT, &rank, N_("Adapter rank of a style that is made here (4)"),
+      "N" },
     { "new-only", 0, 0, G_OPTION_ARG_NONE, &new_only,
       N_("Learn only picks that the style has not learnt yet"), NULL },
     { "adopt", 0, 0, G_OPTION_ARG_NONE, &adopt,
@@ -73,17 +73,19 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
     return set_number("--learning-rate", learning_rate, 0, 1, &d3po->learning_rate, error) &&
            set_number("--beta", beta, 0, 1e6, &d3po->beta, error) &&
            set_number("--clip", clip, 0, 1e6, &d3po->clip, error) &&
-           set_number("--timestep-fraction", timestep_fraction, 1e-3, 1,
-                      &d3po->timestep_fraction, error);
+           set_number("--timestep-fraction", timestep_fraction, 1e-3, 1, &d3po->timestep_fraction,
+                      error);
 }
 
 static gboolean any_setting(void)
 {
-    return preset || seed || epochs != -1 || learning_rate != PEN_CLI_UNSET || beta != PEN_CLI_UNSET ||
-           clip != PEN_CLI_UNSET || timestep_fraction != PEN_CLI_UNSET || new_only;
+    return preset || seed || epochs != -1 || learning_rate != PEN_CLI_UNSET ||
+           beta != PEN_CLI_UNSET || clip != PEN_CLI_UNSET || timestep_fraction != PEN_CLI_UNSET ||
+           new_only;
 }
 
-/* --- the style --------------------------------------------------------------------------------- */
+/* --- the style ---------------------------------------------------------------------------------
+ */
 
 /* The latest picked round that belongs to no style; NULL without an error if there is none. */
 static PenRound *find_stray_round(PenStore *store, const char *model_hash, GError **error)
@@ -148,8 +150,9 @@ static PenStyle *prepare_style(PenCli *cli, GError **error)
     if (!style)
         style = make_style(cli, error);
     else if (rank != -1 && rank != style->rank) {
-        pen_cli_usage_error(error, _("The style “%s” has adapters of rank %d; --rank is for a "
-                                     "style that is made here."),
+        pen_cli_usage_error(error,
+                            _("The style “%s” has adapters of rank %d; --rank is for a "
+                              "style that is made here."),
                             style->name, style->rank);
         return NULL;
     }
@@ -159,7 +162,8 @@ static PenStyle *prepare_style(PenCli *cli, GError **error)
         return NULL;
     g_autoptr(PenRound) stray = find_stray_round(store, style->model_hash, NULL);
     if (stray)
-        pen_cli_note(cli, _("Some picked rounds belong to no style; --adopt makes them teach “%s”."),
+        pen_cli_note(cli,
+                     _("Some picked rounds belong to no style; --adopt makes them teach “%s”."),
                      style->name);
     g_autoptr(PenRun) unfinished = pen_store_find_unfinished_run(store, style->id, NULL);
     if (unfinished && unfinished->state == PEN_RUN_PAUSED && !fresh && any_setting())
@@ -168,7 +172,8 @@ static PenStyle *prepare_style(PenCli *cli, GError **error)
     return g_steal_pointer(&style);
 }
 
-/* --- the run ----------------------------------------------------------------------------------- */
+/* --- the run -----------------------------------------------------------------------------------
+ */
 
 typedef struct {
     PenCli *cli;

@@ -9,9 +9,18 @@
 #include "src/cli/cli.h"
 
 static const PenCommand *const commands[] = {
-    &pen_command_devices, &pen_command_generate, &pen_command_pick,    &pen_command_undo,
-    &pen_command_redo,    &pen_command_teach,    &pen_command_styles,  &pen_command_style,
-    &pen_command_history, &pen_command_models,   &pen_command_probe,   &pen_command_bench,
+    &pen_command_devices,
+    &pen_command_generate,
+    &pen_command_pick,
+    &pen_command_undo,
+    &pen_command_redo,
+    &pen_command_teach,
+    &pen_command_styles,
+    &pen_command_style,
+    &pen_command_history,
+    &pen_command_models,
+    &pen_command_probe,
+    &pen_command_bench,
     NULL,
 };
 
@@ -62,7 +71,8 @@ static gboolean run_command(PenCli *cli, const PenCommand *command, const char *
 {
     const GOptionEntry common[] = {
         { "data", 0, 0, G_OPTION_ARG_FILENAME, &cli->data,
-          N_("Keep styles, rounds and picks in FOLDER (PENCHANT_DATA, else the user's data folder)"),
+          N_("Keep styles, rounds and picks in FOLDER (PENCHANT_DATA, else the user's data "
+             "folder)"),
           N_("FOLDER") },
         { "device", 0, 0, G_OPTION_ARG_STRING, &cli->device,
           N_("Work on the device of this number or name (see “penchant devices”)"), N_("NAME") },
@@ -71,8 +81,7 @@ static gboolean run_command(PenCli *cli, const PenCommand *command, const char *
           "f32|f16" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &cli->json,
           N_("Write one JSON object a line to standard output: results, progress, errors"), NULL },
-        { "quiet", 'q', 0, G_OPTION_ARG_NONE, &cli->quiet,
-          N_("No progress and no notices"), NULL },
+        { "quiet", 'q', 0, G_OPTION_ARG_NONE, &cli->quiet, N_("No progress and no notices"), NULL },
         G_OPTION_ENTRY_NULL,
     };
     g_set_prgname(path);

@@ -14,7 +14,7 @@
 #include "src/learning/ranking.h"
 #include "src/models/model-config.h"
 
-G_DEFINE_QUARK(pen-cli-error-quark, pen_cli_error)
+G_DEFINE_QUARK(pen - cli - error - quark, pen_cli_error)
 
 gboolean pen_cli_usage_error(GError **error, const char *format, ...)
 {
@@ -127,8 +127,7 @@ void pen_cli_report(PenCli *cli, const GError *error)
     g_printerr("penchant: %s\n", text);
 }
 
-gboolean pen_cli_parse_uint64(const char *text, const char *option, guint64 *value,
-                              GError **error)
+gboolean pen_cli_parse_uint64(const char *text, const char *option, guint64 *value, GError **error)
 {
     if (g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT64, value, NULL))
         return TRUE;

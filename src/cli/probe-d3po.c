@@ -17,8 +17,8 @@ typedef struct {
     double guidance, eta;
     PenD3poConfig config;
     float *context, *negative, *init_noise, *noise;
-    int *ranks;    /* [n] */
-    guint *train;  /* [n_train] */
+    int *ranks;   /* [n] */
+    guint *train; /* [n_train] */
     PenTrajectory **trajectories;
 } D3po;
 
@@ -36,7 +36,8 @@ static void d3po_clear(D3po *d)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(D3po, d3po_clear)
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading -----------------------------------------------------------------------------------
+ */
 
 static gboolean read_numbers(PenProbe *probe, D3po *d, GError **error)
 {
@@ -120,14 +121,14 @@ static gboolean check_timesteps(PenProbe *probe, const D3po *d, GError **error)
     return TRUE;
 }
 
-/* --- sampling and training --------------------------------------------------------------------- */
+/* --- sampling and training ---------------------------------------------------------------------
+ */
 
 static void given_noise(int candidate, guint step, gsize n, float *out, gpointer data)
 {
     const D3po *d = data;
-    const float *from = candidate < 0
-                            ? d->init_noise
-                            : d->noise + ((gsize)candidate * d->steps + step) * n;
+    const float *from =
+        candidate < 0 ? d->init_noise : d->noise + ((gsize)candidate * d->steps + step) * n;
     memcpy(out, from, n * sizeof *out);
 }
 
@@ -190,7 +191,7 @@ static gboolean take_given(PenProbe *probe, D3po *d, gboolean *taken, GError **e
 static void write_latents(PenProbe *probe, const D3po *d, const char *name, guint first)
 {
     gsize n = pen_trajectory_elements(d->trajectories[0]);
-    g_autofree float *all = g_new(float, d->n *d->steps *n);
+    g_autofree float *all = g_new(float, d->n * d->steps * n);
     for (guint i = 0; i < d->n; i++)
         for (guint k = 0; k < d->steps; k++)
             memcpy(all + ((gsize)i * d->steps + k) * n,
@@ -222,8 +223,7 @@ static gboolean train(PenProbe *probe, D3po *d, const PenProbeAdapter *adapter, 
         .steps = d->train,
     };
     PenTrainerResult result = { .log_prob = log_prob, .reference = reference };
-    g_autoptr(PenTrainer) trainer =
-        pen_trainer_new(probe->runtime, adapter->adapter, &d->config);
+    g_autoptr(PenTrainer) trainer = pen_trainer_new(probe->runtime, adapter->adapter, &d->config);
     if (!pen_trainer_gradient(trainer, &round, gradient, &result, NULL, NULL, NULL, error))
         return FALSE;
     gsize dims[2] = { d->n, d->n_train }, one = 1;

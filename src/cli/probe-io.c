@@ -7,8 +7,8 @@
 #include "src/cli/probe.h"
 #include "src/models/layout.h"
 
-static const PenSafetensor *find(const PenProbe *probe, const char *name, guint n_dims,
-                                 gsize *dims, GError **error)
+static const PenSafetensor *find(const PenProbe *probe, const char *name, guint n_dims, gsize *dims,
+                                 GError **error)
 {
     const PenSafetensor *tensor = pen_safetensors_require(probe->in, name, error);
     if (!tensor)
@@ -22,8 +22,9 @@ static const PenSafetensor *find(const PenProbe *probe, const char *name, guint 
         for (guint i = 0; i < n_dims; i++)
             g_string_append_printf(wanted, dims[i] ? "%s%" G_GSIZE_FORMAT : "%s…", i ? ", " : "",
                                    dims[i]);
-        pen_cli_usage_error(error, _("%s: the tensor “%s” has the shape %s; for this model it "
-                                     "must be %s]."),
+        pen_cli_usage_error(error,
+                            _("%s: the tensor “%s” has the shape %s; for this model it "
+                              "must be %s]."),
                             pen_safetensors_name(probe->in), name, shape, wanted->str);
         return NULL;
     }
@@ -108,7 +109,8 @@ void pen_probe_write_pictures(PenProbe *probe, const char *name, guint n_dims, c
     pen_probe_write(probe, name, n_dims, dims, first);
 }
 
-/* --- adapters ---------------------------------------------------------------------------------- */
+/* --- adapters ----------------------------------------------------------------------------------
+ */
 
 void pen_probe_adapter_free(gpointer data)
 {
@@ -132,8 +134,7 @@ static gboolean load(const PenProbe *probe, const char *path, PenProbeAdapter *a
     adapter->file = pen_adapter_read(path, (const char *const *)paths, NULL, error);
     if (!adapter->file)
         return FALSE;
-    adapter->adapter =
-        pen_unet_adapter_new(unet, pen_unet_adapter_file_rank(adapter->file), error);
+    adapter->adapter = pen_unet_adapter_new(unet, pen_unet_adapter_file_rank(adapter->file), error);
     if (!adapter->adapter)
         return FALSE;
     g_autofree float *values = g_new0(float, adapter->adapter->n_values);
@@ -197,7 +198,7 @@ void pen_probe_write_gradient(PenProbe *probe, const PenProbeAdapter *adapter,
          * was multiplied into B. */
         write_matrix(probe, adapter, layer, FALSE, gradient + module->a);
         float factor = layer->alpha / (float)layer->rank;
-        g_autofree float *b = g_new(float, layer->n_out *layer->rank);
+        g_autofree float *b = g_new(float, layer->n_out * layer->rank);
         for (gsize o = 0; o < layer->n_out; o++)
             for (gsize r = 0; r < layer->rank; r++)
                 b[o * layer->rank + r] = factor * gradient[module->b + o * rank + r];

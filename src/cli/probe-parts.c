@@ -8,7 +8,8 @@
 #include "src/engine/denoiser.h"
 #include "src/formats/json.h"
 
-/* --- tokens ------------------------------------------------------------------------------------ */
+/* --- tokens ------------------------------------------------------------------------------------
+ */
 
 static void add_ids(JsonObject *object, const PenTokenizer *tokenizer, const char *text)
 {
@@ -38,7 +39,8 @@ gboolean pen_probe_tokens(const char *folder, const char *in, const char *out, G
         if (!pen_json_require(element, error, "text", NULL) ||
             !pen_json_get_string(element, "text", &text, error))
             return FALSE;
-        JsonObject *object = json_object_new(), *from = json_node_get_object(pen_json_node(element));
+        JsonObject *object = json_object_new(),
+                   *from = json_node_get_object(pen_json_node(element));
         JsonObjectIter iter;
         const char *member;
         JsonNode *value;
@@ -54,7 +56,8 @@ gboolean pen_probe_tokens(const char *folder, const char *in, const char *out, G
            pen_file_writer_write(writer, "\n", 1, error) && pen_file_writer_commit(writer, error);
 }
 
-/* --- text encoder and VAE ---------------------------------------------------------------------- */
+/* --- text encoder and VAE ----------------------------------------------------------------------
+ */
 
 gboolean pen_probe_text(PenProbe *probe, GError **error)
 {
@@ -108,9 +111,8 @@ gboolean pen_probe_vae_encode(PenProbe *probe, GError **error)
     if (!image)
         return FALSE;
     if (dims[2] % model->factor || dims[3] % model->factor)
-        return pen_cli_usage_error(error,
-                                   _("The picture's height and width must be multiples of %u."),
-                                   model->factor);
+        return pen_cli_usage_error(
+            error, _("The picture's height and width must be multiples of %u."), model->factor);
     gsize out[4] = { dims[0], model->vae.latent_channels, dims[2] / model->factor,
                      dims[3] / model->factor };
     gsize n = out[0] * out[1] * out[2] * out[3];
@@ -123,7 +125,8 @@ gboolean pen_probe_vae_encode(PenProbe *probe, GError **error)
     return TRUE;
 }
 
-/* --- UNet -------------------------------------------------------------------------------------- */
+/* --- UNet --------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     gsize dims[4]; /* of the sample */
@@ -204,11 +207,9 @@ gboolean pen_probe_unet_grad(PenProbe *probe, GError **error)
     const PenProbeAdapter *adapter = probe->adapters->pdata[0];
     if (!read_unet_input(probe, &input, error))
         return FALSE;
-    gsize out[4] = { input.dims[0], probe->model->unet.out_channels, input.dims[2],
-                     input.dims[3] };
+    gsize out[4] = { input.dims[0], probe->model->unet.out_channels, input.dims[2], input.dims[3] };
     g_autofree float *grad_out = pen_probe_read_pictures(probe, "grad_out", 4, out, error);
-    g_autoptr(PenDenoiser) denoiser =
-        grad_out ? make_denoiser(probe, &input, TRUE, error) : NULL;
+    g_autoptr(PenDenoiser) denoiser = grad_out ? make_denoiser(probe, &input, TRUE, error) : NULL;
     if (!denoiser || !run_unet(probe, denoiser, &input, error))
         return FALSE;
     g_autofree float *gradient = g_new(float, adapter->adapter->n_values);

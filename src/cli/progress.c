@@ -48,8 +48,8 @@ static char *time_left(double seconds)
         return g_strdup("");
     guint64 s = (guint64)ceil(seconds);
     if (s >= 3600)
-        return g_strdup_printf(_(", %u:%02u:%02u left"), (guint)(s / 3600),
-                               (guint)(s / 60 % 60), (guint)(s % 60));
+        return g_strdup_printf(_(", %u:%02u:%02u left"), (guint)(s / 3600), (guint)(s / 60 % 60),
+                               (guint)(s % 60));
     return g_strdup_printf(_(", %u:%02u left"), (guint)(s / 60), (guint)(s % 60));
 }
 
@@ -68,11 +68,12 @@ void pen_progress_show(PenProgress *progress, const char *what, double fraction,
     if (columns > BAR_WIDTH + 2 + g_utf8_strlen(text, -1)) {
         guint full = (guint)(fraction * BAR_WIDTH + 0.5);
         for (guint i = 0; i < BAR_WIDTH; i++)
-            g_string_append(line, i < full ? progress->utf8 ? "█" : "#"
-                                           : progress->utf8 ? "░" : "-");
+            g_string_append(line, i < full         ? progress->utf8 ? "█" : "#"
+                                  : progress->utf8 ? "░"
+                                                   : "-");
     }
-    g_autofree char *fitting = g_utf8_substring(
-        text, 0, MIN((glong)MAX(columns, 2) - 1, g_utf8_strlen(text, -1)));
+    g_autofree char *fitting =
+        g_utf8_substring(text, 0, MIN((glong)MAX(columns, 2) - 1, g_utf8_strlen(text, -1)));
     g_string_append(line, fitting);
     fputs(line->str, stderr);
     fflush(stderr);

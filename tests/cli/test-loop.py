@@ -200,5 +200,18 @@ def test_styles(folder):
     assert snapshot(folder) == before
 
 
+def test_bench(folder):
+    for what in ["unet", "train", "vae"]:
+        done = run(folder, "bench", what, "--arch", "starter", "--random", "--steps", "2", "--width", "32",
+                   "--height", "32", "--precision", "f32", "--profile", "--json")
+        result, = done.of_type("result")
+        assert result["step_seconds"] > 0 and result["first_step_seconds"] >= result["step_seconds"] / 4
+        assert result["gflops"] > 0 and result["peak_device_bytes"] > result["parameter_bytes"] and result["device"]
+        assert sum(row["count"] for row in done.of_type("profile")) > 10
+    run(folder, "bench", "unet", "--arch", "sd15", status=2)
+    run(folder, "bench", "nonsense", status=2)
+
+
 main([test_devices_and_models, test_help, test_generate, test_generate_from_picture, test_pick_and_undo,
-      test_teach_makes_a_style, test_resume_after_cancel_and_kill, test_cancelled_round, test_styles])
+      test_teach_makes_a_style, test_resume_after_cancel_and_kill, test_cancelled_round, test_styles,
+      test_bench])

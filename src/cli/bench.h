@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * `penchant bench`: how fast the device does the kernels, and whole steps of a model.
+ */
+
+#include "compute/plan.h"
+#include "src/cli/cli.h"
+
+G_BEGIN_DECLS
+
+/* One call. */
+typedef struct {
+    PenCli *cli;
+    PenDevice *device;
+    const char *arch;      /* an architecture's name, "starter", or NULL */
+    const char *model;     /* a model's folder or name, or NULL */
+    gboolean random;       /* weights need no files */
+    guint32 width, height; /* pixels; 0: what the model was trained on */
+    guint batch, steps;
+    gboolean profile;
+} PenBench;
+
+/* The kernels, in float32, float16 or both; beside each what PyTorch takes, where it is installed.
+ */
+gboolean pen_bench_kernels(PenBench *bench, gboolean f32, gboolean f16, GError **error);
+
+typedef enum { PEN_BENCH_UNET, PEN_BENCH_TRAIN, PEN_BENCH_VAE } PenBenchStep;
+
+/* The median of `steps` steps, and the first one, which compiles the kernels. */
+gboolean pen_bench_step(PenBench *bench, PenBenchStep what, PenDtype dtype, GError **error);
+
+/* The median; sorts `seconds`. */
+double pen_bench_median(double *seconds, guint n);
+
+/* n numbers between -1 and 1. Free with g_free(). */
+float *pen_bench_noise(gsize n);
+
+G_END_DECLS

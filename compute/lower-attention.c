@@ -7,12 +7,25 @@
 
 #define LOG2_E 1.4426950408889634
 
-/* Rows of a head up to this dimension stay in a GPU's registers. */
-#define MAX_UNROLLED 80
+/* How the rows of a head are held (shaders/attention.glsl). */
+typedef struct {
+    const char *variant; /* of the shader */
+    guint32 own_rows;    /* of an invocation: OWN in shaders/variants.txt */
+    guint32 workgroup, tile;
+} Family;
 
-/* The own rows of an invocation (OWN in shaders/variants.txt). */
-#define OWN_UNROLLED 1
-#define OWN_ROLLED 2
+static Family choose_family(const PenDeviceInfo *device, guint32 dimension, guint32 rows)
+{
+    gboolean software = device->kind == PEN_DEVICE_SOFTWARE;
+
+    if (dimension > (software ? 64 : 160))
+        return (Family){ "", 2, software ? 8 : 64, 0 };
+    /* Few sizes, because each one is a pipeline to compile. */
+    guint32 workgroup = rows > 64 ? 64 : rows > 32 ? 32 : 16;
+    if (software)
+        return (Family){ "_tiled_2", 2, workgroup, 32 };
+    return (Family){ "_tiled_1", 1, workgroup, dimension > 64 ? 16 : 32 };
+}
 
 /* Push constants of attention.glsl. */
 typedef struct {
@@ -30,27 +43,25 @@ static PenDispatch *lower_rows(PenLowering *l, const char *name, const PenTensor
                                const PenTensor *other)
 {
     const PenAttributes *attr = &l->node->attr;
-    gboolean software = l->device->kind == PEN_DEVICE_SOFTWARE;
     guint32 dimension = own->shape.c / attr->heads;
-    gboolean unrolled = !software && dimension <= MAX_UNROLLED;
-    guint32 workgroup = software ? 8 : 64;
+    Family family = choose_family(l->device, dimension, tokens(own));
     AttentionPush push = {
         .images = own->shape.n,
         .heads = attr->heads,
         .own_rows = tokens(own),
         .other_rows = tokens(other),
-        .blocks =
-            (guint32)pen_groups(tokens(own), workgroup * (unrolled ? OWN_UNROLLED : OWN_ROLLED)),
+        .blocks = (guint32)pen_groups(tokens(own), family.workgroup * family.own_rows),
         .scale = (float)(LOG2_E / sqrt(dimension)),
     };
-    g_autofree char *shader = g_strconcat(name, unrolled ? "_unrolled" : NULL, NULL);
+    g_autofree char *shader = g_strconcat(name, family.variant, NULL);
     PenDispatch *d =
         pen_lower_dispatch(l, shader, own->dtype, (guint64)push.images * push.heads * push.blocks);
 
-    pen_dispatch_spec(d, workgroup);
+    pen_dispatch_spec(d, family.workgroup);
     pen_dispatch_spec(d, dimension % 4 == 0);
     pen_dispatch_spec(d, dimension);
     pen_dispatch_spec(d, attr->causal);
+    pen_dispatch_spec(d, family.tile);
     pen_dispatch_push(d, &push, sizeof push);
     return d;
 }

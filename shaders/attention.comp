@@ -9,7 +9,7 @@
 #include "tensor.glsl"
 #include "attention.glsl"
 
-layout(constant_id = 4) const bool LSE = false;
+layout(constant_id = 5) const bool LSE = false;
 
 PEN_INPUT(0, q)
 PEN_INPUT(1, k)
@@ -19,6 +19,7 @@ layout(set = 0, binding = 4, std430) writeonly buffer LogSumExp
 {
     float lse[]; // [image, head, query]
 };
+PEN_WALK(k, v)
 
 void main()
 {
@@ -28,11 +29,11 @@ void main()
     uint row[OWN], start[OWN];
     EACH(i, OWN) {
         row[i] = b.first_row + i * gl_WorkGroupSize.x + gl_LocalInvocationID.x;
-        start[i] = row_start(b, own_rows, min(row[i], own_rows - 1));
+        start[i] = row_start(b, own_rows, row[i]);
     }
-#ifdef UNROLLED
+#ifdef TILED
     vec4 query[OWN * RUNS];
-    EACH_RUN(run) EACH(i, OWN) query[run * OWN + i] = load_q(start[i] + run * 4, DIMENSION - run * 4);
+    EACH_RUN(run) EACH(i, OWN) query[run * OWN + i] = load_q(start[i] + run * 4, run_left(run));
 #endif
     vec4 sum[OWN * RUNS];
     float maximum[OWN], denominator[OWN];
@@ -45,50 +46,53 @@ void main()
     uint end = other_rows;
     if (CAUSAL)
         end = min(end, b.first_row + gl_WorkGroupSize.x * OWN);
-    for (uint key = 0; key < end; key += STEP) {
-        uint other[STEP];
-        float p[OWN * STEP];
-        EACH(j, STEP) other[j] = row_start(b, other_rows, min(key + j, other_rows - 1));
-        EACH(i, OWN * STEP) p[i] = 0;
-        EACH_RUN(run) {
-            vec4 x[OWN];
-            uint left = DIMENSION - run * 4;
-#ifdef UNROLLED
-            EACH(i, OWN) x[i] = query[run * OWN + i];
+    for (uint tile_first = 0; tile_first < end; tile_first += TILE) {
+        walk_tile(b, tile_first);
+        [[dont_unroll]] for (uint t = 0; t < TILE; t += STEP) {
+            uint first = tile_first + t;
+            uint other[STEP];
+            float p[OWN * STEP];
+            EACH(j, STEP) other[j] = row_start(b, other_rows, first + j);
+            EACH(i, OWN * STEP) p[i] = 0;
+            EACH_RUN(run) {
+                vec4 x[OWN];
+#ifdef TILED
+                EACH(i, OWN) x[i] = query[run * OWN + i];
 #else
-            EACH(i, OWN) x[i] = load_q(start[i] + run * 4, left);
+                EACH(i, OWN) x[i] = load_q(start[i] + run * 4, run_left(run));
 #endif
-            EACH(j, STEP) {
-                vec4 y = load_k(other[j] + run * 4, left);
-                EACH(e, 4) EACH(i, OWN) p[i * STEP + j] = fma(x[i][e], y[e], p[i * STEP + j]);
+                EACH(j, STEP) {
+                    vec4 y = WALK(k, j, run);
+                    EACH(e, 4) EACH(i, OWN) p[i * STEP + j] = fma(x[i][e], y[e], p[i * STEP + j]);
+                }
             }
-        }
 
-        float rescale[OWN];
-        EACH(i, OWN) {
-            float m = maximum[i];
-            EACH(j, STEP) {
-                bool masked = key + j >= other_rows || CAUSAL && key + j > row[i];
-                p[i * STEP + j] = masked ? LOWEST : p[i * STEP + j] * scale;
-                m = max(m, p[i * STEP + j]);
+            float rescale[OWN];
+            EACH(i, OWN) {
+                float m = maximum[i];
+                EACH(j, STEP) {
+                    bool masked = first + j >= other_rows || CAUSAL && first + j > row[i];
+                    p[i * STEP + j] = masked ? LOWEST : p[i * STEP + j] * scale;
+                    m = max(m, p[i * STEP + j]);
+                }
+                rescale[i] = exp2(maximum[i] - m);
+                maximum[i] = m;
+                denominator[i] *= rescale[i];
+                EACH(j, STEP) {
+                    p[i * STEP + j] = exp2(p[i * STEP + j] - m);
+                    denominator[i] += p[i * STEP + j];
+                }
             }
-            rescale[i] = exp2(maximum[i] - m);
-            maximum[i] = m;
-            denominator[i] *= rescale[i];
-            EACH(j, STEP) {
-                p[i * STEP + j] = exp2(p[i * STEP + j] - m);
-                denominator[i] += p[i * STEP + j];
-            }
-        }
 
-        EACH_RUN(run) {
-            vec4 s[OWN];
-            EACH(i, OWN) s[i] = sum[run * OWN + i] * rescale[i];
-            EACH(j, STEP) {
-                vec4 y = load_v(other[j] + run * 4, DIMENSION - run * 4);
-                EACH(i, OWN) s[i] = fma(vec4(p[i * STEP + j]), y, s[i]);
+            EACH_RUN(run) {
+                vec4 s[OWN];
+                EACH(i, OWN) s[i] = sum[run * OWN + i] * rescale[i];
+                EACH(j, STEP) {
+                    vec4 y = WALK2(v, j, run);
+                    EACH(i, OWN) s[i] = fma(vec4(p[i * STEP + j]), y, s[i]);
+                }
+                EACH(i, OWN) sum[run * OWN + i] = s[i];
             }
-            EACH(i, OWN) sum[run * OWN + i] = s[i];
         }
     }
 
@@ -96,7 +100,7 @@ void main()
         if (row[i] < own_rows) {
             float factor = 1 / denominator[i];
             EACH_RUN(run)
-                store_o(start[i] + run * 4, DIMENSION - run * 4, sum[run * OWN + i] * factor);
+                store_o(start[i] + run * 4, run_left(run), sum[run * OWN + i] * factor);
             if (LSE)
                 lse[row_index(b, own_rows, row[i])] = maximum[i] * LN_2 + log(denominator[i]);
         }

@@ -12,9 +12,9 @@
 #include "tensor.glsl"
 #include "attention.glsl"
 
-layout(constant_id = 4) const bool OWN_KEYS = false;
-layout(constant_id = 5) const bool FIRST = true;   // dq or dk is wanted
-layout(constant_id = 6) const bool SECOND = false; // dv is wanted
+layout(constant_id = 5) const bool OWN_KEYS = false;
+layout(constant_id = 6) const bool FIRST = true;   // dq or dk is wanted
+layout(constant_id = 7) const bool SECOND = false; // dv is wanted
 
 PEN_INPUT(0, x)
 PEN_INPUT(1, x2)
@@ -30,6 +30,7 @@ layout(set = 0, binding = 5, std430) readonly buffer Delta
 };
 PEN_OUTPUT(6, dx)
 PEN_OUTPUT(7, dx2)
+PEN_WALK(y, y2)
 
 void main()
 {
@@ -40,18 +41,17 @@ void main()
     float own_lse[OWN], own_delta[OWN];
     EACH(i, OWN) {
         row[i] = b.first_row + i * gl_WorkGroupSize.x + gl_LocalInvocationID.x;
-        uint r = min(row[i], own_rows - 1);
-        start[i] = row_start(b, own_rows, r);
+        start[i] = row_start(b, own_rows, row[i]);
         if (!OWN_KEYS) {
-            own_lse[i] = lse[row_index(b, own_rows, r)] * LOG2_E;
-            own_delta[i] = delta[row_index(b, own_rows, r)];
+            own_lse[i] = lse[row_index(b, own_rows, row[i])] * LOG2_E;
+            own_delta[i] = delta[row_index(b, own_rows, row[i])];
         }
     }
-#ifdef UNROLLED
+#ifdef TILED
     vec4 own[OWN * RUNS], own2[OWN * RUNS];
     EACH_RUN(run) EACH(i, OWN) {
-        own[run * OWN + i] = load_x(start[i] + run * 4, DIMENSION - run * 4);
-        own2[run * OWN + i] = load_x2(start[i] + run * 4, DIMENSION - run * 4);
+        own[run * OWN + i] = load_x(start[i] + run * 4, run_left(run));
+        own2[run * OWN + i] = load_x2(start[i] + run * 4, run_left(run));
     }
 #endif
     vec4 sum[OWN * RUNS], sum2[OWN * RUNS];
@@ -63,76 +63,78 @@ void main()
     // Where causality leaves the own rows anything to see.
     uint begin = 0, end = other_rows;
     if (CAUSAL && OWN_KEYS)
-        begin = b.first_row / STEP * STEP;
+        begin = b.first_row / TILE * TILE;
     if (CAUSAL && !OWN_KEYS)
         end = min(end, b.first_row + gl_WorkGroupSize.x * OWN);
-    for (uint first = begin; first < end; first += STEP) {
-        uint other[STEP];
-        float p[OWN * STEP], ds[OWN * STEP];
-        EACH(j, STEP) other[j] = row_start(b, other_rows, min(first + j, other_rows - 1));
-        EACH(i, OWN * STEP) {
-            p[i] = 0;
-            ds[i] = 0;
-        }
-        EACH_RUN(run) {
-            uint left = DIMENSION - run * 4;
-            vec4 a[OWN], a2[OWN];
-            EACH(i, OWN) {
-#ifdef UNROLLED
-                a[i] = own[run * OWN + i];
-                a2[i] = own2[run * OWN + i];
+    for (uint tile_first = begin; tile_first < end; tile_first += TILE) {
+        walk_tile(b, tile_first);
+        [[dont_unroll]] for (uint t = 0; t < TILE; t += STEP) {
+            uint first = tile_first + t;
+            uint other[STEP];
+            float p[OWN * STEP], ds[OWN * STEP];
+            EACH(j, STEP) other[j] = row_start(b, other_rows, first + j);
+            EACH(i, OWN * STEP) {
+                p[i] = 0;
+                ds[i] = 0;
+            }
+            EACH_RUN(run) {
+                vec4 a[OWN], a2[OWN];
+                EACH(i, OWN) {
+#ifdef TILED
+                    a[i] = own[run * OWN + i];
+                    a2[i] = own2[run * OWN + i];
 #else
-                a[i] = load_x(start[i] + run * 4, left);
-                a2[i] = load_x2(start[i] + run * 4, left);
+                    a[i] = load_x(start[i] + run * 4, run_left(run));
+                    a2[i] = load_x2(start[i] + run * 4, run_left(run));
 #endif
+                }
+                EACH(j, STEP) {
+                    vec4 c = WALK(y, j, run), c2 = WALK2(y2, j, run);
+                    EACH(e, 4) EACH(i, OWN) {
+                        p[i * STEP + j] = fma(a[i][e], c[e], p[i * STEP + j]);
+                        ds[i * STEP + j] = fma(a2[i][e], c2[e], ds[i * STEP + j]);
+                    }
+                }
             }
+
             EACH(j, STEP) {
-                vec4 c = load_y(other[j] + run * 4, left), c2 = load_y2(other[j] + run * 4, left);
-                EACH(e, 4) EACH(i, OWN) {
-                    p[i * STEP + j] = fma(a[i][e], c[e], p[i * STEP + j]);
-                    ds[i * STEP + j] = fma(a2[i][e], c2[e], ds[i * STEP + j]);
+                float other_lse, other_delta;
+                if (OWN_KEYS) {
+                    uint r = row_index(b, other_rows, first + j);
+                    other_lse = lse[r] * LOG2_E;
+                    other_delta = delta[r];
+                }
+                EACH(i, OWN) {
+                    bool masked = first + j >= other_rows;
+                    if (CAUSAL)
+                        masked = masked || (OWN_KEYS ? first + j < row[i] : first + j > row[i]);
+                    float l = OWN_KEYS ? other_lse : own_lse[i];
+                    float d = OWN_KEYS ? other_delta : own_delta[i];
+                    uint n = i * STEP + j;
+                    p[n] = masked ? 0 : exp2(p[n] * scale - l);
+                    ds[n] = p[n] * (ds[n] - d);
                 }
             }
-        }
 
-        EACH(j, STEP) {
-            float other_lse, other_delta;
-            if (OWN_KEYS) {
-                uint r = row_index(b, other_rows, min(first + j, other_rows - 1));
-                other_lse = lse[r] * LOG2_E;
-                other_delta = delta[r];
-            }
-            EACH(i, OWN) {
-                bool masked = first + j >= other_rows;
-                if (CAUSAL)
-                    masked = masked || (OWN_KEYS ? first + j < row[i] : first + j > row[i]);
-                float l = OWN_KEYS ? other_lse : own_lse[i];
-                float d = OWN_KEYS ? other_delta : own_delta[i];
-                uint n = i * STEP + j;
-                p[n] = masked ? 0 : exp2(p[n] * scale - l);
-                ds[n] = p[n] * (ds[n] - d);
-            }
-        }
-
-        EACH_RUN(run) {
-            uint left = DIMENSION - run * 4;
-            if (FIRST) {
-                vec4 s[OWN];
-                EACH(i, OWN) s[i] = sum[run * OWN + i];
-                EACH(j, STEP) {
-                    vec4 c = load_y(other[j] + run * 4, left);
-                    EACH(i, OWN) s[i] = fma(vec4(ds[i * STEP + j]), c, s[i]);
+            EACH_RUN(run) {
+                if (FIRST) {
+                    vec4 s[OWN];
+                    EACH(i, OWN) s[i] = sum[run * OWN + i];
+                    EACH(j, STEP) {
+                        vec4 c = WALK(y, j, run);
+                        EACH(i, OWN) s[i] = fma(vec4(ds[i * STEP + j]), c, s[i]);
+                    }
+                    EACH(i, OWN) sum[run * OWN + i] = s[i];
                 }
-                EACH(i, OWN) sum[run * OWN + i] = s[i];
-            }
-            if (SECOND) {
-                vec4 s[OWN];
-                EACH(i, OWN) s[i] = sum2[run * OWN + i];
-                EACH(j, STEP) {
-                    vec4 c = load_y2(other[j] + run * 4, left);
-                    EACH(i, OWN) s[i] = fma(vec4(p[i * STEP + j]), c, s[i]);
+                if (SECOND) {
+                    vec4 s[OWN];
+                    EACH(i, OWN) s[i] = sum2[run * OWN + i];
+                    EACH(j, STEP) {
+                        vec4 c = WALK2(y2, j, run);
+                        EACH(i, OWN) s[i] = fma(vec4(p[i * STEP + j]), c, s[i]);
+                    }
+                    EACH(i, OWN) sum2[run * OWN + i] = s[i];
                 }
-                EACH(i, OWN) sum2[run * OWN + i] = s[i];
             }
         }
     }
@@ -140,7 +142,7 @@ void main()
     EACH(i, OWN) {
         if (row[i] < own_rows) {
             EACH_RUN(run) {
-                uint element = start[i] + run * 4, left = DIMENSION - run * 4;
+                uint element = start[i] + run * 4, left = run_left(run);
                 if (FIRST) // scale has log2(e), which the gradient has not
                     store_dx(element, left, sum[run * OWN + i] * (scale * LN_2));
                 if (SECOND)

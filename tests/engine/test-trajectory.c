@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Trajectory files: what was saved comes back bit for bit, and damaged files are errors.
+
+#include <glib/gstdio.h>
+#include <math.h>
+#include <string.h>
+
+#include "src/engine/trajectory.h"
+
+static char *folder;
+
+static PenTrajectory *example(guint first)
+{
+    PenTrajectory *t = pen_trajectory_new(3, 5, 4, 6, first);
+    t->guidance = 5.5;
+    t->eta = 0.75;
+    for (guint k = 0; k < t->steps; k++)
+        t->timesteps[k] = 901 - (int)k * 150;
+    t->reference[4] = -0.125;
+    gsize n = (t->steps - first + 1) * pen_trajectory_elements(t);
+    for (gsize i = 0; i < n; i++)
+        t->latents[i] = sinf((float)i) * 3;
+    return t;
+}
+
+static char *write_file(const void *data, gsize size)
+{
+    char *path = g_build_filename(folder, "trajectory.safetensors", NULL);
+    g_assert_true(g_file_set_contents(path, data, (gssize)size, NULL));
+    return path;
+}
+
+static void test_round_trip(gconstpointer data)
+{
+    GError *error = NULL;
+    g_autoptr(PenTrajectory) t = example(GPOINTER_TO_UINT(data));
+    g_autoptr(GBytes) bytes = pen_trajectory_save(t, &error);
+    g_assert_no_error(error);
+    g_autofree char *path =
+        write_file(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    g_autoptr(PenTrajectory) back = pen_trajectory_load(path, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(back->height, ==, 3);
+    g_assert_cmpuint(back->width, ==, 5);
+    g_assert_cmpuint(back->channels, ==, 4);
+    g_assert_cmpuint(back->steps, ==, t->steps);
+    g_assert_cmpuint(back->first, ==, t->first);
+    g_assert_cmpfloat(back->guidance, ==, 5.5);
+    g_assert_cmpfloat(back->eta, ==, 0.75);
+    g_assert_cmpmem(back->timesteps, t->steps * sizeof(int), t->timesteps,
+                    t->steps * sizeof(int));
+    gsize n = (t->steps - t->first + 1) * pen_trajectory_elements(t) * sizeof(float);
+    g_assert_cmpmem(back->latents, n, t->latents, n);
+    for (guint k = 0; k < t->steps; k++)
+        g_assert_true(back->reference[k] == t->reference[k] ||
+                      (isnan(back->reference[k]) && isnan(t->reference[k])));
+    /* Step k leads from latents k to latents k + 1. */
+    g_assert_true(pen_trajectory_latents(back, t->first) == back->latents);
+    g_assert_true(pen_trajectory_latents(back, t->steps) ==
+                  back->latents + (t->steps - t->first) * pen_trajectory_elements(t));
+}
+
+/* Whatever is in a file, loading gives a trajectory or an error. */
+static void load_anything(const guint8 *data, gsize size)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = write_file(data, size);
+    g_autoptr(PenTrajectory) t = pen_trajectory_load(path, &error);
+    g_assert_true((t == NULL) == (error != NULL));
+}
+
+static void test_truncated(void)
+{
+    g_autoptr(PenTrajectory) t = example(0);
+    g_autoptr(GBytes) bytes = pen_trajectory_save(t, NULL);
+    gsize size;
+    const guint8 *data = g_bytes_get_data(bytes, &size);
+    for (gsize cut = 0; cut < size; cut += 1 + cut / 40) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *path = write_file(data, cut);
+        g_assert_null(pen_trajectory_load(path, &error));
+        g_assert_nonnull(error);
+    }
+}
+
+static void test_mutated(void)
+{
+    g_autoptr(GRand) random = g_rand_new_with_seed(11);
+    g_autoptr(PenTrajectory) t = example(2);
+    g_autoptr(GBytes) bytes = pen_trajectory_save(t, NULL);
+    gsize size;
+    const guint8 *data = g_bytes_get_data(bytes, &size);
+    for (guint trial = 0; trial < 400; trial++) {
+        g_autofree guint8 *copy = g_memdup2(data, size);
+        for (int i = g_rand_int_range(random, 1, 5); i > 0; i--) {
+            /* Mostly the header, where lies do most. */
+            gsize at = (gsize)g_rand_int_range(random, 0, (gint32)(trial % 4 ? 420 : size));
+            copy[at] = (guint8)g_rand_int(random);
+        }
+        load_anything(copy, size);
+    }
+}
+
+static void test_not_finite(void)
+{
+    GError *error = NULL;
+    g_autoptr(PenTrajectory) t = example(0);
+    t->latents[7] = INFINITY;
+    g_autoptr(GBytes) bytes = pen_trajectory_save(t, &error);
+    g_assert_no_error(error);
+    g_autofree char *path =
+        write_file(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    g_assert_null(pen_trajectory_load(path, &error));
+    g_assert_nonnull(error);
+    g_clear_error(&error);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    folder = g_dir_make_tmp("penchant-XXXXXX", NULL);
+    g_test_add_data_func("/trajectory/round-trip/whole", GUINT_TO_POINTER(0), test_round_trip);
+    g_test_add_data_func("/trajectory/round-trip/from-picture", GUINT_TO_POINTER(3),
+                         test_round_trip);
+    g_test_add_func("/trajectory/truncated", test_truncated);
+    g_test_add_func("/trajectory/mutated", test_mutated);
+    g_test_add_func("/trajectory/not-finite", test_not_finite);
+    int failures = g_test_run();
+    g_autofree char *path = g_build_filename(folder, "trajectory.safetensors", NULL);
+    g_unlink(path);
+    g_rmdir(folder);
+    g_free(folder);
+    return failures;
+}

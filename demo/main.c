@@ -25,6 +25,7 @@ static const char *const held_out_motifs[] = {"house", "heart", "fish", "tree", 
 
 #define N_HELD_OUT G_N_ELEMENTS(held_out_motifs)
 #define HELD_OUT_SEED 900000
+#define HELD_OUT_CANDIDATES 2 /* pictures of one initial noise */
 
 static struct {
     char *taste, *out, *device;
@@ -123,12 +124,12 @@ static Gallery *look(Demo *demo, gboolean without_style, GError **error)
         request.prompt = held_out_motifs[motif];
         request.style = demo->style;
         request.without_style = without_style;
-        request.count = 1;
+        request.count = HELD_OUT_CANDIDATES;
         request.steps = (guint)options.steps;
         request.guidance = options.guidance;
         request.has_seed = TRUE;
         request.keep = FALSE;
-        for (guint i = 0; i < each; i++) {
+        for (guint i = 0; i < each; i += HELD_OUT_CANDIDATES) {
             request.seed = HELD_OUT_SEED + motif * each + i;
             g_autoptr(PenRoundResult) result = generate(demo, &request, error);
             if (!result) {
@@ -136,9 +137,11 @@ static Gallery *look(Demo *demo, gboolean without_style, GError **error)
                 return NULL;
             }
             gallery->size = result->width;
-            gallery->property[gallery->n] =
-                pen_taste_measure(demo->taste, result->rgb[0], pixels(result));
-            gallery->rgb[gallery->n++] = g_steal_pointer(&result->rgb[0]);
+            for (guint c = 0; c < result->n; c++) {
+                gallery->property[gallery->n] =
+                    pen_taste_measure(demo->taste, result->rgb[c], pixels(result));
+                gallery->rgb[gallery->n++] = g_steal_pointer(&result->rgb[c]);
+            }
         }
     }
     return gallery;
@@ -334,10 +337,11 @@ static gboolean parse(int *argc, char ***argv, Demo *demo, GError **error)
         return FALSE;
     if (!pen_taste_from_name(options.taste ? options.taste : "vivid", &demo->taste) ||
         options.iterations < 1 || options.rounds < 1 || options.candidates < 2 ||
-        options.candidates > PEN_ROUND_MAX || options.pictures < 1) {
+        options.candidates > PEN_ROUND_MAX || options.pictures < 1 ||
+        options.pictures % HELD_OUT_CANDIDATES) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                     "Tastes are vivid, pale, dark and bright; counts must be positive, with 2 to "
-                    "%d candidates.",
+                    "%d candidates and an even number of held-out pictures.",
                     PEN_ROUND_MAX);
         return FALSE;
     }

@@ -109,7 +109,9 @@ def test_not_enough_memory(folder):
     run(folder, "pick", "2", "--best", "0")
     for budget in ["1", "20"]:
         refuse(folder, 1, "MiB", *GENERATE, *TINY, env={"PENCHANT_MEMORY_BUDGET": budget})
-        refuse(folder, 1, "MiB", "teach", "--style", "ink", env={"PENCHANT_MEMORY_BUDGET": budget})
+        # "new" is a style that would be made for the first round.
+        for style in ["ink", "new"]:
+            refuse(folder, 1, "MiB", "teach", "--style", style, env={"PENCHANT_MEMORY_BUDGET": budget})
 
 
 def test_unwritable_output(folder):

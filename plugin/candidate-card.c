@@ -11,6 +11,7 @@
 struct _PenCandidateCard {
     GtkButton parent;
     int number;
+    double shape; /* height over width */
     PenCardState state;
     GdkPixbuf *picture;
     cairo_surface_t *scaled; /* of the picture, in device pixels */
@@ -29,7 +30,7 @@ static void picture_area(PenCandidateCard *card, double *x, double *y, double *w
     double width = gtk_widget_get_allocated_width(GTK_WIDGET(card)) - 2 * MARGIN;
     double height = gtk_widget_get_allocated_height(GTK_WIDGET(card)) - 2 * MARGIN;
     double pw = card->picture ? gdk_pixbuf_get_width(card->picture) : 1;
-    double ph = card->picture ? gdk_pixbuf_get_height(card->picture) : 1;
+    double ph = card->picture ? gdk_pixbuf_get_height(card->picture) : card->shape;
     double scale = MAX(MIN(width / pw, height / ph), 0);
     *w = MAX(pw * scale, 1);
     *h = MAX(ph * scale, 1);
@@ -212,10 +213,11 @@ static void describe(PenCandidateCard *card)
     atk_object_set_description(gtk_widget_get_accessible(GTK_WIDGET(card)), text);
 }
 
-GtkWidget *pen_candidate_card_new(int number)
+GtkWidget *pen_candidate_card_new(int number, double shape)
 {
     PenCandidateCard *card = g_object_new(PEN_TYPE_CANDIDATE_CARD, NULL);
     card->number = number;
+    card->shape = shape;
     g_autofree char *name = g_strdup_printf(_("Candidate %d"), number);
     atk_object_set_name(gtk_widget_get_accessible(GTK_WIDGET(card)), name);
     describe(card);

@@ -21,8 +21,8 @@ typedef enum {
     PEN_CARD_FAILED, /* was never finished */
 } PenCardState;
 
-/* `number` is from 1: its key. */
-GtkWidget *pen_candidate_card_new(int number);
+/* `number` is from 1: its key. `shape`: height over width of the picture that will come. */
+GtkWidget *pen_candidate_card_new(int number, double shape);
 
 /* `picture` may be NULL in the states that have none. */
 void pen_candidate_card_set(PenCandidateCard *card, PenCardState state, GdkPixbuf *picture);

@@ -6,6 +6,7 @@
 struct _PenCandidateGrid {
     GtkContainer parent;
     GPtrArray *cards; /* PenCandidateCard, owned by the container */
+    double shape; /* height over width of the pictures; all of a round have the same */
     int current;
     gboolean zoomed;
 };
@@ -54,27 +55,16 @@ static GType pen_candidate_grid_child_type(GtkContainer *container)
     return PEN_TYPE_CANDIDATE_CARD;
 }
 
-/* Height over width of the pictures; all of a round have the same. */
-static double picture_shape(PenCandidateGrid *grid)
-{
-    for (guint i = 0; i < grid->cards->len; i++) {
-        GdkPixbuf *picture = pen_candidate_card_get_picture(grid->cards->pdata[i]);
-        if (picture)
-            return (double)gdk_pixbuf_get_height(picture) / gdk_pixbuf_get_width(picture);
-    }
-    return 1;
-}
-
 /* The columns with which a picture gets widest. */
 static int best_columns(PenCandidateGrid *grid, int width, int height)
 {
     int n = grid->cards->len, best = 1;
-    double shape = picture_shape(grid), widest = 0;
+    double widest = 0;
     for (int columns = 1; columns <= n; columns++) {
         int rows = (n + columns - 1) / columns;
         double w = (double)(width - (columns - 1) * SPACING) / columns;
         double h = (double)(height - (rows - 1) * SPACING) / rows;
-        double picture = MIN(w, h / shape);
+        double picture = MIN(w, h / grid->shape);
         if (picture > widest + 0.5) {
             widest = picture;
             best = columns;
@@ -101,7 +91,7 @@ static void pen_candidate_grid_size_allocate(GtkWidget *widget, GtkAllocation *a
     int w = MAX((allocation->width - (columns - 1) * SPACING) / columns, 1);
     int h = MAX((allocation->height - (rows - 1) * SPACING) / rows, 1);
     /* Cards hug their pictures, and the whole grid is centred. */
-    double shape = picture_shape(grid);
+    double shape = grid->shape;
     if (h > w * shape + 12)
         h = (int)(w * shape) + 12;
     else if (w > h / shape + 12)
@@ -167,6 +157,7 @@ static void pen_candidate_grid_init(PenCandidateGrid *grid)
 {
     grid->cards = g_ptr_array_new();
     grid->current = -1;
+    grid->shape = 1;
     gtk_widget_set_has_window(GTK_WIDGET(grid), FALSE);
 }
 
@@ -219,13 +210,14 @@ static gboolean on_popup_menu(GtkWidget *card, PenCandidateGrid *grid)
     return TRUE;
 }
 
-void pen_candidate_grid_reset(PenCandidateGrid *grid, int n)
+void pen_candidate_grid_reset(PenCandidateGrid *grid, int n, double shape)
 {
     pen_candidate_grid_set_zoomed(grid, FALSE);
     gtk_container_foreach(GTK_CONTAINER(grid), (GtkCallback)(void (*)(void))gtk_widget_destroy, NULL);
     grid->current = -1;
+    grid->shape = CLAMP(shape, 0.1, 10);
     for (int i = 0; i < n; i++) {
-        GtkWidget *card = pen_candidate_card_new(i + 1);
+        GtkWidget *card = pen_candidate_card_new(i + 1, grid->shape);
         g_signal_connect(card, "clicked", G_CALLBACK(on_clicked), grid);
         g_signal_connect(card, "zoom", G_CALLBACK(on_zoom), grid);
         g_signal_connect(card, "focus-in-event", G_CALLBACK(on_focus_in), grid);

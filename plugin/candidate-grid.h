@@ -26,8 +26,8 @@ typedef enum {
 PenChooseHow pen_choose_how(GdkModifierType state);
 
 GtkWidget *pen_candidate_grid_new(void);
-/* Begins anew with `n` waiting cards. */
-void pen_candidate_grid_reset(PenCandidateGrid *grid, int n);
+/* Begins anew with `n` waiting cards for pictures of that height over width. */
+void pen_candidate_grid_reset(PenCandidateGrid *grid, int n, double shape);
 int pen_candidate_grid_get_n(PenCandidateGrid *grid);
 PenCandidateCard *pen_candidate_grid_get_card(PenCandidateGrid *grid, int k);
 

@@ -135,7 +135,6 @@ static void on_event(const PenStudioEvent *event, gpointer data)
         g_autoptr(GdkPixbuf) picture =
             to_pixbuf(event->picture.rgb, event->picture.width, event->picture.height);
         pen_candidate_card_set(card, PEN_CARD_MAKING, picture);
-        gtk_widget_queue_resize(view->grid);
     } else if (event->kind == PEN_STUDIO_PROGRESS && card) {
         pen_candidate_card_set_fraction(card, event->fraction);
     }
@@ -159,7 +158,7 @@ static void on_half_done(GObject *source, GAsyncResult *result, gpointer data)
     }
     if (--view->pending == 0) {
         if (g_cancellable_is_cancelled(half->job))
-            pen_candidate_grid_reset(PEN_CANDIDATE_GRID(view->grid), 0);
+            pen_candidate_grid_reset(PEN_CANDIDATE_GRID(view->grid), 0, 1);
         pen_app_end_job(view->app, view->job);
         view->job = NULL;
         update(view);
@@ -215,7 +214,7 @@ static void on_next(GtkWidget *widget, PenCompareView *view)
     view->seed = (guint64)g_random_int() << 16 ^ g_random_int();
     view->pending = 2;
     view->job = pen_app_begin_job(view->app);
-    pen_candidate_grid_reset(PEN_CANDIDATE_GRID(view->grid), 2);
+    pen_candidate_grid_reset(PEN_CANDIDATE_GRID(view->grid), 2, 1);
     update(view);
     /* Left first, whichever that is, so that the order of making tells nothing. */
     make_half(view, style->id, !view->swapped);
@@ -306,7 +305,7 @@ static void on_styles_changed(PenCompareView *view)
     /* A pair of another style or version has nothing to say about this one. */
     g_autoptr(PenStyle) style = pen_app_load_style(view->app);
     if (!view->job && (!style || style->current_version != view->version))
-        pen_candidate_grid_reset(PEN_CANDIDATE_GRID(view->grid), 0);
+        pen_candidate_grid_reset(PEN_CANDIDATE_GRID(view->grid), 0, 1);
     update(view);
 }
 

@@ -7,6 +7,15 @@
 
 #define NAME_MAX_CHARS 60
 
+void pen_image_init(void)
+{
+    static gsize done;
+    if (g_once_init_enter(&done)) {
+        gegl_init(NULL, NULL);
+        g_once_init_leave(&done, 1);
+    }
+}
+
 void pen_spot_free(PenSpot *spot)
 {
     if (!spot)
@@ -35,6 +44,7 @@ static guint8 *read_rgba(GeglBuffer *buffer, const GeglRectangle *area)
 /* The mask of a spot from the image's selection. */
 static void read_mask(GimpImage *image, PenSpot *spot)
 {
+    pen_image_init();
     GimpSelection *selection = gimp_image_get_selection(image);
     g_autoptr(GeglBuffer) buffer = gimp_drawable_get_buffer(GIMP_DRAWABLE(selection));
     GeglRectangle area = { spot->x, spot->y, spot->width, spot->height };
@@ -86,6 +96,7 @@ PenSpot *pen_image_find_spot(GimpImage *image, PenFrom from, GError **error)
 GdkPixbuf *pen_image_read_spot(GimpImage *image, PenFrom from, const PenSpot *spot, int width,
                                int height, guint8 **mask, GError **error)
 {
+    pen_image_init();
     *mask = NULL;
     guint8 *rgba = NULL;
     if (from == PEN_FROM_LAYER) {
@@ -162,6 +173,7 @@ static GimpImageType layer_type(GimpImage *image)
 /* Writes `picture` into the layer's buffer of width x height; alpha from `mask` if there is one. */
 static void fill_layer(GimpLayer *layer, GdkPixbuf *picture, const guint8 *mask, int width, int height)
 {
+    pen_image_init();
     int pw = gdk_pixbuf_get_width(picture), ph = gdk_pixbuf_get_height(picture);
     g_autoptr(GeglBuffer) source =
         gegl_buffer_new(GEGL_RECTANGLE(0, 0, pw, ph), babl_format("R'G'B' u8"));

@@ -14,6 +14,10 @@
 
 G_BEGIN_DECLS
 
+/* Loads GEGL, a matter of some 100 ms. The functions below do it when they must; the window calls
+ * it when nobody waits. */
+void pen_image_init(void);
+
 /* Where in which image a round's pictures belong. */
 typedef struct {
     gint32 image; /* id */

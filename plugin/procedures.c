@@ -140,11 +140,12 @@ static gboolean insert_all(PenRoundResult *made, GimpImage **image, const PenSpo
         g_autoptr(GBytes) bytes = g_bytes_new_static(made->rgb[i], (gsize)made->width * made->height * 3);
         g_autoptr(GdkPixbuf) picture = gdk_pixbuf_new_from_bytes(bytes, GDK_COLORSPACE_RGB, FALSE, 8, made->width,
                                                                  made->height, made->width * 3);
+        g_autofree char *own_name = g_strdup_printf("%s (%u)", name, i + 1);
         if (*image) {
-            layers[i] = pen_image_insert(*image, spot, picture, name, error);
+            layers[i] = pen_image_insert(*image, spot, picture, own_name, error);
             done = layers[i] != NULL;
         } else {
-            *image = pen_image_new(picture, name, error);
+            *image = pen_image_new(picture, own_name, error);
             done = *image != NULL;
             if (done) {
                 g_autofree GimpLayer **first = gimp_image_get_layers(*image);
@@ -215,7 +216,6 @@ static GimpValueArray *make_round(GimpProcedure *procedure, GimpImage *image, Gi
 static GimpValueArray *run_penchant(GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image,
                                     GimpDrawable **drawables, GimpProcedureConfig *config, gpointer data)
 {
-    gegl_init(NULL, NULL);
     if (run_mode == GIMP_RUN_NONINTERACTIVE)
         return make_round(procedure, image, config);
     pen_interactive_run(procedure, image);

@@ -190,7 +190,7 @@ static void pen_prompt_view_init(PenPromptView *view)
     gtk_style_context_add_class(gtk_widget_get_style_context(label), "pen-title");
     gtk_label_set_mnemonic_widget(GTK_LABEL(label), view->text);
     pen_ui_name(view->text, _("Prompt"));
-    view->history = pen_ui_icon_button("document-open-recent-symbolic", _("Earlier prompts"));
+    view->history = pen_ui_icon_button("pan-down-symbolic", _("Earlier prompts"));
     g_signal_connect(view->history, "clicked", G_CALLBACK(on_history_clicked), view);
     gtk_box_pack_start(GTK_BOX(top), label, FALSE, FALSE, 0);
     gtk_box_pack_end(GTK_BOX(top), view->history, FALSE, FALSE, 0);

@@ -429,6 +429,7 @@ static GtkWidget *new_spin(double low, double high, double step, double value)
 {
     GtkWidget *spin = gtk_spin_button_new_with_range(low, high, step);
     gtk_spin_button_set_value(GTK_SPIN_BUTTON(spin), value);
+    gtk_widget_set_valign(spin, GTK_ALIGN_START);
     return spin;
 }
 
@@ -526,16 +527,17 @@ static void build(PenRoundPanel *panel)
     panel->strength = pen_ui_percent_scale(_("Change"), 0.05, 1);
     gtk_range_set_value(GTK_RANGE(panel->strength), settings->start_strength);
     panel->strength_field = pen_ui_field(_("C_hange"), panel->strength);
+    gtk_widget_show_all(panel->strength_field);
+    gtk_widget_set_no_show_all(panel->strength_field, TRUE);
     gtk_box_pack_start(box, panel->strength_field, FALSE, FALSE, 0);
 
     panel->count = new_spin(2, 9, 1, settings->count);
     panel->shape = ellipsize(new_combo(_("Like the image"), _("Square"), _("Portrait"), _("Landscape"), NULL));
-    gtk_box_pack_start(box, pair(pen_ui_field(_("_Candidates"), panel->count), pen_ui_field(_("S_ize"), panel->shape)),
-                       FALSE, FALSE, 0);
     panel->size = pen_ui_label(NULL, "pen-hint");
-    gtk_label_set_xalign(GTK_LABEL(panel->size), 1);
-    gtk_widget_set_margin_top(panel->size, -6);
-    gtk_box_pack_start(box, panel->size, FALSE, FALSE, 0);
+    gtk_label_set_line_wrap(GTK_LABEL(panel->size), FALSE);
+    GtkWidget *shape = pen_ui_field(_("Si_ze"), panel->shape);
+    gtk_box_pack_start(GTK_BOX(shape), panel->size, FALSE, FALSE, 0);
+    gtk_box_pack_start(box, pair(pen_ui_field(_("_Candidates"), panel->count), shape), FALSE, FALSE, 0);
 
     panel->advanced = gtk_expander_new_with_mnemonic(_("M_ore settings"));
     gtk_expander_set_expanded(GTK_EXPANDER(panel->advanced), settings->advanced);

@@ -23,6 +23,7 @@ struct _PenRoundView {
     gint64 making;      /* 0 until it is recorded */
     gboolean following; /* its cards are in the grid */
     PenSpot *making_spot;
+    double making_shape;        /* height over width */
     GPtrArray *making_pictures; /* GdkPixbuf or NULL */
     gboolean *making_done;
 };
@@ -54,10 +55,12 @@ static void show_choice(PenRoundView *view)
                                      view->choice.made && !view->choice.place[i]);
 }
 
-static void show_hint(PenRoundView *view)
+static void show_hint(PenRoundView *view, gboolean any)
 {
     const char *text;
-    if (pen_choice_is_none(&view->choice))
+    if (!any)
+        text = ""; /* the line stays, so that the cards keep their size */
+    else if (pen_choice_is_none(&view->choice))
         text = _("None of these. Click a picture to pick it after all.");
     else if (view->choice.made)
         text = _("Shift-click adds the next best, Ctrl-click one that is as good.");
@@ -95,14 +98,14 @@ static void update(PenRoundView *view)
     gtk_widget_set_sensitive(view->newer, neighbour(view, 1) != 0);
     gtk_stack_set_visible_child(GTK_STACK(view->stack), n > 0 ? view->grid : view->empty);
     if (view->round) {
-        g_autofree char *title = g_strdup_printf(_("Round %" G_GINT64_FORMAT), view->round);
+        g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT, view->round);
+        g_autofree char *title = g_strdup_printf(_("Round %s"), number);
         gtk_label_set_text(GTK_LABEL(view->title), title);
     } else {
         gtk_label_set_text(GTK_LABEL(view->title), "");
     }
-    gtk_widget_set_visible(view->hint, any);
     show_choice(view);
-    show_hint(view);
+    show_hint(view, any);
 }
 
 static void load_choice(PenRoundView *view)
@@ -125,7 +128,7 @@ static void follow(PenRoundView *view)
 {
     view->following = TRUE;
     view->round = view->making;
-    pen_candidate_grid_reset(grid_of(view), view->making_pictures->len);
+    pen_candidate_grid_reset(grid_of(view), view->making_pictures->len, view->making_shape);
     for (guint i = 0; i < view->making_pictures->len; i++) {
         GdkPixbuf *picture = view->making_pictures->pdata[i];
         pen_candidate_card_set(card_of(view, i),
@@ -152,7 +155,9 @@ void pen_round_view_show_round(PenRoundView *view, gint64 id)
     }
     view->following = FALSE;
     view->round = id;
-    pen_candidate_grid_reset(grid_of(view), candidates->len);
+    g_autoptr(PenRound) round = pen_store_get_round(store, id, NULL);
+    pen_candidate_grid_reset(grid_of(view), candidates->len,
+                             round && round->width ? (double)round->height / round->width : 1);
     for (guint i = 0; i < candidates->len; i++) {
         PenCandidate *candidate = candidates->pdata[i];
         g_autoptr(GdkPixbuf) picture = NULL;
@@ -207,8 +212,6 @@ static void on_picture(PenRoundView *view, const PenStudioEvent *event)
     if (!view->following)
         return;
     pen_candidate_card_set(card_of(view, event->place), done ? PEN_CARD_READY : PEN_CARD_MAKING, picture);
-    /* The first picture may show other proportions than a square. */
-    gtk_widget_queue_resize(view->grid);
     if (done)
         update(view);
 }
@@ -273,7 +276,7 @@ static void on_done(GObject *source, GAsyncResult *result, gpointer data)
                 pen_candidate_card_set(card_of(view, i), PEN_CARD_FAILED, NULL);
         }
         if (!making)
-            pen_candidate_grid_reset(grid_of(view), 0);
+            pen_candidate_grid_reset(grid_of(view), 0, 1);
     }
     update(view);
     g_object_unref(view);
@@ -306,6 +309,7 @@ static void on_generate(PenRoundPanel *panel, PenRoundView *view)
     view->making_spot = g_steal_pointer(&order->spot);
     view->making_pictures = g_ptr_array_new_with_free_func(free_picture);
     g_ptr_array_set_size(view->making_pictures, order->request.count);
+    view->making_shape = (double)order->request.height / order->request.width;
     view->making_done = g_new0(gboolean, order->request.count);
     pen_round_panel_set_running(panel, TRUE);
     pen_round_panel_set_progress(panel, 0, _("Preparing…"));
@@ -341,9 +345,12 @@ static void store_choice(PenRoundView *view)
         } while (stored);
         stored = g_error_matches(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING);
     }
-    if (!stored)
+    if (stored) {
+        update(view);
+    } else {
         pen_app_report(view->app, error);
-    pen_round_view_refresh(view);
+        pen_round_view_refresh(view);
+    }
     pen_app_picks_changed(view->app);
 }
 
@@ -496,6 +503,16 @@ void pen_round_view_insert(PenRoundView *view)
     pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
 }
 
+static void on_save_file(GtkFileChooser *chooser, const char *path, gpointer data)
+{
+    PenRoundView *view = data;
+    g_autoptr(GFile) from = g_file_new_for_path(g_object_get_data(G_OBJECT(chooser), "from"));
+    g_autoptr(GFile) to = g_file_new_for_path(path);
+    g_autoptr(GError) error = NULL;
+    if (!g_file_copy(from, to, G_FILE_COPY_OVERWRITE | G_FILE_COPY_TARGET_DEFAULT_PERMS, NULL, NULL, NULL, &error))
+        pen_app_report(view->app, error);
+}
+
 void pen_round_view_save(PenRoundView *view)
 {
     int k = meant(view);
@@ -506,23 +523,11 @@ void pen_round_view_save(PenRoundView *view)
         return;
     PenCandidate *candidate = candidates->pdata[k];
     g_autofree char *name = layer_name(view);
-    g_autofree char *file_name = g_strdup_printf("%s.png", g_strdelimit(name, "/\\", '-'));
-    GtkWidget *dialog = gtk_file_chooser_dialog_new(
-        _("Save the Picture"), GTK_WINDOW(gtk_widget_get_toplevel(GTK_WIDGET(view))),
-        GTK_FILE_CHOOSER_ACTION_SAVE, _("_Cancel"), GTK_RESPONSE_CANCEL, _("_Save"), GTK_RESPONSE_ACCEPT, NULL);
-    gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_ACCEPT);
-    gtk_file_chooser_set_do_overwrite_confirmation(GTK_FILE_CHOOSER(dialog), TRUE);
-    gtk_file_chooser_set_current_name(GTK_FILE_CHOOSER(dialog), file_name);
-    if (gtk_dialog_run(GTK_DIALOG(dialog)) == GTK_RESPONSE_ACCEPT) {
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GFile) to = gtk_file_chooser_get_file(GTK_FILE_CHOOSER(dialog));
-        g_autofree char *path = pen_store_path(store, candidate->picture_file);
-        g_autoptr(GFile) from = g_file_new_for_path(path);
-        if (!g_file_copy(from, to, G_FILE_COPY_OVERWRITE | G_FILE_COPY_TARGET_DEFAULT_PERMS, NULL, NULL,
-                         NULL, &error))
-            pen_app_report(view->app, error);
-    }
-    gtk_widget_destroy(dialog);
+    g_autofree char *file = g_strdup_printf("%s.png", name);
+    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(view), _("Save the Picture"), file, _("_Save"),
+                                               on_save_file, view);
+    g_object_set_data_full(G_OBJECT(dialog), "from", pen_store_path(store, candidate->picture_file), g_free);
+    gtk_window_present(GTK_WINDOW(dialog));
 }
 
 /* --- the menu -------------------------------------------------------------------------------- */

@@ -15,11 +15,6 @@ struct _PenStylesView {
 
 G_DEFINE_FINAL_TYPE(PenStylesView, pen_styles_view, GTK_TYPE_BOX)
 
-static GtkWindow *window_of(PenStylesView *view)
-{
-    return GTK_WINDOW(gtk_widget_get_toplevel(GTK_WIDGET(view)));
-}
-
 static gint64 row_id(GtkListBoxRow *row)
 {
     gint64 *id = g_object_get_data(G_OBJECT(row), "id");
@@ -124,50 +119,52 @@ static void on_row_selected(GtkListBox *list, GtkListBoxRow *row, PenStylesView 
         pen_app_set_style(view->app, row_id(row));
 }
 
-static void on_new(GtkButton *button, PenStylesView *view)
+static void on_named(const char *name, gpointer data)
 {
-    PenStudio *studio = pen_app_studio(view->app);
-    g_autofree char *name = studio ? pen_ui_ask(GTK_WIDGET(view), _("A New Style"), _("_Name of the style"),
-                                                _("My style"), _("C_reate"))
-                                   : NULL;
-    if (!name)
-        return;
+    PenStylesView *view = data;
     g_autoptr(GError) error = NULL;
-    gint64 style = pen_studio_create_style(studio, name, pen_app_settings(view->app)->model, &error);
+    gint64 style = pen_studio_create_style(pen_app_studio(view->app), name,
+                                           pen_app_settings(view->app)->model, &error);
     if (style)
         pen_app_set_style(view->app, style);
     else
         pen_app_report(view->app, error);
 }
 
+static void on_new(GtkButton *button, PenStylesView *view)
+{
+    if (pen_app_studio(view->app))
+        pen_ui_ask(GTK_WIDGET(view), _("A New Style"), _("_Name of the style"), _("My style"), _("C_reate"),
+                   on_named, view);
+}
+
+static void on_import_file(GtkFileChooser *chooser, const char *path, gpointer data)
+{
+    PenStylesView *view = data;
+    g_autofree char *notice = NULL;
+    g_autoptr(GError) error = NULL;
+    gint64 style = pen_studio_import_style(pen_app_studio(view->app), path, NULL,
+                                           pen_app_settings(view->app)->model, &notice, &error);
+    if (!style) {
+        pen_app_report(view->app, error);
+        return;
+    }
+    pen_app_set_style(view->app, style);
+    if (notice)
+        pen_app_notify(view->app, GTK_MESSAGE_WARNING, notice);
+}
+
 static void on_import(GtkButton *button, PenStylesView *view)
 {
-    PenStudio *studio = pen_app_studio(view->app);
-    if (!studio)
+    if (!pen_app_studio(view->app))
         return;
-    GtkWidget *dialog = gtk_file_chooser_dialog_new(_("Import a Style"), window_of(view),
-                                                    GTK_FILE_CHOOSER_ACTION_OPEN, _("_Cancel"),
-                                                    GTK_RESPONSE_CANCEL, _("I_mport"), GTK_RESPONSE_ACCEPT, NULL);
-    gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_ACCEPT);
+    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(view), _("Import a Style"), NULL, _("I_mport"),
+                                               on_import_file, view);
     GtkFileFilter *filter = gtk_file_filter_new();
     gtk_file_filter_set_name(filter, _("Adapters (safetensors)"));
     gtk_file_filter_add_pattern(filter, "*.safetensors");
     gtk_file_chooser_add_filter(GTK_FILE_CHOOSER(dialog), filter);
-    if (gtk_dialog_run(GTK_DIALOG(dialog)) == GTK_RESPONSE_ACCEPT) {
-        g_autofree char *file = gtk_file_chooser_get_filename(GTK_FILE_CHOOSER(dialog));
-        g_autofree char *notice = NULL;
-        g_autoptr(GError) error = NULL;
-        gint64 style = pen_studio_import_style(studio, file, NULL, pen_app_settings(view->app)->model, &notice,
-                                               &error);
-        if (style) {
-            pen_app_set_style(view->app, style);
-            if (notice)
-                pen_app_notify(view->app, GTK_MESSAGE_WARNING, notice);
-        } else {
-            pen_app_report(view->app, error);
-        }
-    }
-    gtk_widget_destroy(dialog);
+    gtk_window_present(GTK_WINDOW(dialog));
 }
 
 /* --- one style ------------------------------------------------------------------------------- */
@@ -241,39 +238,38 @@ static void on_delete(GtkButton *button, PenStylesView *view)
     pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
 }
 
+static void on_export_file(GtkFileChooser *chooser, const char *path, gpointer data)
+{
+    PenStylesView *view = data;
+    GtkComboBox *format = g_object_get_data(G_OBJECT(chooser), "format");
+    PenExportFormat as = gtk_combo_box_get_active(format) == 1 ? PEN_EXPORT_DIFFUSERS : PEN_EXPORT_KOHYA;
+    g_autoptr(GError) error = NULL;
+    if (!pen_studio_export_style(pen_app_studio(view->app), pen_app_style(view->app), path, as, &error)) {
+        pen_app_report(view->app, error);
+        return;
+    }
+    g_autofree char *text = g_strdup_printf(_("Exported to %s."), path);
+    pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
+}
+
 static void on_export(GtkButton *button, PenStylesView *view)
 {
     g_autoptr(PenStyle) style = pen_app_load_style(view->app);
     if (!style)
         return;
-    GtkWidget *dialog = gtk_file_chooser_dialog_new(_("Export the Style"), window_of(view),
-                                                    GTK_FILE_CHOOSER_ACTION_SAVE, _("_Cancel"),
-                                                    GTK_RESPONSE_CANCEL, _("_Export"), GTK_RESPONSE_ACCEPT, NULL);
-    gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_ACCEPT);
-    gtk_file_chooser_set_do_overwrite_confirmation(GTK_FILE_CHOOSER(dialog), TRUE);
     g_autofree char *name = g_strdup_printf("%s.safetensors", style->name);
-    gtk_file_chooser_set_current_name(GTK_FILE_CHOOSER(dialog), g_strdelimit(name, "/\\", '-'));
+    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(view), _("Export the Style"), name, _("_Export"),
+                                               on_export_file, view);
     GtkWidget *format = gtk_combo_box_text_new();
     gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(format), _("For most programs (kohya)"));
     gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(format), _("For Python (diffusers)"));
     gtk_combo_box_set_active(GTK_COMBO_BOX(format), 0);
+    g_object_set_data(G_OBJECT(dialog), "format", format);
     GtkWidget *extra = pen_ui_field(_("_Format"), format);
     gtk_widget_set_halign(extra, GTK_ALIGN_START);
     gtk_widget_show_all(extra);
     gtk_file_chooser_set_extra_widget(GTK_FILE_CHOOSER(dialog), extra);
-    if (gtk_dialog_run(GTK_DIALOG(dialog)) == GTK_RESPONSE_ACCEPT) {
-        g_autofree char *file = gtk_file_chooser_get_filename(GTK_FILE_CHOOSER(dialog));
-        PenExportFormat as = gtk_combo_box_get_active(GTK_COMBO_BOX(format)) == 1 ? PEN_EXPORT_DIFFUSERS
-                                                                                 : PEN_EXPORT_KOHYA;
-        g_autoptr(GError) error = NULL;
-        if (pen_studio_export_style(pen_app_studio(view->app), style->id, file, as, &error)) {
-            g_autofree char *text = g_strdup_printf(_("Exported to %s."), file);
-            pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
-        } else {
-            pen_app_report(view->app, error);
-        }
-    }
-    gtk_widget_destroy(dialog);
+    gtk_window_present(GTK_WINDOW(dialog));
 }
 
 /* --- building -------------------------------------------------------------------------------- */

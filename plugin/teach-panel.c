@@ -144,29 +144,29 @@ static void start(PenTeachPanel *panel)
 }
 
 /* The first teaching makes the style that is taught. */
-static gboolean make_style(PenTeachPanel *panel)
+static void on_named(const char *name, gpointer data)
 {
-    g_autofree char *name = pen_ui_ask(GTK_WIDGET(panel), _("A Style of Your Own"),
-                                       _("_Name of the style"), _("My style"), _("_Teach"));
-    if (!name)
-        return FALSE;
+    PenTeachPanel *panel = data;
     g_autoptr(GError) error = NULL;
     PenStudio *studio = pen_app_studio(panel->app);
     gint64 style = pen_studio_create_style(studio, name, pen_app_settings(panel->app)->model, &error);
     if (!style || pen_studio_adopt_rounds(studio, style, &error) < 0) {
         pen_app_report(panel->app, error);
-        return FALSE;
+        return;
     }
     pen_app_set_style(panel->app, style);
-    return TRUE;
+    start(panel);
 }
 
 static void on_teach(GtkButton *button, PenTeachPanel *panel)
 {
     if (panel->job)
         g_cancellable_cancel(panel->job);
-    else if (pen_app_style(panel->app) || make_style(panel))
+    else if (pen_app_style(panel->app))
         start(panel);
+    else
+        pen_ui_ask(GTK_WIDGET(panel), _("A Style of Your Own"), _("_Name of the style"), _("My style"),
+                   _("_Teach"), on_named, panel);
 }
 
 static void on_styles_changed(PenTeachPanel *panel)

@@ -60,8 +60,43 @@ static void on_ask_changed(GtkEntry *entry, GtkDialog *dialog)
     gtk_dialog_set_response_sensitive(dialog, GTK_RESPONSE_OK, *text != 0);
 }
 
-char *pen_ui_ask(GtkWidget *parent, const char *title, const char *label, const char *text,
-                 const char *button)
+typedef struct {
+    GtkWidget *entry;
+    PenUiAnswer answered;
+    PenUiFile chosen;
+    gpointer data;
+} Question;
+
+static void on_asked(GtkDialog *dialog, int response, Question *question)
+{
+    g_autofree char *answer = NULL;
+    if (response == GTK_RESPONSE_OK)
+        answer = g_strstrip(g_strdup(gtk_entry_get_text(GTK_ENTRY(question->entry))));
+    PenUiAnswer answered = question->answered;
+    gpointer data = question->data;
+    gtk_widget_destroy(GTK_WIDGET(dialog));
+    if (answer && *answer)
+        answered(answer, data);
+}
+
+static void on_file_chosen(GtkDialog *dialog, int response, Question *question)
+{
+    gtk_widget_hide(GTK_WIDGET(dialog));
+    if (response == GTK_RESPONSE_ACCEPT) {
+        g_autofree char *path = gtk_file_chooser_get_filename(GTK_FILE_CHOOSER(dialog));
+        if (path)
+            question->chosen(GTK_FILE_CHOOSER(dialog), path, question->data);
+    }
+    gtk_widget_destroy(GTK_WIDGET(dialog));
+}
+
+static void connect_question(GtkWidget *dialog, GCallback callback, Question *question)
+{
+    g_signal_connect_data(dialog, "response", callback, question, (GClosureNotify)(void (*)(void))g_free, 0);
+}
+
+void pen_ui_ask(GtkWidget *parent, const char *title, const char *label, const char *text,
+                const char *button, PenUiAnswer answered, gpointer data)
 {
     GtkWidget *dialog =
         gtk_dialog_new_with_buttons(title, GTK_WINDOW(gtk_widget_get_toplevel(parent)),
@@ -81,11 +116,31 @@ char *pen_ui_ask(GtkWidget *parent, const char *title, const char *label, const 
     gtk_container_set_border_width(GTK_CONTAINER(field), 12);
     gtk_container_add(GTK_CONTAINER(gtk_dialog_get_content_area(GTK_DIALOG(dialog))), field);
     gtk_widget_show_all(field);
-    char *answer = NULL;
-    if (gtk_dialog_run(GTK_DIALOG(dialog)) == GTK_RESPONSE_OK)
-        answer = g_strstrip(g_strdup(gtk_entry_get_text(GTK_ENTRY(entry))));
-    gtk_widget_destroy(dialog);
-    return answer;
+    Question *question = g_new0(Question, 1);
+    *question = (Question){ .entry = entry, .answered = answered, .data = data };
+    connect_question(dialog, G_CALLBACK(on_asked), question);
+    gtk_window_present(GTK_WINDOW(dialog));
+}
+
+GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, const char *title, const char *name,
+                                  const char *button, PenUiFile chosen, gpointer data)
+{
+    GtkWidget *dialog = gtk_file_chooser_dialog_new(
+        title, GTK_WINDOW(gtk_widget_get_toplevel(parent)),
+        name ? GTK_FILE_CHOOSER_ACTION_SAVE : GTK_FILE_CHOOSER_ACTION_OPEN, _("_Cancel"), GTK_RESPONSE_CANCEL,
+        button, GTK_RESPONSE_ACCEPT, NULL);
+    gtk_window_set_modal(GTK_WINDOW(dialog), TRUE);
+    gtk_window_set_destroy_with_parent(GTK_WINDOW(dialog), TRUE);
+    gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_ACCEPT);
+    if (name) {
+        g_autofree char *plain = g_strdelimit(g_strdup(name), "/\\", '-');
+        gtk_file_chooser_set_do_overwrite_confirmation(GTK_FILE_CHOOSER(dialog), TRUE);
+        gtk_file_chooser_set_current_name(GTK_FILE_CHOOSER(dialog), plain);
+    }
+    Question *question = g_new0(Question, 1);
+    *question = (Question){ .chosen = chosen, .data = data };
+    connect_question(dialog, G_CALLBACK(on_file_chosen), question);
+    return dialog;
 }
 
 void pen_ui_load_css(void)

@@ -21,9 +21,23 @@ GtkWidget *pen_ui_icon_button(const char *icon, const char *name);
 /* A horizontal scale that shows its value as per cent. */
 GtkWidget *pen_ui_percent_scale(const char *name, double low, double high);
 
-/* Asks for a line of text, e.g. a name. NULL when the artist cancelled; g_free(). */
-char *pen_ui_ask(GtkWidget *parent, const char *title, const char *label, const char *text,
-                 const char *button);
+/*
+ * Dialogs call back when the artist agreed, and not at all when he cancelled. They never run a main
+ * loop of their own: that would shut assistive technology out while they are open. The view that
+ * asks must live as long as its window.
+ */
+typedef void (*PenUiAnswer)(const char *answer, gpointer data);
+
+/* Asks for a line of text, e.g. a name; the answer has no space around it. */
+void pen_ui_ask(GtkWidget *parent, const char *title, const char *label, const char *text,
+                const char *button, PenUiAnswer answered, gpointer data);
+
+typedef void (*PenUiFile)(GtkFileChooser *chooser, const char *path, gpointer data);
+
+/* Asks for a file; `name` is the proposed one, or NULL to open. Returns the chooser, for filters
+ * and the like; it is not shown yet. */
+GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, const char *title, const char *name,
+                                  const char *button, PenUiFile chosen, gpointer data);
 
 /* The styles that GTK has no class for; once for the screen. */
 void pen_ui_load_css(void);

@@ -89,6 +89,7 @@ static gboolean open_studio(gpointer data)
                                  style ? NULL : pen_app_settings(window->app)->model, style,
                                  on_prepare_event, window, preparing->job, on_prepared, preparing);
     }
+    pen_image_init();
     g_object_unref(window);
     return G_SOURCE_REMOVE;
 }
@@ -257,6 +258,15 @@ static void on_page(GtkStack *stack, GParamSpec *param, PenWindow *window)
     pen_compare_view_offer_prompt(PEN_COMPARE_VIEW(window->compare), prompt);
 }
 
+/* GTK gives the bar's cross no name. */
+static void name_close_button(GtkWidget *widget, gpointer data)
+{
+    if (GTK_IS_BUTTON(widget))
+        pen_ui_name(widget, _("Close the message"));
+    else if (GTK_IS_CONTAINER(widget))
+        gtk_container_forall(GTK_CONTAINER(widget), name_close_button, NULL);
+}
+
 static GtkWidget *build_bar(PenWindow *window)
 {
     window->bar = gtk_info_bar_new();
@@ -268,7 +278,7 @@ static GtkWidget *build_bar(PenWindow *window)
     gtk_container_add(GTK_CONTAINER(gtk_info_bar_get_content_area(GTK_INFO_BAR(window->bar))), window->bar_text);
     /* A screen reader speaks it when it changes. */
     atk_object_set_role(gtk_widget_get_accessible(window->bar), ATK_ROLE_ALERT);
-    pen_ui_name(window->bar, _("Message"));
+    name_close_button(window->bar, NULL);
     g_signal_connect(window->bar, "response", G_CALLBACK(on_bar_response), window);
     return window->bar;
 }
@@ -291,6 +301,7 @@ static GtkWidget *build_create(PenWindow *window)
     gtk_box_pack_start(GTK_BOX(box), side, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(box), gtk_separator_new(GTK_ORIENTATION_VERTICAL), FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(box), window->round, TRUE, TRUE, 0);
+    gtk_widget_show_all(box);
     return box;
 }
 

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the plug-in's procedures from Script-Fu and from Python, in GIMP without a screen; prints TAP.
+
+test-procedures.py BUILD FOLDER
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+SYSTEM = subprocess.run(["pkg-config", "--variable=gimplibdir", "gimp-3.0"], capture_output=True,
+                        text=True).stdout.strip() + "/plug-ins"
+
+SCRIPT_FU = """
+(let* ((image (car (gimp-image-new 96 64 RGB)))
+       (layer (car (gimp-layer-new image "paper" 96 64 RGB-IMAGE 100 LAYER-MODE-NORMAL))))
+  (gimp-image-insert-layer image layer 0 0)
+  (gimp-drawable-fill layer FILL-WHITE)
+  (let* ((made (plug-in-penchant #:run-mode RUN-NONINTERACTIVE #:image image #:drawables (vector layer)
+                                 #:prompt "bird" #:count 2 #:steps 3 #:seed 7))
+         (round (car made))
+         (layers (caddr made)))
+    (display "round=") (display round) (newline)
+    (display "layers=") (display (vector-length layers)) (newline)
+    (display "name=") (display (car (gimp-item-get-name (vector-ref layers 0)))) (newline)
+    (display "pick=") (display (car (plug-in-penchant-pick #:round round #:order "1>0"))) (newline)))
+"""
+
+PYTHON = """
+import json
+from gi.repository import Gimp, Gio, GObject
+pdb = Gimp.get_pdb()
+
+def call(name, **args):
+    procedure = pdb.lookup_procedure(name)
+    config = procedure.create_config()
+    for key, value in args.items():
+        config.set_property(key.replace("_", "-"), value)
+    values = procedure.run(config)
+    if values.index(0) != Gimp.PDBStatusType.SUCCESS:
+        return pdb.get_last_error() or "failed"
+    return [values.index(i) for i in range(1, values.length())]
+
+made = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", count=2, steps=3, width=64, height=64)
+round, image = made[:2]
+layers = image.get_layers()
+report = {"round": round, "size": [image.get_width(), image.get_height()],
+          "layers": len(layers), "name": layers[0].get_name()}
+report["pick"] = call("plug-in-penchant-pick", round=round, order="0")[0]
+report["taught"] = call("plug-in-penchant-teach", style="Batch", epochs=1)
+report["no style"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", style="Nobody")
+report["no round"] = call("plug-in-penchant-pick", round=999, order="0")
+report["bad order"] = call("plug-in-penchant-pick", round=round, order="7>")
+report["with style"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", style="Batch",
+                            count=2, steps=3, width=64, height=64)[0]
+with open(%r, "w") as file:
+    json.dump(report, file)
+"""
+
+
+def prepare(build, folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    profile = os.path.join(folder, "profile")
+    os.makedirs(profile)
+    env = dict(os.environ, HOME=folder, XDG_CONFIG_HOME=folder + "/config", GIMP3_DIRECTORY=profile,
+               PENCHANT_DATA=folder + "/data", LC_ALL="C.UTF-8")
+    subprocess.run(["bash", os.path.join(ROOT, "tests", "tools", "gimp-profile.sh"), build, profile], check=True, env=env)
+    for name in ["script-fu", "python-eval"]:
+        os.symlink(os.path.join(SYSTEM, name), os.path.join(profile, "plug-ins", name))
+    with open(os.path.join(profile, "gimprc"), "a") as file:
+        file.write('(plug-in-path "%s")\n' % os.path.join(profile, "plug-ins"))
+    return env
+
+
+def batch(env, interpreter, code):
+    result = subprocess.run(["gimp-console-3.0", "--no-interface", "--new-instance", "--batch-interpreter", interpreter,
+                             "-b", code, "--quit"], env=env, capture_output=True, text=True, timeout=540)
+    return result.stdout + result.stderr
+
+
+class Report:
+    def __init__(self):
+        self.number, self.failed = 0, 0
+
+    def check(self, name, good, detail=""):
+        self.number += 1
+        self.failed += not good
+        print("%sok %d - %s" % ("" if good else "not ", self.number, name))
+        if not good:
+            for line in str(detail).splitlines():
+                print("# " + line)
+        sys.stdout.flush()
+
+
+def main():
+    env = prepare(sys.argv[1], os.path.abspath(sys.argv[2]))
+    report = Report()
+
+    output = batch(env, "plug-in-script-fu-eval", SCRIPT_FU)
+    report.check("Script-Fu makes a round into layers",
+                 "round=1" in output and "layers=2" in output and "name=bird (1)" in output, output)
+    report.check("Script-Fu picks", "pick=1" in output, output)
+
+    path = os.path.join(sys.argv[2], "python.json")
+    output = batch(env, "python-fu-eval", PYTHON % os.path.abspath(path))
+    found = {}
+    if os.path.exists(path):
+        with open(path) as file:
+            found = json.load(file)
+    report.check("Python makes a round into a new image",
+                 found.get("size") == [64, 64] and found.get("layers") == 2 and found.get("name") == "heart (1)",
+                 "%s\n%s" % (found, output))
+    report.check("Python picks", found.get("pick") == 2, found)
+    taught = found.get("taught")
+    report.check("Python teaches a style, which adopts both rounds",
+                 isinstance(taught, list) and taught[:2] == [1, 2] and taught[2] > 0, taught)
+    report.check("The style makes a round", isinstance(found.get("with style"), int), found)
+    report.check("An unknown style is an error that names it", "Nobody" in str(found.get("no style")), found)
+    report.check("An unknown round is an error", "999" in str(found.get("no round")), found)
+    report.check("A bad order is an error", "7" in str(found.get("bad order")), found)
+    print("1..%d" % report.number)
+    return 1 if report.failed else 0
+
+
+sys.exit(main())

@@ -7,27 +7,37 @@
 
 #define LOG2_E 1.4426950408889634
 
-/* How the rows of a head are held (shaders/attention.glsl). */
+/* A family of kernels, and what one of its invocations or workgroups does. */
 typedef struct {
-    const char *variant; /* of the shader */
-    guint32 own_rows;    /* of an invocation: OWN in shaders/variants.txt */
-    guint32 workgroup, tile;
+    const char *suffix; /* of the shader's name */
+    gboolean lanes;     /* shaders/attention_lanes.glsl, else shaders/attention.glsl */
+    guint32 own_rows;   /* OWN: of an invocation, or of a workgroup of lanes */
+    guint32 workgroup;  /* invocations, where it is not fixed */
+    guint32 tile;       /* rows of the other side in shared memory */
 } Family;
 
-static Family choose_family(const PenDeviceInfo *device, guint32 dimension, guint32 rows)
+static Family choose_family(const PenDeviceInfo *device, guint32 dimension, guint32 rows,
+                            gboolean gradient)
 {
-    gboolean software = device->kind == PEN_DEVICE_SOFTWARE;
+    /* The kernels for lanes, unrolled over a row, take seconds to compile where rows are long. */
+    if (device->vector_lanes && dimension % 8 == 0 && dimension <= (gradient ? 96 : 160))
+        return (Family){ .suffix = "_lanes", .lanes = TRUE, .own_rows = 4 };
+    if (device->kind == PEN_DEVICE_SOFTWARE)
+        return (Family){ .suffix = "", .own_rows = 2, .workgroup = 8 };
 
-    if (dimension > (software ? 64 : 160))
-        return (Family){ "", 2, software ? 8 : 64, 0 };
     /* Few sizes, because each one is a pipeline to compile. */
-    guint32 workgroup = rows > 64 ? 64 : rows > 32 ? 32 : 16;
-    if (software)
-        return (Family){ "_tiled_2", 2, workgroup, 32 };
-    return (Family){ "_tiled_1", 1, workgroup, dimension > 64 ? 16 : 32 };
+    guint32 workgroup = rows > 32 ? 64 : 32;
+    if (dimension > 160)
+        return (Family){ .suffix = "", .own_rows = 2, .workgroup = workgroup };
+    return (Family){
+        .suffix = "_tiled",
+        .own_rows = 1,
+        .workgroup = workgroup,
+        .tile = dimension > 64 ? 16 : 32,
+    };
 }
 
-/* Push constants of attention.glsl. */
+/* Push constants of both families; the kernels for lanes have addresses behind them. */
 typedef struct {
     guint32 images, heads, own_rows, other_rows, blocks;
     float scale;
@@ -39,30 +49,37 @@ static guint32 tokens(const PenTensor *t)
 }
 
 /* A dispatch in which each invocation owns rows of `own` and walks along the rows of `other`. */
-static PenDispatch *lower_rows(PenLowering *l, const char *name, const PenTensor *own,
-                               const PenTensor *other)
+static PenDispatch *lower_rows(PenLowering *l, const PenTensor *own, const PenTensor *other,
+                               guint n_addresses)
 {
+    gboolean gradient = l->node->op == PEN_OP_ATTENTION_GRAD;
     const PenAttributes *attr = &l->node->attr;
     guint32 dimension = own->shape.c / attr->heads;
-    Family family = choose_family(l->device, dimension, tokens(own));
+    Family family = choose_family(l->device, dimension, tokens(own), gradient);
     AttentionPush push = {
         .images = own->shape.n,
         .heads = attr->heads,
         .own_rows = tokens(own),
         .other_rows = tokens(other),
-        .blocks = (guint32)pen_groups(tokens(own), family.workgroup * family.own_rows),
+        .blocks = (guint32)pen_groups(tokens(own), family.own_rows * MAX(family.workgroup, 1)),
         .scale = (float)(LOG2_E / sqrt(dimension)),
     };
-    g_autofree char *shader = g_strconcat(name, family.variant, NULL);
+    char name[32];
+    g_snprintf(name, sizeof name, "attention%s%s", gradient ? "_grad" : "", family.suffix);
     PenDispatch *d =
-        pen_lower_dispatch(l, shader, own->dtype, (guint64)push.images * push.heads * push.blocks);
+        pen_lower_dispatch(l, name, own->dtype, (guint64)push.images * push.heads * push.blocks);
 
-    pen_dispatch_spec(d, family.workgroup);
-    pen_dispatch_spec(d, dimension % 4 == 0);
+    if (!family.lanes) {
+        pen_dispatch_spec(d, family.workgroup);
+        pen_dispatch_spec(d, dimension % 4 == 0);
+    }
     pen_dispatch_spec(d, dimension);
     pen_dispatch_spec(d, attr->causal);
-    pen_dispatch_spec(d, family.tile);
+    if (!family.lanes)
+        pen_dispatch_spec(d, family.tile);
     pen_dispatch_push(d, &push, sizeof push);
+    if (family.lanes)
+        pen_dispatch_addresses(d, n_addresses);
     return d;
 }
 
@@ -85,7 +102,7 @@ static void lower_attention(PenLowering *l)
     const PenNode *node = l->node;
     PenTensor *lse = node->out[1];
 
-    PenDispatch *d = lower_rows(l, "attention", node->in[0], node->in[1]);
+    PenDispatch *d = lower_rows(l, node->in[0], node->in[1], 3);
     pen_dispatch_spec(d, lse != NULL);
     for (guint i = 0; i < 3; i++)
         pen_dispatch_bind(d, node->in[i], PEN_ACCESS_READ);
@@ -121,7 +138,7 @@ static void lower_side(PenLowering *l, PenTensor *delta, gboolean keys)
     if (!first && !second)
         return;
 
-    PenDispatch *d = lower_rows(l, "attention_grad", keys ? k : q, keys ? q : k);
+    PenDispatch *d = lower_rows(l, keys ? k : q, keys ? q : k, 4);
     pen_dispatch_spec(d, keys);
     pen_dispatch_spec(d, first != NULL);
     pen_dispatch_spec(d, second != NULL);

@@ -91,7 +91,7 @@ static void pen_curve_class_init(PenCurveClass *class)
 static void pen_curve_init(PenCurve *curve)
 {
     curve->points = g_array_new(FALSE, FALSE, sizeof(Point));
-    gtk_widget_set_size_request(GTK_WIDGET(curve), -1, 56);
+    gtk_widget_set_size_request(GTK_WIDGET(curve), -1, 44);
     pen_ui_name(GTK_WIDGET(curve), _("Agreement with your picks while teaching"));
 }
 

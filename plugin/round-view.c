@@ -411,6 +411,8 @@ gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event)
     if (digit > n)
         return TRUE;
     if (digit > 0) {
+        /* The focus goes along: else it would bring its own card back when the window gets it again. */
+        gtk_widget_grab_focus(GTK_WIDGET(card_of(view, digit - 1)));
         pen_candidate_grid_set_current(grid_of(view), digit - 1);
         choose(view, digit - 1, pen_choose_how(modifiers));
         return TRUE;

@@ -17,7 +17,7 @@ struct _PenWindow {
     GtkWindow parent;
     PenApp *app;
     GtkWidget *stack, *create, *panel, *round, *compare, *styles;
-    GtkWidget *bar, *bar_text, *undo, *redo;
+    GtkWidget *bar, *bar_icon, *bar_text, *undo, *redo;
     guint bar_timeout;
     gboolean opening; /* the first opening of the studio is still to come */
     gboolean closing; /* hidden, waiting for its jobs to end */
@@ -39,6 +39,11 @@ static void on_message(PenApp *app, GtkMessageType type, const char *text, PenWi
 {
     g_clear_handle_id(&window->bar_timeout, g_source_remove);
     gtk_info_bar_set_message_type(GTK_INFO_BAR(window->bar), type);
+    gtk_image_set_from_icon_name(GTK_IMAGE(window->bar_icon),
+                                 type == GTK_MESSAGE_ERROR     ? "dialog-error-symbolic"
+                                 : type == GTK_MESSAGE_WARNING ? "dialog-warning-symbolic"
+                                                               : "dialog-information-symbolic",
+                                 GTK_ICON_SIZE_BUTTON);
     gtk_label_set_text(GTK_LABEL(window->bar_text), text);
     gtk_info_bar_set_revealed(GTK_INFO_BAR(window->bar), TRUE);
     gtk_widget_show(window->bar);
@@ -275,7 +280,10 @@ static GtkWidget *build_bar(PenWindow *window)
     window->bar_text = pen_ui_label(NULL, NULL);
     gtk_label_set_selectable(GTK_LABEL(window->bar_text), TRUE);
     gtk_widget_set_can_focus(window->bar_text, FALSE);
-    gtk_container_add(GTK_CONTAINER(gtk_info_bar_get_content_area(GTK_INFO_BAR(window->bar))), window->bar_text);
+    window->bar_icon = gtk_image_new();
+    GtkWidget *content = gtk_info_bar_get_content_area(GTK_INFO_BAR(window->bar));
+    gtk_container_add(GTK_CONTAINER(content), window->bar_icon);
+    gtk_container_add(GTK_CONTAINER(content), window->bar_text);
     /* A screen reader speaks it when it changes. */
     atk_object_set_role(gtk_widget_get_accessible(window->bar), ATK_ROLE_ALERT);
     name_close_button(window->bar, NULL);

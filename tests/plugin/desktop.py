@@ -206,7 +206,7 @@ class Desktop:
             found = None
             for application in pyatspi.Registry.getDesktop(0):
                 try:
-                    if application and application.name == name and application.childCount:
+                    if application and application.name.startswith(name) and application.childCount:
                         found = application
                 except Exception:
                     pass
@@ -265,3 +265,16 @@ class Desktop:
             if item.getRoleName() in ("alert", "info bar", "notification") and self.visible(item):
                 return "\n".join(label.name for label in self.walk(item) if label.getRoleName() == "label")
         return ""
+
+    def open_penchant(self):
+        """Filters > Penchant… in any language, as a screen reader does."""
+        def look():
+            for item in self.walk(self.app("gimp")):
+                try:
+                    if item.getRoleName() == "menu item" and item.name.startswith("Penchant"):
+                        return item
+                except Exception:
+                    continue
+            return None
+        wait_until("GIMP's menu has Penchant", look).queryAction().doAction(0)
+        self.focus("Penchant")

@@ -433,6 +433,7 @@ result = len(Gimp.get_images())
         wait_until("the candidates are finished", self.is_ready, ROUND_SECONDS, 0.5)
         d.press("Insert as Layer")
         wait_until("an image is made", lambda: d.probe("result = len(Gimp.get_images())") == 1)
+        time.sleep(2)  # GIMP brings its window to the front
 
     def closes_in_the_middle_of_a_round(self):
         d = self.desktop

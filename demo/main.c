@@ -130,7 +130,7 @@ static Gallery *look(Demo *demo, gboolean without_style, GError **error)
         request.has_seed = TRUE;
         request.keep = FALSE;
         for (guint i = 0; i < each; i += HELD_OUT_CANDIDATES) {
-            request.seed = HELD_OUT_SEED + motif * each + i;
+            request.seed = HELD_OUT_SEED + motif * 100 + i;
             g_autoptr(PenRoundResult) result = generate(demo, &request, error);
             if (!result) {
                 gallery_free(gallery);

@@ -193,7 +193,7 @@ gboolean pen_trainer_trainable_steps(PenRuntime *runtime, const PenTrajectory *t
         if (!pen_ddim_step_init(&step, schedule, trajectory->timesteps[k], (int)trajectory->steps,
                                 trajectory->eta, error))
             return FALSE;
-        trainable[k] = k >= trajectory->first && pen_ddim_step_is_stochastic(&step);
+        trainable[k] = k >= trajectory->first && step.sd >= PEN_TRAINER_MIN_SD;
     }
     return TRUE;
 }

@@ -36,7 +36,7 @@ typedef struct {
 typedef struct {
     PenPick *pick;
     PenRound *round;
-    float *context, *negative; /* NULL until its text is encoded */
+    float *context, *negative; /* of its texts */
 } Lesson;
 
 static void lesson_free(gpointer data)
@@ -252,8 +252,6 @@ static gboolean load_checkpoint(Teaching *t, GError **error)
 
 static gboolean encode_texts(Teaching *t, Lesson *lesson, GError **error)
 {
-    if (lesson->context)
-        return TRUE;
     const PenModel *model = pen_runtime_model(t->runtime);
     gsize n = (gsize)model->tokens * model->unet.context_channels;
     const char *texts[2] = {lesson->round->prompt, lesson->round->negative_prompt
@@ -335,7 +333,7 @@ static gboolean lesson_gradient(Teaching *t, guint index, guint epoch, PenTraine
 {
     Lesson *lesson = t->lessons->pdata[index];
     Candidates c = {0};
-    gboolean ok = encode_texts(t, lesson, error) && load_candidates(t, lesson, &c, error);
+    gboolean ok = load_candidates(t, lesson, &c, error);
     if (ok && c.trajectories->len) {
         const PenTrajectory *first = c.trajectories->pdata[0];
         g_autofree gboolean *trainable = g_new0(gboolean, first->steps);
@@ -418,6 +416,10 @@ static gboolean prepare(Teaching *t, GError **error)
         !pen_unet_adapter_allocate(t->adapter, pen_runtime_device(t->runtime),
                                    pen_runtime_dtype(t->runtime), error))
         return FALSE;
+    /* Before the trainer takes its memory: the text encoder needs some, too. */
+    for (guint i = 0; i < t->lessons->len; i++)
+        if (!encode_texts(t, t->lessons->pdata[i], error))
+            return FALSE;
     t->trainer = pen_trainer_new(t->runtime, t->adapter, &t->config);
     Candidates first = {0};
     gboolean ok = load_candidates(t, t->lessons->pdata[0], &first, error) &&

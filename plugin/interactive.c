@@ -7,12 +7,6 @@
 #include "plugin/window.h"
 
 #define PRESENT "plug-in-penchant-present"
-#define ICON "/org/penchant/icons/scalable/apps/penchant.svg"
-
-GdkPixbuf *pen_interactive_icon(int size)
-{
-    return gdk_pixbuf_new_from_resource_at_scale(ICON, size, size, TRUE, NULL);
-}
 
 static GimpValueArray *run_present(GimpProcedure *procedure, GimpProcedureConfig *config, gpointer data)
 {
@@ -54,7 +48,6 @@ void pen_interactive_run(GimpProcedure *procedure, GimpImage *image)
     if (present_other(image))
         return;
     gimp_ui_init("penchant");
-    gtk_icon_theme_add_resource_path(gtk_icon_theme_get_default(), "/org/penchant/icons");
     GtkWidget *window = pen_window_new(image);
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_signal_connect_swapped(window, "destroy", G_CALLBACK(g_main_loop_quit), loop);

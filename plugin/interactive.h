@@ -7,15 +7,11 @@
  * a temporary procedure.
  */
 
-#include <gdk-pixbuf/gdk-pixbuf.h>
 #include <libgimp/gimp.h>
 
 G_BEGIN_DECLS
 
 /* Returns when the window was closed, or at once if it was open already. `image` may be NULL. */
 void pen_interactive_run(GimpProcedure *procedure, GimpImage *image);
-
-/* Penchant's icon; NULL if it cannot be drawn here. */
-GdkPixbuf *pen_interactive_icon(int size);
 
 G_END_DECLS

@@ -5,6 +5,7 @@
 
 #include "plugin/image.h"
 #include "plugin/interactive.h"
+#include "plugin/ui.h"
 #include "src/studio/studio.h"
 
 #define AUTHORS "The Penchant authors"
@@ -230,7 +231,7 @@ static GimpProcedure *new_penchant(GimpPlugIn *plug_in)
     gimp_procedure_set_sensitivity_mask(p, GIMP_PROCEDURE_SENSITIVE_ALWAYS);
     gimp_procedure_set_menu_label(p, _("_Penchant…"));
     gimp_procedure_add_menu_path(p, "<Image>/Filters/");
-    g_autoptr(GdkPixbuf) icon = pen_interactive_icon(32);
+    g_autoptr(GdkPixbuf) icon = pen_ui_icon(32);
     if (icon)
         gimp_procedure_set_icon_pixbuf(p, icon);
     gimp_procedure_set_documentation(

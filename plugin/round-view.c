@@ -619,13 +619,19 @@ static void on_opened(PenApp *app, PenRoundView *view)
         update(view);
 }
 
-static GtkWidget *build_empty(void)
+static GtkWidget *build_empty(GtkWidget *view)
 {
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 9);
     gtk_widget_set_valign(box, GTK_ALIGN_CENTER);
     gtk_widget_set_halign(box, GTK_ALIGN_CENTER);
-    GtkWidget *icon = gtk_image_new_from_icon_name("penchant", GTK_ICON_SIZE_DIALOG);
-    gtk_image_set_pixel_size(GTK_IMAGE(icon), 96);
+    int factor = gtk_widget_get_scale_factor(view);
+    g_autoptr(GdkPixbuf) picture = pen_ui_icon(96 * factor);
+    GtkWidget *icon = gtk_image_new();
+    if (picture) {
+        cairo_surface_t *surface = gdk_cairo_surface_create_from_pixbuf(picture, factor, NULL);
+        gtk_image_set_from_surface(GTK_IMAGE(icon), surface);
+        cairo_surface_destroy(surface);
+    }
     GtkWidget *title = pen_ui_label(_("Show Penchant what you like"), "pen-display");
     GtkWidget *text = pen_ui_label(_("Write what should be in the picture and press Enter. Pick the "
                                      "candidate that you like best; after some rounds, press Teach."),
@@ -650,7 +656,7 @@ static void build(PenRoundView *view)
     g_signal_connect(view->grid, "choose", G_CALLBACK(on_choose), view);
     g_signal_connect(view->grid, "menu", G_CALLBACK(on_grid_menu), view);
     g_signal_connect_swapped(view->grid, "current-changed", G_CALLBACK(update), view);
-    view->empty = build_empty();
+    view->empty = build_empty(GTK_WIDGET(view));
     view->stack = gtk_stack_new();
     gtk_container_add(GTK_CONTAINER(view->stack), view->empty);
     gtk_container_add(GTK_CONTAINER(view->stack), view->grid);

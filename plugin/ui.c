@@ -143,6 +143,11 @@ GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, const char *title, const ch
     return dialog;
 }
 
+GdkPixbuf *pen_ui_icon(int size)
+{
+    return gdk_pixbuf_new_from_resource_at_scale("/org/penchant/penchant.svg", size, size, TRUE, NULL);
+}
+
 void pen_ui_load_css(void)
 {
     g_autoptr(GtkCssProvider) provider = gtk_css_provider_new();

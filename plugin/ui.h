@@ -39,6 +39,9 @@ typedef void (*PenUiFile)(GtkFileChooser *chooser, const char *path, gpointer da
 GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, const char *title, const char *name,
                                   const char *button, PenUiFile chosen, gpointer data);
 
+/* Penchant's icon in device pixels; NULL if it cannot be drawn here. Needs no screen. */
+GdkPixbuf *pen_ui_icon(int size);
+
 /* The styles that GTK has no class for; once for the screen. */
 void pen_ui_load_css(void);
 

@@ -365,7 +365,9 @@ static void pen_window_init(PenWindow *window)
 
 GtkWidget *pen_window_new(GimpImage *image)
 {
-    PenWindow *window = g_object_new(PEN_TYPE_WINDOW, "title", _("Penchant"), "icon-name", "penchant", NULL);
+    PenWindow *window = g_object_new(PEN_TYPE_WINDOW, "title", _("Penchant"), NULL);
+    g_autoptr(GdkPixbuf) icon = pen_ui_icon(128);
+    gtk_window_set_icon(GTK_WINDOW(window), icon);
     pen_ui_load_css();
     pen_app_set_image(window->app, image);
     build(window);

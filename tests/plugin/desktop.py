@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A screen, a session bus and a GIMP of their own, driven as a person would: through AT-SPI and xdotool.
 
-The caller must run under dbus-run-session. Needs Xvfb, openbox, xdotool and pyatspi.
+Programs call enter_session() first. Needs dbus-run-session, Xvfb, openbox, xdotool and pyatspi.
 """
 
 import json
@@ -10,6 +10,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -18,6 +20,20 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 
 class Failure(Exception):
     """What a person would complain about."""
+
+
+def enter_session():
+    """Starts the program again with a session bus and a runtime folder of its own: accessibility buses
+    of two runs at once, or of one that was killed, must not meet."""
+    if "PENCHANT_SESSION" in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="penchant-")
+    env = dict(os.environ, PENCHANT_SESSION=folder, XDG_RUNTIME_DIR=folder)
+    try:
+        status = subprocess.run(["dbus-run-session", "--", sys.executable, *sys.argv], env=env).returncode
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(status)
 
 
 def wait_until(what, condition, seconds=30, pause=0.1):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes pictures of the window in each of its states; ./dev shots calls it under dbus-run-session.
+"""Takes pictures of the window in each of its states; ./dev shots calls it.
 
 shots.py BUILD FOLDER [LOOK...]: LOOK is dark, light, german, japanese, large or hidpi; without one, all.
 """
@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from desktop import Desktop, wait_until  # noqa: E402
+from desktop import Desktop, enter_session, wait_until  # noqa: E402
 
 SETTINGS = "[penchant]\nprompt=\ncount=4\nsteps=%d\nshape=1\nwidth=%d\nheight=%d\n"
 SIZE = (1040, 760)
@@ -141,6 +141,7 @@ class Photographer:
 
 
 def main():
+    enter_session()
     build, folder = sys.argv[1:3]
     os.makedirs(folder, exist_ok=True)
     for look in sys.argv[3:] or LOOKS:
@@ -148,7 +149,7 @@ def main():
         desktop = Desktop(build, os.path.join(folder, "work"), **LOOKS[look])
         os.makedirs(desktop.profile)
         with open(os.path.join(desktop.profile, "penchant.ini"), "w") as file:
-            file.write(SETTINGS % (20 if look == "dark" else 8, *SIZE))
+            file.write(SETTINGS % (10 if look == "dark" else 6, *SIZE))
         with desktop:
             photographer = Photographer(desktop, folder, look)
             if look == "dark":

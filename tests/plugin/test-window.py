@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Drives the window of the plug-in in a real GIMP as an artist would; prints TAP.
 
-test-window.py BUILD FOLDER, under dbus-run-session. The steps build on each other, like a session
+test-window.py BUILD FOLDER. The steps build on each other, like a session
 of work does; what a step leaves is what the next one starts from.
 """
 
@@ -18,7 +18,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from desktop import Desktop, Failure, wait_until  # noqa: E402
+from desktop import Desktop, Failure, enter_session, wait_until  # noqa: E402
 
 # Few steps and small rounds: the window is tested here, not the pictures.
 SETTINGS = "[penchant]\ncount=3\nsteps=4\n"
@@ -485,6 +485,7 @@ result = len(Gimp.get_images())
 
 
 def main():
+    enter_session()
     build, folder = sys.argv[1:3]
     wanted = sys.argv[3:]
     desktop = Desktop(build, folder)

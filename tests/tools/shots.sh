@@ -6,4 +6,4 @@
 set -euo pipefail
 
 repo=$(readlink -f -- "${BASH_SOURCE[0]%/*}/../..")
-exec dbus-run-session -- python3 "$repo/tests/plugin/shots.py" "$repo/build" "$repo/build/shots" "$@"
+exec python3 "$repo/tests/plugin/shots.py" "$repo/build" "$repo/build/shots" "$@"

@@ -39,6 +39,7 @@ static gboolean pen_plug_in_set_i18n(GimpPlugIn *plug_in, const char *procedure,
     g_autofree char *own = g_build_filename(here, "locale", NULL);
     bindtextdomain(GETTEXT_PACKAGE, g_file_test(own, G_FILE_TEST_IS_DIR) ? own : LOCALEDIR);
     bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
+    textdomain(GETTEXT_PACKAGE); /* ngettext() looks there */
     return FALSE;
 }
 

@@ -291,6 +291,17 @@ static GtkWidget *build_bar(PenWindow *window)
     return window->bar;
 }
 
+/* Grows with the font, but leaves the pictures room. */
+static int side_width(GtkWidget *side)
+{
+    PangoContext *context = gtk_widget_get_pango_context(side);
+    PangoFontMetrics *metrics =
+        pango_context_get_metrics(context, pango_context_get_font_description(context), NULL);
+    int width = 36 * pango_font_metrics_get_approximate_char_width(metrics) / PANGO_SCALE;
+    pango_font_metrics_unref(metrics);
+    return CLAMP(width, 300, 420);
+}
+
 static GtkWidget *build_create(PenWindow *window)
 {
     window->panel = pen_round_panel_new(window->app);
@@ -300,7 +311,7 @@ static GtkWidget *build_create(PenWindow *window)
     gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
     gtk_container_add(GTK_CONTAINER(scrolled), window->panel);
     GtkWidget *side = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
-    gtk_widget_set_size_request(side, 300, -1);
+    gtk_widget_set_size_request(side, side_width(side), -1);
     gtk_box_pack_start(GTK_BOX(side), scrolled, TRUE, TRUE, 0);
     gtk_box_pack_start(GTK_BOX(side), gtk_separator_new(GTK_ORIENTATION_HORIZONTAL), FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(side), pen_teach_panel_new(window->app), FALSE, FALSE, 0);

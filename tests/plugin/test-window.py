@@ -68,6 +68,10 @@ class Session:
         d.window("Penchant", 20)
         return time.monotonic() - start
 
+    def reopen_window(self):
+        self.desktop.open_penchant()
+        wait_until("the last round is shown", lambda: self.desktop.look("Round %d" % self.last_round()))
+
     def pid(self):
         found = subprocess.run(["pgrep", "-f", os.path.join(self.desktop.profile, "plug-ins/penchant/penchant")],
                                capture_output=True, text=True).stdout.split()
@@ -452,8 +456,8 @@ result = len(Gimp.get_images())
 
     def remembers(self):
         d = self.desktop
-        self.open_window()
-        wait_until("the prompt is there", lambda: d.text(d.find("Prompt", "text")) == "star")
+        self.reopen_window()
+        wait_until("the prompt is there", lambda: d.text(d.find("Prompt", "text")) == self.sql("SELECT prompt FROM rounds ORDER BY id DESC LIMIT 1")[0][0])
         wait_until("the style is chosen", lambda: any("Mine" in (d.look("Style", "combo box") or [None]).name
                                                       or "Mine" in self.combo_text("Style") for _ in [0]))
 
@@ -479,7 +483,7 @@ result = len(Gimp.get_images())
         time.sleep(1)
         # GIMP says that a plug-in crashed; that is true.
         d.key("Escape")
-        self.open_window()
+        self.reopen_window()
         d.press("Go on Teaching", seconds=30)
         wait_until("teaching ends", lambda: self.sql("SELECT COUNT(*) FROM style_versions")[0][0] >= 2, TEACH_SECONDS, 1)
 

@@ -22,6 +22,14 @@ static PenDispatch *lower_teams(PenLowering *l, const char *name, PenDtype dtype
     return d;
 }
 
+/* Whether a team can take a group at a time: one dispatch in place of three. */
+static gboolean small_groups(const PenLowering *l, PenShape shape)
+{
+    guint64 elements = (guint64)shape.h * shape.w * (shape.c / l->node->attr.groups);
+
+    return elements <= (l->device->kind == PEN_DEVICE_SOFTWARE ? 1536 : 16384);
+}
+
 static void set_label(PenDispatch *d, const char *what, PenShape s)
 {
     g_snprintf(d->label, sizeof d->label, "%s %ux%ux%u", what, s.h, s.w, s.c);
@@ -40,6 +48,53 @@ static void merge_partials(PenLowering *l, const PenColumnWalk *walk, PenTensor 
     set_label(d, "group_norm merge", partials->shape);
     d->flops = 3.0 * (double)pen_shape_elements(partials->shape);
     d->bytes = pen_tensor_bytes(partials);
+}
+
+/* A dispatch of a kernel for small groups. */
+static PenDispatch *lower_small_groups(PenLowering *l, const char *name)
+{
+    const PenNode *node = l->node;
+    PenShape shape = node->in[0]->shape;
+    struct {
+        guint32 images, rows, channels, groups;
+        float epsilon;
+    } push = { shape.n, shape.h * shape.w, shape.c, node->attr.groups, node->attr.epsilon };
+
+    PenDispatch *d =
+        lower_teams(l, name, node->in[0]->dtype, (guint64)push.images * push.groups, FALSE);
+    pen_dispatch_spec(d, node->attr.activation == PEN_ACTIVATION_SILU);
+    pen_dispatch_push(d, &push, sizeof push);
+    return d;
+}
+
+static void lower_group_norm_small(PenLowering *l)
+{
+    const PenNode *node = l->node;
+    PenShape shape = node->in[0]->shape;
+
+    PenDispatch *d = lower_small_groups(l, "group_norm_small");
+    pen_dispatch_spec(d, node->out[1] != NULL);
+    for (guint i = 0; i < 3; i++)
+        pen_dispatch_bind(d, node->in[i], PEN_ACCESS_READ);
+    pen_dispatch_bind(d, node->out[1], PEN_ACCESS_WRITE);
+    pen_dispatch_bind(d, node->out[0], PEN_ACCESS_WRITE);
+    set_label(d, "group_norm", shape);
+    d->flops = 12.0 * (double)pen_shape_elements(shape);
+    d->bytes = 2 * pen_tensor_bytes(node->in[0]);
+}
+
+static void lower_group_norm_grad_small(PenLowering *l)
+{
+    const PenNode *node = l->node;
+    PenShape shape = node->in[0]->shape;
+
+    PenDispatch *d = lower_small_groups(l, "group_norm_grad_small");
+    for (guint i = 0; i < 5; i++)
+        pen_dispatch_bind(d, node->in[i], PEN_ACCESS_READ);
+    pen_dispatch_bind(d, node->out[0], PEN_ACCESS_WRITE);
+    set_label(d, "group_norm dx", shape);
+    d->flops = 32.0 * (double)pen_shape_elements(shape);
+    d->bytes = 3 * pen_tensor_bytes(node->in[0]);
 }
 
 static void lower_group_norm(PenLowering *l)
@@ -145,10 +200,16 @@ void pen_lower_norm(PenLowering *l)
 {
     switch (l->node->op) {
     case PEN_OP_GROUP_NORM:
-        lower_group_norm(l);
+        if (l->node->out[0] && small_groups(l, l->node->in[0]->shape))
+            lower_group_norm_small(l);
+        else
+            lower_group_norm(l);
         break;
     case PEN_OP_GROUP_NORM_GRAD:
-        lower_group_norm_grad(l);
+        if (small_groups(l, l->node->in[0]->shape))
+            lower_group_norm_grad_small(l);
+        else
+            lower_group_norm_grad(l);
         break;
     case PEN_OP_LAYER_NORM:
     case PEN_OP_LAYER_NORM_GRAD:

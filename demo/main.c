@@ -33,8 +33,8 @@ static struct {
     double guidance;
     double learning_rate, beta, clip, fraction;
     int epochs;
-} options = {.iterations = 4,
-             .rounds = 5,
+} options = {.iterations = 3,
+             .rounds = 8,
              .candidates = 6,
              .pictures = 6,
              .steps = 20,

@@ -18,13 +18,12 @@ void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper)
     *settings = (PenTeachSettings){.d3po = PEN_D3PO_CONFIG_INIT};
     if (paper)
         return;
-    /* The published values suit thousands of pictures; these a few picks. docs/learning.md has the
-     * comparison. */
+    /* The published values suit thousands of pictures. A first guess for a few picks, which is not
+     * yet the result of a comparison: docs/learning.md says what is known. */
     settings->d3po.learning_rate = 1e-3;
     settings->d3po.clip = 0;
     settings->d3po.beta = 1;
     settings->d3po.timestep_fraction = 0.5;
-    settings->d3po.epochs = 4;
 }
 
 typedef struct {

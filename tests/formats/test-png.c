@@ -97,7 +97,7 @@ static void test_settings_text(void)
 {
     PenPngSettings settings = {
         S("a cat, sitting"), S("dog"),     20,  S("DDIM"), 5, -1, TRUE, 1, 64, 64,
-        S("0123abcdef"),     S("starter"), NULL
+        S("0123abcdef"),     S("starter"), NULL, -1
     };
     g_autofree char *text = pen_png_settings_to_text(&settings);
     g_assert_cmpstr(text, ==,
@@ -120,20 +120,21 @@ static void assert_equal(const PenPngSettings *a, const PenPngSettings *b)
     g_assert_cmpstr(a->model_hash, ==, b->model_hash);
     g_assert_cmpstr(a->model, ==, b->model);
     g_assert_cmpstr(a->style, ==, b->style);
+    g_assert_cmpint(a->candidate, ==, b->candidate);
 }
 
 static void test_settings_round_trip(void)
 {
     PenPngSettings cases[] = {
         { S("a cat"), S("dog"), 20, S("DDIM"), 5, 1, TRUE, G_MAXUINT64, 64, 48, S("0123"), S("m"),
-          S("my style") },
+          S("my style"), 3 },
         { S("two\nlines: yes, two"), NULL, 20, S("DDIM"), 7.5, 0, TRUE, 0, 512, 512, NULL, NULL,
-          NULL },
-        { NULL, S("only negative"), 1, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL },
+          NULL, 0 },
+        { NULL, S("only negative"), 1, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL, -1 },
         { S("猫 🎨"), S("\"犬\""), 50, S("DDIM"), 1.25, 0.5, TRUE, 7, 8, 8, NULL,
-          S("a, \"b\": \\c\nd"), S(":") },
-        { S("only a prompt"), NULL, 0, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL },
-        { NULL, NULL, 0, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL },
+          S("a, \"b\": \\c\nd"), S(":"), -1 },
+        { S("only a prompt"), NULL, 0, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL, -1 },
+        { NULL, NULL, 0, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL, -1 },
     };
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *text = pen_png_settings_to_text(&cases[i]);

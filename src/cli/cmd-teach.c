@@ -137,7 +137,10 @@ static gboolean check_work(PenCli *cli, const PenRound *round, GError **error)
         runtime ? pen_unet_adapter_new(&model->unet,
                                        rank != -1 ? (guint32)rank : config.adapter_rank, error)
                 : NULL;
-    if (!adapter || !pen_unet_adapter_allocate(adapter, device, dtype, error))
+    /* In the order in which teaching takes its memory: UNet, text encoder, plan. */
+    PenUNetOptions smallest = { .batch = 1, .height = 8, .width = 8 };
+    g_autoptr(PenUNet) unet = adapter ? pen_runtime_unet(runtime, &smallest, error) : NULL;
+    if (!unet || !pen_unet_adapter_allocate(adapter, device, dtype, error))
         return FALSE;
     g_autofree float *context =
         g_new(float, (gsize)model->tokens * model->unet.context_channels);

@@ -335,7 +335,16 @@ static gpointer prepare(PenJob *job, GError **error)
             return NULL;
     }
     g_autofree char *folder = pen_studio_find_model(job->studio, input->model, style, error);
-    return folder ? pen_job_runtime(job, folder, error) : NULL;
+    PenRuntime *runtime = folder ? pen_job_runtime(job, folder, error) : NULL;
+    if (!runtime)
+        return NULL;
+    /* The text encoder is what every job needs next, and may be what does not fit. */
+    const PenModel *model = pen_runtime_model(runtime);
+    const char *text = "";
+    g_autofree float *context = g_new(float, (gsize)model->tokens * model->unet.context_channels);
+    return pen_runtime_encode_text(runtime, &text, 1, context, NULL, job->cancellable, error)
+               ? runtime
+               : NULL;
 }
 
 void pen_studio_prepare_async(PenStudio *studio, const char *model, gint64 style,

@@ -62,6 +62,7 @@ static inline PenColumnWalk pen_column_walk(const PenLowering *l, PenShape shape
     guint64 chunks = MIN(pen_groups(invocations, columns), pen_groups(rows, 8));
     if (partials)
         chunks = MIN(chunks, most_chunks);
+    chunks = MAX(chunks, pen_groups(rows, 4096)); /* sums of more terms lose digits */
     guint32 chunk_rows = (guint32)pen_groups(rows, chunks);
 
     return (PenColumnWalk){

@@ -5,8 +5,9 @@
 //
 // TILED: the workgroup copies TILE rows of the other side to shared memory and reads them from there;
 // loops over a row are unrolled and an invocation's own rows stay in registers. For small DIMENSION.
-// Otherwise everything is read where it lies, the other rows at addresses that depend on the workgroup
-// alone (scalar or broadcast loads), and the loops over a row stay loops: any DIMENSION compiles quickly.
+// Otherwise everything is read where it lies, the other rows at addresses that depend on the
+// workgroup alone (scalar or broadcast loads), and the loops over a row stay loops, so that any
+// DIMENSION compiles quickly.
 
 layout(constant_id = 2) const uint DIMENSION = 64;
 layout(constant_id = 3) const bool CAUSAL = false;

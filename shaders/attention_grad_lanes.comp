@@ -27,8 +27,8 @@ layout(set = 0, binding = 7, std430) writeonly buffer Gradient2 { S dx2[]; };
 
 void main()
 {
-    Block b = attention_block();
-    if (b.image >= images)
+    Block b;
+    if (!attention_block(b))
         return;
     uint lane = gl_SubgroupInvocationID;
     bool never = own_rows == 0;

@@ -33,8 +33,8 @@ float lanes_sum(float x)
 
 void main()
 {
-    Block b = attention_block();
-    if (b.image >= images)
+    Block b;
+    if (!attention_block(b))
         return;
     uint lane = gl_SubgroupInvocationID;
     bool never = own_rows == 0;

@@ -33,10 +33,12 @@ struct Block {
     uint image, head, first_row;
 };
 
-Block attention_block()
+// FALSE in excess workgroups, whose addresses are still valid.
+bool attention_block(out Block b)
 {
-    uint group = PEN_GROUP_INDEX;
-    return Block(group / blocks / heads, group / blocks % heads, group % blocks * OWN);
+    uint count = images * heads * blocks, group = min(PEN_GROUP_INDEX, count - 1);
+    b = Block(group / blocks / heads, group / blocks % heads, group % blocks * OWN);
+    return PEN_GROUP_INDEX < count;
 }
 
 // The index of a row among the rows of all images and heads (log-sum-exp, delta).
@@ -71,8 +73,12 @@ void row_products(uint64_t own[OWN], uint64_t other[PEN_LANES], out float produc
     }
     EACH(i, OWN) {
         float pair[4];
-        EACH(j, 4) pair[j] = pen_fold_lanes(sum[i * PEN_LANES + 2 * j], sum[i * PEN_LANES + 2 * j + 1], 1);
-        products[i] = pen_fold_lanes(pen_fold_lanes(pair[0], pair[1], 2), pen_fold_lanes(pair[2], pair[3], 2), 4);
+        EACH(j, 4) {
+            uint n = i * PEN_LANES + 2 * j;
+            pair[j] = pen_fold_lanes(sum[n], sum[n + 1], 1);
+        }
+        float low = pen_fold_lanes(pair[0], pair[1], 2), high = pen_fold_lanes(pair[2], pair[3], 2);
+        products[i] = pen_fold_lanes(low, high, 4);
     }
 }
 
@@ -84,7 +90,10 @@ void add_rows(float weights[OWN], uint64_t other[PEN_LANES], inout float sums[SU
     EACH(part, PARTS) {
         EACH(j, PEN_LANES) {
             float y = pen_load_lanes(part_address(other[j], part));
-            EACH(i, OWN) sums[i * PARTS + part] = fma(weight[i * PEN_LANES + j], y, sums[i * PARTS + part]);
+            EACH(i, OWN) {
+                uint n = i * PARTS + part;
+                sums[n] = fma(weight[i * PEN_LANES + j], y, sums[n]);
+            }
         }
     }
 }

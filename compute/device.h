@@ -35,8 +35,7 @@ typedef struct {
     PenDeviceKind kind;
     guint32 api_version;
     guint32 vendor_id, device_id;
-    gboolean usable;      /* can run Penchant at all */
-    const char *unusable; /* else why not (untranslated, static) */
+    const char *unusable; /* why it cannot run Penchant (untranslated, static); NULL if it can */
     gboolean float16;     /* shaderFloat16 and 16-bit storage: float16 plans possible */
     gboolean cooperative_matrix;
     gboolean vector_lanes; /* a processor that runs subgroups of eight in vector registers, and takes

@@ -352,8 +352,3 @@ PenShape pen_plan_input_shape(const PenPlan *plan, const char *input)
 {
     return find_port(plan->inputs, input)->tensor->shape;
 }
-
-PenShape pen_plan_output_shape(const PenPlan *plan, const char *output)
-{
-    return find_port(plan->outputs, output)->tensor->shape;
-}

@@ -62,7 +62,6 @@ gboolean pen_plan_finish(PenPlan *plan, PenPlanProgress progress, gpointer user_
 void pen_plan_read(PenPlan *plan, const char *output, float *values);
 
 PenShape pen_plan_input_shape(const PenPlan *plan, const char *input);
-PenShape pen_plan_output_shape(const PenPlan *plan, const char *output);
 
 /* Seconds per kernel of one run (runs the plan once, each dispatch timed by the device). */
 typedef struct {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "config.h"
 
-#include "compute/parameter-private.h"
-
 #include <string.h>
+
+#include "compute/parameter-private.h"
 #include "compute/plan-private.h"
 
 /* A run is cut into about so many command buffers, the grain of progress and cancelling. */

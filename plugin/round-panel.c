@@ -246,7 +246,7 @@ static void on_devices(GObject *source, GAsyncResult *result, gpointer data)
     gboolean found = FALSE;
     for (guint i = 0; devices && i < devices->len; i++) {
         const PenDeviceInfo *device = devices->pdata[i];
-        if (!device->usable)
+        if (device->unusable)
             continue;
         gtk_combo_box_text_append(GTK_COMBO_BOX_TEXT(panel->device), device->name, device->name);
         found = found || g_strcmp0(device->name, settings_of(panel)->device) == 0;

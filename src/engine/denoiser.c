@@ -116,11 +116,6 @@ void pen_denoiser_free(PenDenoiser *denoiser)
     g_free(denoiser);
 }
 
-guint pen_denoiser_evaluations(const PenDenoiser *denoiser)
-{
-    return denoiser->evaluations;
-}
-
 PenPlan *pen_denoiser_plan(PenDenoiser *denoiser)
 {
     return denoiser->plan;

@@ -60,7 +60,6 @@ void pen_denoiser_sample_gradient(PenDenoiser *denoiser, float *gradient);
 
 /* --- plain batches, for the probe: each evaluation has its own latents, timestep and context ---- */
 
-guint pen_denoiser_evaluations(const PenDenoiser *denoiser);
 gboolean pen_denoiser_run_batch(PenDenoiser *denoiser, const float *latents,
                                 const double *timesteps, const float *context, double scale,
                                 float *out, GCancellable *cancellable, GError **error);

@@ -137,13 +137,13 @@ static gboolean plan_train(const PenBench *bench, Subject *s, guint32 height, gu
         return FALSE;
     g_autofree float *values = pen_bench_noise(s->adapter->n_values);
     if (!pen_unet_adapter_upload(s->adapter, values, error) ||
-        !plan_unet(bench, s, height, width, 2, error))
+        !plan_unet(bench, s, height, width, 2 * bench->batch, error))
         return FALSE;
     /* The weights were allocated with the first graph. */
     if (pen_plan_bytes(s->plan) <= pen_device_memory_left(bench->device))
         return TRUE;
     s->checkpoint = TRUE;
-    return plan_unet(bench, s, height, width, 2, error);
+    return plan_unet(bench, s, height, width, 2 * bench->batch, error);
 }
 
 static gboolean plan_vae(const PenBench *bench, Subject *s, guint32 height, guint32 width,
@@ -224,7 +224,6 @@ static void report(const PenBench *bench, const Subject *s, PenBenchStep what, P
                    guint32 height, guint32 width, double first, double step)
 {
     static const char *const names[] = { "unet", "train", "vae" };
-    guint batch = what == PEN_BENCH_TRAIN ? 1 : bench->batch;
     const char *precision = dtype == PEN_DTYPE_F16 ? "f16" : "f32";
     double flops = pen_plan_flops(s->plan);
     guint64 peak = pen_device_peak(bench->device);
@@ -232,7 +231,7 @@ static void report(const PenBench *bench, const Subject *s, PenBenchStep what, P
     pen_cli_print(bench->cli,
                   _("%s %s %ux%u, batch %u, %s: %.4f s a step (%.1f GFLOPS, %.4f TFLOP), first "
                     "step %.2f s, %s of device memory%s"),
-                  s->name, names[what], width, height, batch, precision, step, flops / step * 1e-9,
+                  s->name, names[what], width, height, bench->batch, precision, step, flops / step * 1e-9,
                   flops * 1e-12, first, memory, s->checkpoint ? _(", activations recomputed") : "");
     JsonObject *object = pen_cli_object("result");
     json_object_set_string_member(object, "benchmark", names[what]);
@@ -240,7 +239,7 @@ static void report(const PenBench *bench, const Subject *s, PenBenchStep what, P
     json_object_set_boolean_member(object, "random", !s->folder);
     json_object_set_int_member(object, "width", width);
     json_object_set_int_member(object, "height", height);
-    json_object_set_int_member(object, "batch", batch);
+    json_object_set_int_member(object, "batch", bench->batch);
     json_object_set_string_member(object, "precision", precision);
     json_object_set_int_member(object, "steps", bench->steps);
     pen_cli_set_number(object, "step_seconds", step);

@@ -7,7 +7,7 @@
 #include "src/engine/trainer.h"
 
 static char *style_name, *seed, *preset;
-static int epochs = -1, rank = -1;
+static int epochs = -1, rank = -1, per_update = -1;
 static double timestep_fraction = PEN_CLI_UNSET, learning_rate = PEN_CLI_UNSET,
               beta = PEN_CLI_UNSET, clip = PEN_CLI_UNSET;
 static gboolean fresh, new_only, adopt;
@@ -25,6 +25,8 @@ static const GOptionEntry entries[] = {
       N_("Bound of the probability ratios, 1 ± X; 0: none"), N_("X") },
     { "timestep-fraction", 0, 0, G_OPTION_ARG_DOUBLE, &timestep_fraction,
       N_("Share of the sampling steps that each epoch learns from, up to 1"), N_("X") },
+    { "timesteps-per-update", 0, 0, G_OPTION_ARG_INT, &per_update,
+      N_("So many of a round's sampling steps change the style at once; 0: all"), "N" },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed,
       N_("Of the order of picks and the new adapter (default: random)"), "N" },
     { "rank", 0, 0, G_OPTION_ARG_INT, &rank, N_("Adapter rank of a style that is made here (4)"),
@@ -68,7 +70,12 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
         return pen_cli_usage_error(error, _("--epochs is from 1 to 10000, not %d."), epochs);
     if (rank != -1 && (rank < 1 || rank > 1024))
         return pen_cli_usage_error(error, _("--rank is from 1 to 1024, not %d."), rank);
+    if (per_update != -1 && (per_update < 0 || per_update > 1000))
+        return pen_cli_usage_error(error, _("--timesteps-per-update is from 0 to 1000, not %d."),
+                                   per_update);
     PenD3poConfig *d3po = &settings->d3po;
+    if (per_update != -1)
+        d3po->timesteps_per_update = (guint)per_update;
     if (epochs != -1)
         d3po->epochs = (guint)epochs;
     return set_number("--learning-rate", learning_rate, 0, 1, &d3po->learning_rate, error) &&
@@ -80,7 +87,7 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
 
 static gboolean any_setting(void)
 {
-    return preset || seed || epochs != -1 || learning_rate != PEN_CLI_UNSET ||
+    return preset || seed || epochs != -1 || per_update != -1 || learning_rate != PEN_CLI_UNSET ||
            beta != PEN_CLI_UNSET || clip != PEN_CLI_UNSET || timestep_fraction != PEN_CLI_UNSET ||
            new_only;
 }
@@ -154,7 +161,7 @@ static gboolean check_work(PenCli *cli, const PenRound *round, GError **error)
             continue;
         g_autofree char *path = pen_store_path(store, candidate->trajectory_file);
         g_autoptr(PenTrajectory) trajectory = pen_trajectory_load(path, error);
-        return trajectory && pen_trainer_prepare(trainer, trajectory, error);
+        return trajectory && pen_trainer_prepare(trainer, trajectory, candidates->len, error);
     }
     return TRUE;
 }

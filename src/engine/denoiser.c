@@ -184,12 +184,14 @@ gboolean pen_denoiser_run(PenDenoiser *denoiser, const float *latents, double ti
     return TRUE;
 }
 
-void pen_denoiser_output_gradients(PenDenoiser *denoiser, float **cond, float **uncond)
+void pen_denoiser_output_gradients(PenDenoiser *denoiser, guint picture, float **cond,
+                                   float **uncond)
 {
-    g_return_if_fail(denoiser->options.pictures == 1);
+    g_return_if_fail(picture < denoiser->options.pictures);
     guint each = per_picture(denoiser);
-    *cond = denoiser->out_gradient + (each - 1) * denoiser->out;
-    *uncond = denoiser->options.guided ? denoiser->out_gradient : NULL;
+    float *first = denoiser->out_gradient + picture * each * denoiser->out;
+    *cond = first + (each - 1) * denoiser->out;
+    *uncond = denoiser->options.guided ? first : NULL;
 }
 
 gboolean pen_denoiser_backward_batch(PenDenoiser *denoiser, const float *out_gradient,

@@ -45,11 +45,12 @@ gboolean pen_denoiser_run(PenDenoiser *denoiser, const float *latents, double ti
                           double scale, double guidance, PenModelOutput *outputs,
                           GCancellable *cancellable, GError **error);
 
-/* The arrays of dL/d output for the picture (there is one) of the last run, to be filled before
+/* The arrays of dL/d output for a picture of the last run, to be filled for each before
  * pen_denoiser_backward(). `uncond` is NULL unless guided. */
-void pen_denoiser_output_gradients(PenDenoiser *denoiser, float **cond, float **uncond);
+void pen_denoiser_output_gradients(PenDenoiser *denoiser, guint picture, float **cond,
+                                   float **uncond);
 
-/* dL/d adapter at the scale of the last run, into gradient[adapter->n_values]. Zero output
+/* dL/d adapter at the scale of the last run, summed over the pictures, into gradient[adapter->n_values]. Zero output
  * gradients are allowed. */
 gboolean pen_denoiser_backward(PenDenoiser *denoiser, float *gradient, GCancellable *cancellable,
                                GError **error);

@@ -16,6 +16,8 @@ struct _PenTrainer {
     PenD3poConfig config;
     PenDenoiser *denoiser; /* for rounds like the last one */
     guint32 height, width;
+    guint batch_latents;
+    guint n, at_once; /* candidates of a round, and of one evaluation: all of them or one */
     gboolean guided;
 };
 
@@ -26,7 +28,14 @@ PenTrainer *pen_trainer_new(PenRuntime *runtime, PenUNetAdapter *adapter,
     trainer->runtime = runtime;
     trainer->adapter = adapter;
     trainer->config = *config;
+    trainer->batch_latents = PEN_TRAINER_BATCH_LATENTS;
     return trainer;
+}
+
+void pen_trainer_set_batch_latents(PenTrainer *trainer, guint latents)
+{
+    g_clear_pointer(&trainer->denoiser, pen_denoiser_free);
+    trainer->batch_latents = latents;
 }
 
 void pen_trainer_free(PenTrainer *trainer)
@@ -37,75 +46,144 @@ void pen_trainer_free(PenTrainer *trainer)
     g_free(trainer);
 }
 
-gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, GError **error)
+static gboolean make_denoiser(PenTrainer *trainer, guint at_once, GError **error)
+{
+    PenDenoiserOptions options = {
+        .height = trainer->height,
+        .width = trainer->width,
+        .pictures = at_once,
+        .guided = trainer->guided,
+        .adapter = trainer->adapter,
+        .gradient = TRUE,
+    };
+    g_clear_pointer(&trainer->denoiser, pen_denoiser_free);
+    trainer->at_once = at_once;
+    trainer->denoiser = pen_denoiser_new(trainer->runtime, &options, error);
+    return trainer->denoiser != NULL;
+}
+
+gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, guint n,
+                             GError **error)
 {
     gboolean guided = like->guidance != 1;
-    if (!trainer->denoiser || trainer->height != like->height || trainer->width != like->width ||
-        trainer->guided != guided) {
-        g_clear_pointer(&trainer->denoiser, pen_denoiser_free);
-        PenDenoiserOptions options = {
-            .height = like->height,
-            .width = like->width,
-            .pictures = 1,
-            .guided = guided,
-            .adapter = trainer->adapter,
-            .gradient = TRUE,
-        };
-        trainer->denoiser = pen_denoiser_new(trainer->runtime, &options, error);
-        if (!trainer->denoiser)
-            return FALSE;
+    if (!trainer->denoiser || trainer->n != n || trainer->height != like->height ||
+        trainer->width != like->width || trainer->guided != guided) {
+        trainer->n = n;
         trainer->height = like->height;
         trainer->width = like->width;
         trainer->guided = guided;
+        gboolean together = (guint64)n * like->height * like->width <= trainer->batch_latents;
+        if (!make_denoiser(trainer, together ? n : 1, error))
+            return FALSE;
+        PenDevice *device = pen_runtime_device(trainer->runtime);
+        if (trainer->at_once > 1 && pen_plan_bytes(pen_denoiser_plan(trainer->denoiser)) >
+                                        pen_device_memory_left(device) / 2 &&
+            !make_denoiser(trainer, 1, error))
+            return FALSE;
     }
     return pen_plan_allocate(pen_denoiser_plan(trainer->denoiser), error);
 }
 
 static gboolean prepare(PenTrainer *trainer, const PenTrainerRound *round, GError **error)
 {
-    if (!pen_trainer_prepare(trainer, round->trajectories[0], error))
+    if (!pen_trainer_prepare(trainer, round->trajectories[0], round->n, error))
         return FALSE;
     pen_denoiser_set_context(trainer->denoiser, round->context, round->negative);
     return TRUE;
 }
 
-static gboolean step_of(PenTrainer *trainer, const PenTrajectory *t, guint k, PenDdimStep *step,
-                        GError **error)
+/* Some candidates of a round at one step: as many as the denoiser takes at once. */
+typedef struct {
+    PenTrajectory **trajectories;
+    guint n, k;
+    PenDdimStep step;
+    PenModelOutput *outputs; /* [n], the denoiser's: valid until its next run */
+    double *log_prob;        /* [n] */
+} Batch;
+
+static void batch_clear(Batch *batch)
+{
+    g_free(batch->outputs);
+    g_free(batch->log_prob);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Batch, batch_clear)
+
+static gboolean batch_init(Batch *batch, PenTrainer *trainer, const PenTrainerRound *round,
+                           guint first, guint k, GError **error)
 {
     const PenSchedule *schedule = pen_runtime_model(trainer->runtime)->schedule;
-    return pen_ddim_step_init(step, schedule, t->timesteps[k], (int)t->steps, t->eta, error);
+    PenTrajectory **t = round->trajectories + first;
+    *batch = (Batch){
+        .trajectories = t,
+        .n = trainer->at_once,
+        .k = k,
+        .outputs = g_new0(PenModelOutput, trainer->at_once),
+        .log_prob = g_new0(double, trainer->at_once),
+    };
+    return pen_ddim_step_init(&batch->step, schedule, t[0]->timesteps[k], (int)t[0]->steps,
+                              t[0]->eta, error);
 }
 
-/* The log-probability of step k; the model's output stays in the denoiser for a backward pass. */
-static gboolean evaluate(PenTrainer *trainer, const PenTrajectory *t, guint k, double scale,
-                         PenDdimStep *step, PenModelOutput *output, double *log_prob,
-                         GCancellable *cancellable, GError **error)
+/* The log-probabilities; the model's outputs stay in the denoiser for a backward pass. */
+static gboolean evaluate(PenTrainer *trainer, Batch *batch, double scale, GCancellable *cancellable,
+                         GError **error)
 {
-    const float *x = pen_trajectory_latents(t, k);
-    if (!step_of(trainer, t, k, step, error) ||
-        !pen_denoiser_run(trainer->denoiser, x, step->timestep, scale, t->guidance, output,
-                          cancellable, error))
+    gsize n = pen_trajectory_elements(batch->trajectories[0]);
+    g_autofree float *latents = g_new(float, batch->n * n);
+    for (guint i = 0; i < batch->n; i++)
+        memcpy(latents + i * n, pen_trajectory_latents(batch->trajectories[i], batch->k),
+               n * sizeof *latents);
+    if (!pen_denoiser_run(trainer->denoiser, latents, batch->step.timestep, scale,
+                          batch->trajectories[0]->guidance, batch->outputs, cancellable, error))
         return FALSE;
-    *log_prob = pen_ddim_log_prob(step, pen_trajectory_elements(t), x, output,
-                                  pen_trajectory_latents(t, k + 1));
-    if (!isfinite(*log_prob)) {
-        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_FAILED,
-                    _("The model's numbers overflowed while learning. Use --precision f32, or a "
-                      "smaller learning rate from an earlier version of the style."));
-        return FALSE;
+    for (guint i = 0; i < batch->n; i++) {
+        const PenTrajectory *t = batch->trajectories[i];
+        batch->log_prob[i] = pen_ddim_log_prob(&batch->step, n, latents + i * n,
+                                               &batch->outputs[i],
+                                               pen_trajectory_latents(t, batch->k + 1));
+        if (!isfinite(batch->log_prob[i])) {
+            g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_FAILED,
+                        _("The model's numbers overflowed while learning. Use --precision f32, or "
+                          "a smaller learning rate from an earlier version of the style."));
+            return FALSE;
+        }
     }
     return TRUE;
 }
 
-static gboolean fill_reference(PenTrainer *trainer, PenTrajectory *t, guint k, gboolean *changed,
+/* The gradient of sum over the batch of coefficient[i] log_prob[i]; after evaluate() at scale 1. */
+static gboolean backward(PenTrainer *trainer, const Batch *batch, const double *coefficient,
+                         float *gradient, GCancellable *cancellable, GError **error)
+{
+    for (guint i = 0; i < batch->n; i++) {
+        const PenTrajectory *t = batch->trajectories[i];
+        float *cond, *uncond;
+        pen_denoiser_output_gradients(trainer->denoiser, i, &cond, &uncond);
+        pen_ddim_log_prob_gradient(&batch->step, pen_trajectory_elements(t),
+                                   pen_trajectory_latents(t, batch->k), &batch->outputs[i],
+                                   pen_trajectory_latents(t, batch->k + 1), coefficient[i], cond,
+                                   uncond);
+    }
+    return pen_denoiser_backward(trainer->denoiser, gradient, cancellable, error);
+}
+
+static gboolean fill_reference(PenTrainer *trainer, Batch *batch, gboolean *changed,
                                GCancellable *cancellable, GError **error)
 {
-    PenDdimStep step;
-    PenModelOutput output;
-    if (!isnan(t->reference[k]))
+    gboolean missing = FALSE;
+    for (guint i = 0; i < batch->n; i++)
+        missing = missing || isnan(batch->trajectories[i]->reference[batch->k]);
+    if (!missing)
         return TRUE;
-    *changed = TRUE;
-    return evaluate(trainer, t, k, 0, &step, &output, &t->reference[k], cancellable, error);
+    if (!evaluate(trainer, batch, 0, cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < batch->n; i++)
+        if (isnan(batch->trajectories[i]->reference[batch->k])) {
+            batch->trajectories[i]->reference[batch->k] = batch->log_prob[i];
+            if (changed)
+                changed[i] = TRUE;
+        }
+    return TRUE;
 }
 
 gboolean pen_trainer_fill_reference(PenTrainer *trainer, const PenTrainerRound *round,
@@ -113,32 +191,78 @@ gboolean pen_trainer_fill_reference(PenTrainer *trainer, const PenTrainerRound *
 {
     if (!prepare(trainer, round, error))
         return FALSE;
-    for (guint i = 0; i < round->n; i++) {
-        gboolean learnt = FALSE;
-        for (guint j = 0; j < round->n_steps; j++)
-            if (!fill_reference(trainer, round->trajectories[i], round->steps[j], &learnt,
-                                cancellable, error))
+    for (guint i = 0; i < round->n; i += trainer->at_once)
+        for (guint j = 0; j < round->n_steps; j++) {
+            g_auto(Batch) batch = { 0 };
+            if (!batch_init(&batch, trainer, round, i, round->steps[j], error) ||
+                !fill_reference(trainer, &batch, changed ? changed + i : NULL, cancellable, error))
                 return FALSE;
-        if (changed)
-            changed[i] = learnt;
-    }
+        }
     return TRUE;
 }
 
-/* log_prob of candidate i at step k, and its gradient. */
-static gboolean policy_gradient(PenTrainer *trainer, const PenTrajectory *t, guint k,
-                                double *log_prob, float *gradient, GCancellable *cancellable,
-                                GError **error)
+/* What a round's gradient is made of. */
+typedef struct {
+    double *log_prob, *reference, *coefficient; /* [n] of the step at hand */
+    float *each;                                /* [n / at_once, n_values] */
+    double *sum;                                /* [n_values] */
+} Work;
+
+static void work_clear(Work *work)
 {
-    PenDdimStep step;
-    PenModelOutput output;
-    if (!evaluate(trainer, t, k, 1, &step, &output, log_prob, cancellable, error))
-        return FALSE;
-    float *cond, *uncond;
-    pen_denoiser_output_gradients(trainer->denoiser, &cond, &uncond);
-    pen_ddim_log_prob_gradient(&step, pen_trajectory_elements(t), pen_trajectory_latents(t, k),
-                               &output, pen_trajectory_latents(t, k + 1), 1, cond, uncond);
-    return pen_denoiser_backward(trainer->denoiser, gradient, cancellable, error);
+    g_free(work->log_prob);
+    g_free(work->reference);
+    g_free(work->coefficient);
+    g_free(work->each);
+    g_free(work->sum);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Work, work_clear)
+
+static void add_gradient(Work *work, gsize n_values, const float *gradient, double coefficient)
+{
+    for (gsize v = 0; v < n_values && coefficient != 0; v++)
+        work->sum[v] += coefficient * gradient[v];
+}
+
+/*
+ * One step of the round. All candidates must be evaluated before the loss gives their coefficients.
+ * Where the denoiser takes them all at once, its activations are still there then, and one backward
+ * pass of the weighted sum follows. Else each is followed by its backward pass, and the gradients
+ * wait for their coefficients.
+ */
+static gboolean step_gradient(PenTrainer *trainer, const PenTrainerRound *round, guint k,
+                              guint64 terms, Work *work, PenTrainerResult *result,
+                              GCancellable *cancellable, GError **error)
+{
+    static const double one = 1;
+    gsize n_values = trainer->adapter->n_values;
+    gboolean together = trainer->at_once == round->n;
+    g_auto(Batch) batch = { 0 };
+    for (guint i = 0; i < round->n; i += trainer->at_once) {
+        batch_clear(&batch);
+        if (!batch_init(&batch, trainer, round, i, k, error) ||
+            !fill_reference(trainer, &batch, NULL, cancellable, error) ||
+            !evaluate(trainer, &batch, 1, cancellable, error))
+            return FALSE;
+        for (guint b = 0; b < batch.n; b++) {
+            work->log_prob[i + b] = batch.log_prob[b];
+            work->reference[i + b] = batch.trajectories[b]->reference[k];
+        }
+        if (!together && !backward(trainer, &batch, &one, work->each + i * n_values, cancellable,
+                                   error))
+            return FALSE;
+    }
+    result->loss += pen_d3po_step_loss(&trainer->config, round->n, work->log_prob, work->reference,
+                                       round->ranks, terms, work->coefficient, &result->stats);
+    if (together) {
+        if (!backward(trainer, &batch, work->coefficient, work->each, cancellable, error))
+            return FALSE;
+        add_gradient(work, n_values, work->each, 1);
+    } else {
+        for (guint i = 0; i < round->n; i++)
+            add_gradient(work, n_values, work->each + i * n_values, work->coefficient[i]);
+    }
+    return TRUE;
 }
 
 gboolean pen_trainer_gradient(PenTrainer *trainer, const PenTrainerRound *round, float *gradient,
@@ -149,38 +273,31 @@ gboolean pen_trainer_gradient(PenTrainer *trainer, const PenTrainerRound *round,
         return FALSE;
     guint n = round->n;
     gsize n_values = trainer->adapter->n_values;
-    g_autofree float *each = g_new(float, n * n_values);
-    g_autofree double *sum = g_new0(double, n_values);
-    g_autofree double *log_prob = g_new(double, n), *reference = g_new(double, n);
-    g_autofree double *coefficient = g_new(double, n);
+    g_auto(Work) work = {
+        .log_prob = g_new(double, n),
+        .reference = g_new(double, n),
+        .coefficient = g_new(double, n),
+        .each = g_new(float, n / trainer->at_once * n_values),
+        .sum = g_new0(double, n_values),
+    };
     guint64 terms = pen_ranking_count_pairs(n, round->ranks) * round->n_steps;
 
     result->loss = 0;
     for (guint j = 0; j < round->n_steps; j++) {
-        guint k = round->steps[j];
+        if (!step_gradient(trainer, round, round->steps[j], terms, &work, result, cancellable,
+                           error))
+            return FALSE;
         for (guint i = 0; i < n; i++) {
-            PenTrajectory *t = round->trajectories[i];
-            gboolean changed;
-            if (!fill_reference(trainer, t, k, &changed, cancellable, error) ||
-                !policy_gradient(trainer, t, k, &log_prob[i], each + i * n_values, cancellable,
-                                 error))
-                return FALSE;
-            reference[i] = t->reference[k];
             if (result->log_prob)
-                result->log_prob[i * round->n_steps + j] = log_prob[i];
+                result->log_prob[i * round->n_steps + j] = work.log_prob[i];
             if (result->reference)
-                result->reference[i * round->n_steps + j] = reference[i];
-            if (progress)
-                progress((double)(j * n + i + 1) / (n * round->n_steps), user_data);
+                result->reference[i * round->n_steps + j] = work.reference[i];
         }
-        result->loss += pen_d3po_step_loss(&trainer->config, n, log_prob, reference, round->ranks,
-                                           terms, coefficient, &result->stats);
-        for (guint i = 0; i < n; i++)
-            for (gsize v = 0; v < n_values && coefficient[i] != 0; v++)
-                sum[v] += coefficient[i] * each[i * n_values + v];
+        if (progress)
+            progress((double)(j + 1) / round->n_steps, user_data);
     }
     for (gsize v = 0; v < n_values; v++)
-        gradient[v] = (float)sum[v];
+        gradient[v] = (float)work.sum[v];
     return TRUE;
 }
 

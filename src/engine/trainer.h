@@ -4,12 +4,13 @@
 /*
  * The trainer: the gradient of the D3PO loss of a round with respect to the adapter.
  *
- * For each candidate i and trained step j the policy's log-probability is computed by one forward
- * pass, followed at once by one backward pass for d log_prob[i,j] / d adapter. When all candidates
- * of the step are done, the loss gives each a coefficient (src/learning/d3po.h) and the gradients
- * are added up with these: the exact gradient over all pairs. The reference's log-probabilities
- * never change; the trajectories keep them (src/engine/trajectory.h), and those that are missing
- * are computed at adapter scale 0.
+ * For each candidate i and trained step j one forward pass gives the policy's log-probability; when
+ * all candidates of the step are done, the loss gives each a coefficient (src/learning/d3po.h), and
+ * the backward passes, weighted with these, add up to the exact gradient over all pairs. Small
+ * pictures are evaluated together, all candidates in one plan; of large ones each candidate's
+ * forward pass is followed at once by its backward pass. The reference's log-probabilities never
+ * change; the trajectories keep them (src/engine/trajectory.h), and those that are missing are
+ * computed at adapter scale 0.
  */
 
 #include "src/engine/trajectory.h"
@@ -42,9 +43,14 @@ PenTrainer *pen_trainer_new(PenRuntime *runtime, PenUNetAdapter *adapter,
 void pen_trainer_free(PenTrainer *trainer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenTrainer, pen_trainer_free)
 
-/* Plans and takes the memory for rounds of such trajectories, so that a lack of it shows before
+/* Rounds of at most so many latent pixels in all are evaluated in one go; 0: never. */
+#define PEN_TRAINER_BATCH_LATENTS 4096 /* fills a GPU */
+void pen_trainer_set_batch_latents(PenTrainer *trainer, guint latents);
+
+/* Plans and takes the memory for rounds of n such trajectories, so that a lack of it shows before
  * anything is recorded. */
-gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, GError **error);
+gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, guint n,
+                             GError **error);
 
 /* Fills the missing reference log-probabilities of `steps` in the round's trajectories. `changed[n]`
  * (may be NULL) tells which trajectories learnt something and want to be stored. */

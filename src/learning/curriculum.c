@@ -8,11 +8,16 @@ void pen_curriculum_order_rounds(guint64 seed, guint epoch, guint n, guint *orde
     pen_noise_permutation(seed, PEN_STREAM_ROUND_ORDER(epoch), n, order);
 }
 
+static guint count_wanted(guint steps, double fraction)
+{
+    // The tiny term keeps a product like 100 * 0.29 from losing a step to rounding.
+    return MAX(1, (guint)(steps * CLAMP(fraction, 0.0, 1.0) + 1e-9));
+}
+
 guint pen_curriculum_choose_steps(guint64 seed, guint epoch, guint round, guint steps,
                                   double fraction, const gboolean *trainable, guint *chosen)
 {
-    // The tiny term keeps a product like 100 * 0.29 from losing a step to rounding.
-    guint wanted = MAX(1, (guint)(steps * CLAMP(fraction, 0.0, 1.0) + 1e-9));
+    guint wanted = count_wanted(steps, fraction);
     guint64 round_seed = pen_noise_derive_seed(seed, PEN_STREAM_TIMESTEPS(epoch), round);
     g_autofree guint *order = g_new(guint, steps);
     g_autofree gboolean *take = g_new0(gboolean, steps);
@@ -28,5 +33,20 @@ guint pen_curriculum_choose_steps(guint64 seed, guint epoch, guint round, guint 
     for (guint i = 0; i < steps; i++)
         if (take[i])
             chosen[n++] = i;
+    return n;
+}
+
+guint pen_curriculum_count_updates(guint steps, double fraction, guint per_update)
+{
+    guint wanted = count_wanted(steps, fraction);
+    return per_update ? (wanted + per_update - 1) / per_update : 1;
+}
+
+guint pen_curriculum_split_steps(const guint *chosen, guint n_chosen, guint update,
+                                 guint n_updates, guint *mine)
+{
+    guint n = 0;
+    for (guint i = update; i < n_chosen; i += n_updates)
+        mine[n++] = chosen[i];
     return n;
 }

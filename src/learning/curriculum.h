@@ -24,3 +24,16 @@ void pen_curriculum_order_rounds(guint64 seed, guint epoch, guint n, guint *orde
  */
 guint pen_curriculum_choose_steps(guint64 seed, guint epoch, guint round, guint steps,
                                   double fraction, const gboolean *trainable, guint *chosen);
+
+/*
+ * A round's chosen steps are learnt in several updates of the adapter, `per_update` steps each (0:
+ * all in one). The number of updates follows from the settings alone, so that the length of a run is
+ * known before its trajectories are read; an update without a step (fewer steps can be trained than
+ * were asked for) changes nothing.
+ */
+guint pen_curriculum_count_updates(guint steps, double fraction, guint per_update);
+
+/* The steps of one update: every n_updates-th of chosen[n_chosen], so that early and late ones meet in
+ * each. Writes mine[], returns how many. */
+guint pen_curriculum_split_steps(const guint *chosen, guint n_chosen, guint update,
+                                 guint n_updates, guint *mine);

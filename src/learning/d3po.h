@@ -39,6 +39,7 @@ typedef struct {
     double beta;          // weight of the log-ratios: how closely the policy stays to the reference
     double clip;          // <= 0: no clipping; >= 1: bounds the ratio from above only
     double timestep_fraction; // share of a trajectory's steps that an epoch trains on
+    guint timesteps_per_update; // of a round, whose gradients make one AdamW step; 0: all of them
     guint epochs;             // passes over the rounds
 } PenD3poConfig;
 
@@ -47,7 +48,7 @@ typedef struct {
     {                                                                                              \
         .adapter_rank = 4, .learning_rate = 3e-5, .adam_beta1 = 0.9, .adam_beta2 = 0.999,          \
         .weight_decay = 1e-4, .adam_epsilon = 1e-8, .max_grad_norm = 1, .beta = 0.1, .clip = 0.1,  \
-        .timestep_fraction = 1, .epochs = 1                                                        \
+        .timestep_fraction = 1, .timesteps_per_update = 0, .epochs = 1                                                       \
     }
 
 // Sums over terms (one term is one pair at one step), for reports. Start from zeros.

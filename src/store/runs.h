@@ -40,6 +40,7 @@ typedef struct {
     double clip;
     int epochs;
     double timestep_fraction;
+    int timesteps_per_update; /* 0: all of a round's */
     int rank; /* of the adapter */
     guint64 seed;
     PenRunState state;

@@ -162,4 +162,8 @@ static const char version_1[] =
     "    (SELECT MAX(p.id) FROM picks p JOIN actions a ON a.pick = p.id"
     "     WHERE p.round = picks.round AND a.state = 'done');";
 
-const char *const pen_store_migrations[] = { version_1, NULL };
+/* Version 1 took all of a round's timesteps in one update, which 0 means. */
+static const char version_2[] =
+    "ALTER TABLE runs ADD COLUMN timesteps_per_update INTEGER NOT NULL DEFAULT 0;";
+
+const char *const pen_store_migrations[] = { version_1, version_2, NULL };

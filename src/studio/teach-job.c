@@ -18,12 +18,10 @@ void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper)
     *settings = (PenTeachSettings){.d3po = PEN_D3PO_CONFIG_INIT};
     if (paper)
         return;
-    /* The published values suit thousands of pictures. A first guess for a few picks, which is not
-     * yet the result of a comparison: docs/learning.md says what is known. */
+    /* The published values suit thousands of pictures. docs/learning.md has the comparison that
+     * chose these for a few picks. */
     settings->d3po.learning_rate = 1e-3;
-    settings->d3po.clip = 0;
-    settings->d3po.beta = 1;
-    settings->d3po.timestep_fraction = 0.5;
+    settings->d3po.timesteps_per_update = 3;
 }
 
 typedef struct {
@@ -48,6 +46,11 @@ static void lesson_free(gpointer data)
     g_free(lesson);
 }
 
+/* One step of AdamW: some timesteps of one round. */
+typedef struct {
+    guint epoch, lesson, update, n_updates;
+} Update;
+
 /* A run and where it stands. */
 typedef struct {
     PenJob *job;
@@ -56,12 +59,13 @@ typedef struct {
     PenRun *run;
     PenD3poConfig config;
     GPtrArray *lessons; /* Lesson, in the order of the run's picks */
+    GArray *updates;    /* Update, in the order in which they are made */
     PenRuntime *runtime;
     PenUNetAdapter *adapter;
     float *values, *gradient;
     PenAdamw *adamw;
     PenTrainer *trainer;
-    guint step; /* done */
+    guint step; /* updates done */
 } Teaching;
 
 static void teaching_clear(Teaching *t)
@@ -70,6 +74,7 @@ static void teaching_clear(Teaching *t)
     g_clear_pointer(&t->adamw, pen_adamw_free);
     g_clear_pointer(&t->adapter, pen_unet_adapter_free);
     g_clear_pointer(&t->lessons, g_ptr_array_unref);
+    g_clear_pointer(&t->updates, g_array_unref);
     g_clear_pointer(&t->style, pen_style_free);
     g_clear_pointer(&t->run, pen_run_free);
     g_clear_pointer(&t->values, g_free);
@@ -121,10 +126,10 @@ static gboolean plan_run(Teaching *t, const PenTeachSettings *settings, GError *
         .clip = c->clip,
         .epochs = (int)c->epochs,
         .timestep_fraction = c->timestep_fraction,
+        .timesteps_per_update = (int)c->timesteps_per_update,
         .rank = t->style->rank,
         .seed = settings->has_seed ? settings->seed
                                    : (guint64)g_random_int() << 20 ^ g_random_int(),
-        .steps_total = (int)(c->epochs * picks->len),
     };
     t->run = pen_run_copy(&run);
     return TRUE;
@@ -157,6 +162,27 @@ static gboolean resume(Teaching *t, gint64 run, GError **error)
     return TRUE;
 }
 
+/* The course of the run, which its settings and rounds alone decide. */
+static void list_updates(Teaching *t)
+{
+    guint n = t->lessons->len;
+    g_autofree guint *order = g_new(guint, n);
+    t->updates = g_array_new(FALSE, FALSE, sizeof(Update));
+    for (guint epoch = 0; epoch < t->config.epochs; epoch++) {
+        pen_curriculum_order_rounds(t->run->seed, epoch, n, order);
+        for (guint i = 0; i < n; i++) {
+            const Lesson *lesson = t->lessons->pdata[order[i]];
+            guint n_updates = pen_curriculum_count_updates((guint)lesson->round->steps,
+                                                           t->config.timestep_fraction,
+                                                           t->config.timesteps_per_update);
+            for (guint u = 0; u < n_updates; u++) {
+                Update update = {epoch, order[i], u, n_updates};
+                g_array_append_val(t->updates, update);
+            }
+        }
+    }
+}
+
 static gboolean plan_or_resume(Teaching *t, const PenTeachSettings *settings, GError **error)
 {
     g_autoptr(PenRun) unfinished = pen_store_find_unfinished_run(t->store, t->style->id, NULL);
@@ -174,6 +200,9 @@ static gboolean plan_or_resume(Teaching *t, const PenTeachSettings *settings, GE
     t->config.clip = t->run->clip;
     t->config.epochs = (guint)t->run->epochs;
     t->config.timestep_fraction = t->run->timestep_fraction;
+    t->config.timesteps_per_update = (guint)t->run->timesteps_per_update;
+    list_updates(t);
+    t->run->steps_total = (int)t->updates->len;
     return TRUE;
 }
 
@@ -326,31 +355,37 @@ static void on_progress(double fraction, gpointer user_data)
     pen_job_progress(t->job, (t->step + fraction) / t->run->steps_total);
 }
 
-/* The gradient of one round's loss; steps with sd = 0 or outside the epoch's choice are left out. */
-static gboolean lesson_gradient(Teaching *t, guint index, guint epoch, PenTrainerResult *result,
+/* The gradient of the loss of an update's timesteps. */
+static gboolean update_gradient(Teaching *t, const Update *update, PenTrainerResult *result,
                                 GError **error)
 {
-    Lesson *lesson = t->lessons->pdata[index];
+    Lesson *lesson = t->lessons->pdata[update->lesson];
     Candidates c = {0};
     gboolean ok = load_candidates(t, lesson, &c, error);
     if (ok && c.trajectories->len) {
         const PenTrajectory *first = c.trajectories->pdata[0];
         g_autofree gboolean *trainable = g_new0(gboolean, first->steps);
-        g_autofree guint *steps = g_new0(guint, first->steps);
+        g_autofree guint *chosen = g_new0(guint, first->steps);
+        g_autofree guint *mine = g_new0(guint, first->steps);
+        ok = pen_trainer_trainable_steps(t->runtime, first, trainable, error);
         PenTrainerRound round = {
             .n = c.trajectories->len,
             .trajectories = (PenTrajectory **)c.trajectories->pdata,
             .ranks = (const int *)(gpointer)c.ranks->data,
             .context = lesson->context,
             .negative = lesson->negative,
-            .steps = steps,
+            .steps = chosen,
+            .n_steps = pen_curriculum_choose_steps(t->run->seed, update->epoch, update->lesson,
+                                                   first->steps, t->config.timestep_fraction,
+                                                   trainable, chosen),
         };
-        ok = pen_trainer_trainable_steps(t->runtime, first, trainable, error);
-        round.n_steps = pen_curriculum_choose_steps(t->run->seed, epoch, index, first->steps,
-                                                    t->config.timestep_fraction, trainable, steps);
-        ok = ok && fill_reference(t, &round, &c, error) &&
-             pen_trainer_gradient(t->trainer, &round, t->gradient, result, on_progress, t,
-                                  t->job->cancellable, error);
+        /* For all chosen steps at once, so that each trajectory is written once. */
+        ok = ok && fill_reference(t, &round, &c, error);
+        round.steps = mine;
+        round.n_steps = pen_curriculum_split_steps(chosen, round.n_steps, update->update,
+                                                   update->n_updates, mine);
+        ok = ok && pen_trainer_gradient(t->trainer, &round, t->gradient, result, on_progress, t,
+                                        t->job->cancellable, error);
     }
     candidates_clear(&c);
     return ok;
@@ -374,13 +409,10 @@ static gboolean record_step(Teaching *t, const PenTrainingStep *row, GError **er
 static gboolean take_step(Teaching *t, PenTrainingStep *row, GError **error)
 {
     gint64 since = g_get_monotonic_time();
-    guint n = t->lessons->len, epoch = t->step / n;
-    g_autofree guint *order = g_new(guint, n);
-    pen_curriculum_order_rounds(t->run->seed, epoch, n, order);
     PenTrainerResult result = {0};
     memset(t->gradient, 0, t->adapter->n_values * sizeof *t->gradient);
     if (!pen_unet_adapter_upload(t->adapter, t->values, error) ||
-        !lesson_gradient(t, order[t->step % n], epoch, &result, error))
+        !update_gradient(t, &g_array_index(t->updates, Update, t->step), &result, error))
         return FALSE;
     PenAdamwConfig adamw = {
         .learning_rate = t->config.learning_rate,
@@ -423,7 +455,8 @@ static gboolean prepare(Teaching *t, GError **error)
     Candidates first = {0};
     gboolean ok = load_candidates(t, t->lessons->pdata[0], &first, error) &&
                   (first.trajectories->len == 0 ||
-                   pen_trainer_prepare(t->trainer, first.trajectories->pdata[0], error));
+                   pen_trainer_prepare(t->trainer, first.trajectories->pdata[0],
+                                       first.trajectories->len, error));
     candidates_clear(&first);
     return ok;
 }

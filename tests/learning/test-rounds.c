@@ -70,6 +70,30 @@ static void test_trainable_steps(void)
     g_assert_true(trainable[chosen[0]] && trainable[chosen[1]]);
 }
 
+static void test_updates(void)
+{
+    guint chosen[20], mine[20], seen[20] = { 0 };
+    gboolean trainable[20];
+
+    g_assert_cmpuint(pen_curriculum_count_updates(20, 1, 0), ==, 1);
+    g_assert_cmpuint(pen_curriculum_count_updates(20, 1, 3), ==, 7);
+    g_assert_cmpuint(pen_curriculum_count_updates(20, 0.3, 3), ==, 2);
+    g_assert_cmpuint(pen_curriculum_count_updates(20, 0.01, 3), ==, 1);
+    for (guint i = 0; i < 20; i++)
+        trainable[i] = i < 18;
+    guint n = pen_curriculum_choose_steps(1, 0, 0, 20, 1, trainable, chosen);
+    for (guint update = 0; update < 7; update++) { // each step in one update, none above three
+        guint k = pen_curriculum_split_steps(chosen, n, update, 7, mine);
+        g_assert_cmpuint(k, >=, 2);
+        g_assert_cmpuint(k, <=, 3);
+        for (guint i = 0; i < k; i++)
+            seen[mine[i]]++;
+    }
+    for (guint i = 0; i < 20; i++)
+        g_assert_cmpuint(seen[i], ==, trainable[i]);
+    g_assert_cmpuint(pen_curriculum_split_steps(chosen, 2, 5, 7, mine), ==, 0);
+}
+
 static void test_order_rounds(void)
 {
     guint first[50], second[50], again[50];
@@ -111,6 +135,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ranking/pairs", test_pairs);
     g_test_add_func("/curriculum/choose-steps", test_choose_steps);
     g_test_add_func("/curriculum/trainable-steps", test_trainable_steps);
+    g_test_add_func("/curriculum/updates", test_updates);
     g_test_add_func("/curriculum/order-rounds", test_order_rounds);
     g_test_add_func("/adapter-init", test_adapter_init);
     return g_test_run();

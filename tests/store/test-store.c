@@ -152,6 +152,22 @@ static void test_migrate(Fixture *fixture, gconstpointer data)
     g_assert_true(g_bytes_equal(before, after));
 }
 
+/* A run of version 1 made one update of all timesteps. */
+static void test_migrate_runs(Fixture *fixture, gconstpointer data)
+{
+    const char *const first[] = { pen_store_migrations[0], NULL };
+    PenStore *store = pen_store_open_with_migrations(fixture->folder, first, NULL);
+    run_script(store, "INSERT INTO styles VALUES (1, 'u', 'Ink', 'ink', 1, 'h', 'm', 4, 1, NULL, NULL);"
+                      "INSERT INTO runs VALUES (1, 1, NULL, NULL, 1, NULL, 1e-3, 0, 1, 0.1, 0.1, 2, 0.5,"
+                      " 4, 7, 'paused', NULL, 3, 8, NULL, NULL);");
+    pen_store_close(store);
+    g_autoptr(PenStore) now = fixture_open(fixture->folder);
+    g_autoptr(PenRun) run = pen_store_get_run(now, 1, NULL);
+    g_assert_cmpint(run->timesteps_per_update, ==, 0);
+    g_assert_cmpint(run->steps_done, ==, 3);
+    g_assert_cmpint(run->state, ==, PEN_RUN_PAUSED);
+}
+
 static void test_failed_migration(Fixture *fixture, gconstpointer data)
 {
     static const char *const one[] = { migration_a, NULL };
@@ -580,6 +596,7 @@ int main(int argc, char **argv)
     ADD("open", test_open);
     ADD("default-folder", test_default_folder);
     ADD("migrate", test_migrate);
+    ADD("migrate-runs", test_migrate_runs);
     ADD("failed-migration", test_failed_migration);
     ADD("too-new", test_too_new);
     ADD("foreign-database", test_foreign_database);

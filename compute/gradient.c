@@ -39,6 +39,7 @@ static gboolean differentiable(const PenNode *node, guint i)
         return i < 3;
     case PEN_OP_CONV2D:
     case PEN_OP_GROUP_NORM:
+        return i == 0 && node->n_in == 3;
     case PEN_OP_LAYER_NORM:
     case PEN_OP_ACTIVATION:
     case PEN_OP_GEGLU:
@@ -94,7 +95,7 @@ static void find_kept(Sweep *s)
         PenTensor *tensor = s->graph->tensors->pdata[i];
         PenNode *node = tensor->producer;
         s->kept[i] = !node || node->block == 0 || tensor->is_output ||
-                     (node->op == PEN_OP_GROUP_NORM && tensor == node->out[1]);
+                     (node->op == PEN_OP_GROUP_NORM && node->n_out > 1 && tensor == node->out[1]);
     }
     for (guint k = 0; k < s->n_nodes; k++) {
         PenNode *node = s->graph->nodes->pdata[k];

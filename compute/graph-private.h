@@ -13,7 +13,8 @@ typedef enum {
     PEN_OP_LINEAR_WEIGHT,   /* dL/dW of LINEAR.  in: dy, x.  float32 result */
     PEN_OP_CONV2D,          /* in: x, W, bias?, residual?, image bias? */
     PEN_OP_CONV2D_INPUT,    /* in: dy, W, -, residual? */
-    PEN_OP_GROUP_NORM,      /* in: x, gamma, beta.  out: y, statistics [n,1,groups,2] float32 */
+    PEN_OP_GROUP_NORM,      /* in: x, gamma, beta, given statistics?  out: y, and statistics
+                               [n,1,groups,2] float32 unless they are given */
     PEN_OP_GROUP_NORM_GRAD, /* in: x, gamma, beta, statistics, dy.  out: dx */
     PEN_OP_LAYER_NORM,      /* in: x, gamma, beta */
     PEN_OP_LAYER_NORM_GRAD, /* in: x, gamma, dy */

@@ -110,7 +110,7 @@ static PenTensor *new_tensor(PenGraph *graph, PenTensorKind kind, PenShape shape
     return tensor;
 }
 
-PenTensor *pen_graph_input(PenGraph *graph, const char *name, PenShape shape)
+static PenTensor *add_input(PenGraph *graph, const char *name, PenShape shape, PenDtype dtype)
 {
     if (graph->error)
         return NULL;
@@ -121,10 +121,20 @@ PenTensor *pen_graph_input(PenGraph *graph, const char *name, PenShape shape)
             return NULL;
         }
     }
-    PenTensor *tensor = new_tensor(graph, PEN_TENSOR_INPUT, shape, graph->storage);
+    PenTensor *tensor = new_tensor(graph, PEN_TENSOR_INPUT, shape, dtype);
     if (tensor)
         tensor->name = g_strdup(name);
     return tensor;
+}
+
+PenTensor *pen_graph_input(PenGraph *graph, const char *name, PenShape shape)
+{
+    return add_input(graph, name, shape, graph->storage);
+}
+
+PenTensor *pen_graph_input_f32(PenGraph *graph, const char *name, PenShape shape)
+{
+    return add_input(graph, name, shape, PEN_DTYPE_F32);
 }
 
 PenTensor *pen_graph_late_input(PenGraph *graph, const char *name, PenShape shape)

@@ -96,6 +96,9 @@ PenShape pen_tensor_shape(const PenTensor *tensor);
 /* A value the host writes before each run (pen_plan_write). `name` is unique among inputs. */
 PenTensor *pen_graph_input(PenGraph *graph, const char *name, PenShape shape);
 
+/* The same, stored in float32 whatever the graph's precision. */
+PenTensor *pen_graph_input_f32(PenGraph *graph, const char *name, PenShape shape);
+
 /* An input that the host only knows once it has read what was computed so far, such as dL/dy, which
  * depends on y: a run stops before the first operation that needs a late input, and pen_plan_finish()
  * goes on (compute/plan.h). */
@@ -121,6 +124,12 @@ PenTensor *pen_graph_conv2d(PenGraph *graph, PenTensor *x, PenTensor *weight, Pe
  * and, with PEN_ACTIVATION_SILU, SiLU (no other activation is accepted here). */
 PenTensor *pen_graph_group_norm(PenGraph *graph, PenTensor *x, PenTensor *gamma, PenTensor *beta,
                                 guint32 groups, float epsilon, PenActivation activation);
+
+/* The same with given statistics, [n, 1, groups, 2] in float32: mean and reciprocal standard deviation,
+ * for a part of a tensor whose statistics are those of the whole. Has no gradient. */
+PenTensor *pen_graph_group_norm_given(PenGraph *graph, PenTensor *x, PenTensor *gamma,
+                                      PenTensor *beta, PenTensor *statistics, guint32 groups,
+                                      PenActivation activation);
 
 /* Layer normalisation over c. */
 PenTensor *pen_graph_layer_norm(PenGraph *graph, PenTensor *x, PenTensor *gamma, PenTensor *beta,

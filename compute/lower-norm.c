@@ -97,13 +97,32 @@ static void lower_group_norm_grad_small(PenLowering *l)
     d->bytes = 3 * pen_tensor_bytes(node->in[0]);
 }
 
+/* The last step: with the statistics to the result. */
+static void apply_group_norm(PenLowering *l, PenTensor *statistics)
+{
+    const PenNode *node = l->node;
+    PenTensor *x = node->in[0], *y = node->out[0];
+    gboolean silu = node->attr.activation == PEN_ACTIVATION_SILU;
+
+    PenColumnWalk walk = pen_column_walk(l, x->shape, FALSE);
+    walk.groups = node->attr.groups;
+    PenDispatch *d = pen_lower_columns(l, "group_norm", x->dtype, &walk);
+    pen_dispatch_spec(d, silu);
+    pen_dispatch_bind(d, x, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, node->in[1], PEN_ACCESS_READ);
+    pen_dispatch_bind(d, node->in[2], PEN_ACCESS_READ);
+    pen_dispatch_bind(d, statistics, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, y, PEN_ACCESS_WRITE);
+    set_label(d, silu ? "group_norm silu" : "group_norm", x->shape);
+    d->flops = (silu ? 6 : 2) * (double)pen_shape_elements(x->shape);
+    d->bytes = 2 * pen_tensor_bytes(x);
+}
+
 static void lower_group_norm(PenLowering *l)
 {
     const PenNode *node = l->node;
-    PenTensor *x = node->in[0], *y = node->out[0], *statistics = node->out[1];
+    PenTensor *x = node->in[0], *statistics = node->out[1];
     PenShape shape = x->shape;
-    double elements = (double)pen_shape_elements(shape);
-    gboolean silu = node->attr.activation == PEN_ACTIVATION_SILU;
 
     PenColumnWalk walk = pen_column_walk(l, shape, TRUE);
     walk.groups = node->attr.groups;
@@ -116,25 +135,12 @@ static void lower_group_norm(PenLowering *l)
     pen_dispatch_bind(d, x, PEN_ACCESS_READ);
     pen_dispatch_bind(d, partials, PEN_ACCESS_WRITE);
     set_label(d, "group_norm statistics", shape);
-    d->flops = 4 * elements;
+    d->flops = 4 * (double)pen_shape_elements(shape);
     d->bytes = pen_tensor_bytes(x);
 
     merge_partials(l, &walk, partials, statistics, FALSE);
-    if (!y)
-        return;
-
-    PenColumnWalk apply = pen_column_walk(l, shape, FALSE);
-    apply.groups = walk.groups;
-    d = pen_lower_columns(l, "group_norm", x->dtype, &apply);
-    pen_dispatch_spec(d, silu);
-    pen_dispatch_bind(d, x, PEN_ACCESS_READ);
-    pen_dispatch_bind(d, node->in[1], PEN_ACCESS_READ);
-    pen_dispatch_bind(d, node->in[2], PEN_ACCESS_READ);
-    pen_dispatch_bind(d, statistics, PEN_ACCESS_READ);
-    pen_dispatch_bind(d, y, PEN_ACCESS_WRITE);
-    set_label(d, silu ? "group_norm silu" : "group_norm", shape);
-    d->flops = (silu ? 6 : 2) * elements;
-    d->bytes = 2 * pen_tensor_bytes(x);
+    if (node->out[0])
+        apply_group_norm(l, statistics);
 }
 
 /* One of the two passes of group_norm_grad.comp over the tensors. */
@@ -200,7 +206,9 @@ void pen_lower_norm(PenLowering *l)
 {
     switch (l->node->op) {
     case PEN_OP_GROUP_NORM:
-        if (l->node->out[0] && small_groups(l, l->node->in[0]->shape))
+        if (l->node->n_in > 3)
+            apply_group_norm(l, l->node->in[3]);
+        else if (l->node->out[0] && small_groups(l, l->node->in[0]->shape))
             lower_group_norm_small(l);
         else
             lower_group_norm(l);

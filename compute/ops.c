@@ -117,10 +117,12 @@ static gboolean check_norm(PenGraph *graph, PenOp op, PenTensor *x, PenTensor *g
            check_vector(graph, op, "beta", beta, x->shape.c);
 }
 
-PenTensor *pen_graph_group_norm(PenGraph *graph, PenTensor *x, PenTensor *gamma, PenTensor *beta,
-                                guint32 groups, float epsilon, PenActivation activation)
+/* `in`: x, gamma, beta and perhaps statistics. */
+static PenNode *add_group_norm(PenGraph *graph, PenTensor *const in[4], guint32 groups,
+                               PenActivation activation)
 {
-    if (!check_norm(graph, PEN_OP_GROUP_NORM, x, gamma, beta))
+    PenTensor *x = in[0];
+    if (!check_norm(graph, PEN_OP_GROUP_NORM, x, in[1], in[2]))
         return NULL;
     if (groups == 0 || x->shape.c % groups != 0) {
         pen_graph_fail(graph, _("group-norm: %u channels do not divide into %u groups."),
@@ -132,13 +134,42 @@ PenTensor *pen_graph_group_norm(PenGraph *graph, PenTensor *x, PenTensor *gamma,
         return NULL;
     }
 
-    PenNode *node = pen_graph_node(graph, PEN_OP_GROUP_NORM, (PenTensor *[]){x, gamma, beta}, 3);
+    PenNode *node = pen_graph_node(graph, PEN_OP_GROUP_NORM, in, in[3] ? 4 : 3);
     node->attr.groups = groups;
-    node->attr.epsilon = epsilon;
     node->attr.activation = activation;
+    return node;
+}
+
+PenTensor *pen_graph_group_norm(PenGraph *graph, PenTensor *x, PenTensor *gamma, PenTensor *beta,
+                                guint32 groups, float epsilon, PenActivation activation)
+{
+    PenNode *node =
+        add_group_norm(graph, (PenTensor *[]){x, gamma, beta, NULL}, groups, activation);
+    if (!node)
+        return NULL;
+    node->attr.epsilon = epsilon;
     PenTensor *y = pen_node_result(graph, node, x->shape, graph->storage);
     pen_node_result(graph, node, PEN_SHAPE(x->shape.n, 1, groups, 2), PEN_DTYPE_F32);
     return y;
+}
+
+PenTensor *pen_graph_group_norm_given(PenGraph *graph, PenTensor *x, PenTensor *gamma,
+                                      PenTensor *beta, PenTensor *statistics, guint32 groups,
+                                      PenActivation activation)
+{
+    if (!pen_graph_operands(graph, pen_op_name(PEN_OP_GROUP_NORM), (PenTensor *[]){x, statistics},
+                            2))
+        return NULL;
+    if (!pen_shape_equal(statistics->shape, PEN_SHAPE(x->shape.n, 1, groups, 2)) ||
+        statistics->dtype != PEN_DTYPE_F32) {
+        pen_graph_fail(graph, _("group-norm: statistics are float32, a mean and a reciprocal "
+                                "standard deviation for each of %u groups."),
+                       groups);
+        return NULL;
+    }
+    PenNode *node =
+        add_group_norm(graph, (PenTensor *[]){x, gamma, beta, statistics}, groups, activation);
+    return node ? pen_node_result(graph, node, x->shape, graph->storage) : NULL;
 }
 
 PenTensor *pen_graph_layer_norm(PenGraph *graph, PenTensor *x, PenTensor *gamma, PenTensor *beta,

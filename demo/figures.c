@@ -122,7 +122,8 @@ gboolean pen_plot_write(const PenPlot *plot, const char *path, GError **error)
     cairo_stroke(cr);
     cairo_restore(cr);
     cairo_set_source_rgb(cr, 0.35, 0.35, 0.4);
-    text(cr, left + 8, top + h * (1 - plot->base) - 6, 12, plot->base_label);
+    text(cr, left + w - 100, top + h * (1 - plot->base) + 16, 12, plot->base_label);
+    cairo_new_path(cr); /* a text leaves a current point */
 
     cairo_set_source_rgb(cr, 0.85, 0.25, 0.1);
     cairo_set_line_width(cr, 2.5);

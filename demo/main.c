@@ -32,7 +32,7 @@ static struct {
     int iterations, rounds, candidates, pictures, steps, seed;
     double guidance;
     double learning_rate, beta, clip, fraction;
-    int epochs;
+    int epochs, per_update;
 } options = {.iterations = 3,
              .rounds = 8,
              .candidates = 6,
@@ -40,7 +40,8 @@ static struct {
              .steps = 20,
              .guidance = 5,
              .seed = 1,
-             .clip = NAN};
+             .clip = NAN,
+             .per_update = -1};
 
 static const GOptionEntry entries[] = {
     {"taste", 0, 0, G_OPTION_ARG_STRING, &options.taste, "vivid, pale, dark or bright", "TASTE"},
@@ -57,6 +58,7 @@ static const GOptionEntry entries[] = {
     {"beta", 0, 0, G_OPTION_ARG_DOUBLE, &options.beta, "of the loss", "X"},
     {"clip", 0, 0, G_OPTION_ARG_DOUBLE, &options.clip, "of the ratio; 0: none", "X"},
     {"timestep-fraction", 0, 0, G_OPTION_ARG_DOUBLE, &options.fraction, "trained steps", "X"},
+    {"timesteps-per-update", 0, 0, G_OPTION_ARG_INT, &options.per_update, "0: all of a round's", "N"},
     {"epochs", 0, 0, G_OPTION_ARG_INT, &options.epochs, "passes over the picks", "N"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
@@ -235,6 +237,8 @@ static gboolean teach(Demo *demo, PenTeachResult *taught, GError **error)
         settings.d3po.clip = options.clip;
     if (options.fraction > 0)
         settings.d3po.timestep_fraction = options.fraction;
+    if (options.per_update >= 0)
+        settings.d3po.timesteps_per_update = (guint)options.per_update;
     if (options.epochs > 0)
         settings.d3po.epochs = (guint)options.epochs;
     g_autoptr(GAsyncResult) result = NULL;

@@ -8,7 +8,7 @@
 #include "src/models/architecture.h"
 #include "src/models/model.h"
 #include "src/models/unet.h"
-#include "src/models/vae.h"
+#include "src/models/vae-coder.h"
 
 #define TOKENS 77 /* of a prompt, as CLIP pads it */
 
@@ -21,7 +21,9 @@ typedef struct {
     PenVaeConfig vae;
     PenWeights *weights;
     PenUNetAdapter *adapter;
-    PenPlan *plan;
+    PenPlan *plan;      /* of the UNet */
+    PenVaeCoder *coder; /* in place of a plan */
+    float *latents, *image;
     char **inputs; /* of the plan that are written before a run, NULL at the end */
     gboolean checkpoint;
 } Subject;
@@ -29,6 +31,9 @@ typedef struct {
 static void subject_clear(Subject *s)
 {
     g_clear_pointer(&s->plan, pen_plan_free);
+    g_clear_pointer(&s->coder, pen_vae_coder_free);
+    g_free(s->latents);
+    g_free(s->image);
     g_clear_pointer(&s->adapter, pen_unet_adapter_free);
     g_clear_pointer(&s->weights, pen_weights_unref);
     g_strfreev(s->inputs);
@@ -150,17 +155,19 @@ static gboolean plan_vae(const PenBench *bench, Subject *s, guint32 height, guin
                          GError **error)
 {
     guint32 factor = pen_vae_config_factor(&s->vae);
-    PenGraph *graph = pen_vae_decoder_new(&s->vae, s->weights, bench->batch, height / factor,
-                                          width / factor, error);
-    s->plan = graph ? pen_plan_new(bench->device, graph, error) : NULL;
-    return s->plan != NULL;
+    gsize pixels = (gsize)height * width;
+    s->latents = pen_bench_noise(pixels / factor / factor * s->vae.latent_channels);
+    s->image = g_new(float, pixels *s->vae.out_channels);
+    s->coder = pen_vae_coder_new(bench->device, &s->vae, s->weights, PEN_VAE_DECODER,
+                                 height / factor, width / factor, error);
+    return s->coder != NULL;
 }
 
 static gboolean make_plan(const PenBench *bench, Subject *s, PenBenchStep what, PenDtype dtype,
                           guint32 height, guint32 width, GError **error)
 {
     if (what == PEN_BENCH_VAE) {
-        s->inputs = g_strsplit("latents", " ", -1);
+        s->inputs = g_new0(char *, 1);
         return open_weights(bench, s, "vae", dtype, error) &&
                plan_vae(bench, s, height, width, error);
     }
@@ -181,12 +188,16 @@ static void write_noise(PenPlan *plan, const char *input)
     pen_plan_write(plan, input, values);
 }
 
-static gboolean take_step(Subject *s, double *seconds, GError **error)
+static gboolean take_step(Subject *s, guint batch, double *seconds, GError **error)
 {
     gint64 since = g_get_monotonic_time();
-    if (!pen_plan_run(s->plan, NULL, NULL, NULL, error))
+    if (s->coder) {
+        for (guint i = 0; i < batch; i++) /* as pictures are made, one after the other */
+            if (!pen_vae_coder_run(s->coder, s->latents, s->image, NULL, NULL, NULL, error))
+                return FALSE;
+    } else if (!pen_plan_run(s->plan, NULL, NULL, NULL, error))
         return FALSE;
-    if (pen_plan_has_late_inputs(s->plan)) {
+    if (s->plan && pen_plan_has_late_inputs(s->plan)) {
         write_noise(s->plan, "out_gradient");
         if (!pen_plan_finish(s->plan, NULL, NULL, NULL, error))
             return FALSE;
@@ -225,14 +236,16 @@ static void report(const PenBench *bench, const Subject *s, PenBenchStep what, P
 {
     static const char *const names[] = { "unet", "train", "vae" };
     const char *precision = dtype == PEN_DTYPE_F16 ? "f16" : "f32";
-    double flops = pen_plan_flops(s->plan);
+    double flops = s->coder ? pen_vae_coder_flops(s->coder) * bench->batch
+                            : pen_plan_flops(s->plan);
+    gboolean bands = s->coder && pen_vae_coder_in_bands(s->coder);
     guint64 peak = pen_device_peak(bench->device);
     g_autofree char *memory = g_format_size_full(peak, G_FORMAT_SIZE_IEC_UNITS);
     pen_cli_print(bench->cli,
                   _("%s %s %ux%u, batch %u, %s: %.4f s a step (%.1f GFLOPS, %.4f TFLOP), first "
                     "step %.2f s, %s of device memory%s"),
                   s->name, names[what], width, height, bench->batch, precision, step, flops / step * 1e-9,
-                  flops * 1e-12, first, memory, s->checkpoint ? _(", activations recomputed") : "");
+                  flops * 1e-12, first, memory, s->checkpoint ? _(", activations recomputed") : bands ? _(", in bands") : "");
     JsonObject *object = pen_cli_object("result");
     json_object_set_string_member(object, "benchmark", names[what]);
     json_object_set_string_member(object, "arch", s->name);
@@ -248,8 +261,9 @@ static void report(const PenBench *bench, const Subject *s, PenBenchStep what, P
     pen_cli_set_number(object, "flops", flops);
     json_object_set_int_member(object, "peak_device_bytes", (gint64)peak);
     json_object_set_int_member(object, "parameter_bytes",
-                               (gint64)pen_plan_parameter_bytes(s->plan));
+                               (gint64)pen_weights_bytes(s->weights));
     json_object_set_boolean_member(object, "checkpoint", s->checkpoint);
+    json_object_set_boolean_member(object, "bands", bands);
     json_object_set_string_member(object, "device", pen_device_info(bench->device)->name);
     pen_cli_emit(bench->cli, object);
 }
@@ -271,11 +285,12 @@ gboolean pen_bench_step(PenBench *bench, PenBenchStep what, PenDtype dtype, GErr
         pen_plan_write(s.plan, "adapter_scale", &(float){ 1 });
     double first;
     g_autofree double *seconds = g_new(double, bench->steps);
-    if (!take_step(&s, &first, error))
+    if (!take_step(&s, bench->batch, &first, error))
         return FALSE;
     for (guint i = 0; i < bench->steps; i++)
-        if (!take_step(&s, &seconds[i], error))
+        if (!take_step(&s, bench->batch, &seconds[i], error))
             return FALSE;
     report(bench, &s, what, dtype, height, width, first, pen_bench_median(seconds, bench->steps));
-    return !bench->profile || print_profile(bench, s.plan, error);
+    PenPlan *plan = s.coder ? pen_vae_coder_plan(s.coder) : s.plan;
+    return !bench->profile || !plan || print_profile(bench, plan, error);
 }

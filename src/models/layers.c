@@ -69,6 +69,21 @@ PenTensor *pen_layer_group_norm(const PenLayers *l, PenTensor *x, guint32 groups
                : NULL;
 }
 
+PenTensor *pen_layer_group_norm_given(const PenLayers *l, PenTensor *x, PenTensor *statistics,
+                                      guint32 groups, PenActivation activation, const char *path,
+                                      ...)
+{
+    LAYER_PATH(layer, path)
+
+    if (!x)
+        return NULL;
+    PenTensor *gamma = vector(l, layer, ".weight", pen_tensor_shape(x).c);
+    PenTensor *beta = vector(l, layer, ".bias", pen_tensor_shape(x).c);
+    return gamma && beta ? pen_graph_group_norm_given(l->graph, x, gamma, beta, statistics, groups,
+                                                      activation)
+                         : NULL;
+}
+
 PenTensor *pen_layer_layer_norm(const PenLayers *l, PenTensor *x, float epsilon, const char *path,
                                 ...)
 {

@@ -37,6 +37,11 @@ PenTensor *pen_layer_group_norm(const PenLayers *l, PenTensor *x, guint32 groups
                                 PenActivation activation, const char *path, ...)
     G_GNUC_PRINTF(6, 7);
 
+/* With given statistics: pen_graph_group_norm_given(). */
+PenTensor *pen_layer_group_norm_given(const PenLayers *l, PenTensor *x, PenTensor *statistics,
+                                      guint32 groups, PenActivation activation, const char *path,
+                                      ...) G_GNUC_PRINTF(6, 7);
+
 PenTensor *pen_layer_layer_norm(const PenLayers *l, PenTensor *x, float epsilon, const char *path,
                                 ...) G_GNUC_PRINTF(4, 5);
 

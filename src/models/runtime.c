@@ -7,22 +7,22 @@
 #include <math.h>
 
 #include "src/models/clip-text.h"
-#include "src/models/vae.h"
+#include "src/models/vae-coder.h"
 
-typedef enum { TEXT, DECODER, ENCODER, N_PARTS } PartKind;
-
-/* A plan of batch 1 that is kept for the next call of the same size. */
+/* One side of the VAE, kept for the next call of the same size. */
 typedef struct {
-    PenPlan *plan;
-    guint32 height, width; /* of the input; for a text 1 and its tokens */
-} Part;
+    PenVaeCoder *coder;
+    guint32 height, width; /* of the input */
+} Side;
 
 struct _PenRuntime {
     PenModel *model;
     PenDevice *device;
     PenDtype dtype;
     PenWeights *text, *vae, *unet;
-    Part parts[N_PARTS];
+    PenPlan *text_plan; /* of batch 1, kept for the next texts of as many tokens */
+    guint32 text_tokens;
+    Side sides[2]; /* by PenVaeSide */
     gboolean keep; /* memory is plentiful: text encoder and VAE stay loaded */
 };
 
@@ -65,8 +65,9 @@ void pen_runtime_free(PenRuntime *runtime)
 {
     if (!runtime)
         return;
-    for (guint i = 0; i < N_PARTS; i++)
-        pen_plan_free(runtime->parts[i].plan);
+    pen_plan_free(runtime->text_plan);
+    for (guint i = 0; i < G_N_ELEMENTS(runtime->sides); i++)
+        pen_vae_coder_free(runtime->sides[i].coder);
     pen_weights_unref(runtime->text);
     pen_weights_unref(runtime->vae);
     pen_weights_unref(runtime->unet);
@@ -118,68 +119,23 @@ static void after_failure(PenRuntime *runtime, const char *component, PenWeights
         info->name, component, runtime->model->name, size);
 }
 
-/* --- parts --------------------------------------------------------------------------------- */
-
-static PenWeights *weights_of(PenRuntime *runtime, PartKind kind)
+static void drop_text(PenRuntime *runtime)
 {
-    return kind == TEXT ? runtime->text : runtime->vae;
+    g_clear_pointer(&runtime->text_plan, pen_plan_free);
+    pen_weights_release(runtime->text);
 }
 
-static PenGraph *build(PenRuntime *runtime, PartKind kind, guint32 height, guint32 width,
-                       GError **error)
+static void drop_vae(PenRuntime *runtime)
 {
-    const PenModel *model = runtime->model;
-
-    switch (kind) {
-    case TEXT:
-        return pen_clip_text_new(&model->text, runtime->text, 1, width, error);
-    case DECODER:
-        return pen_vae_decoder_new(&model->vae, runtime->vae, 1, height, width, error);
-    default:
-        return pen_vae_encoder_new(&model->vae, runtime->vae, 1, height, width, error);
-    }
-}
-
-/* The plan of a part for inputs of one size, its weights loaded. */
-static PenPlan *part_plan(PenRuntime *runtime, PartKind kind, guint32 height, guint32 width,
-                          GCancellable *cancellable, GError **error)
-{
-    Part *part = &runtime->parts[kind];
-
-    if (!part->plan || part->height != height || part->width != width) {
-        g_clear_pointer(&part->plan, pen_plan_free);
-        PenGraph *graph = build(runtime, kind, height, width, error);
-        if (!graph) {
-            after_failure(runtime, kind == TEXT ? "text_encoder" : "vae", weights_of(runtime, kind),
-                          error);
-            return NULL;
-        }
-        part->plan = pen_plan_new(runtime->device, graph, error);
-        if (!part->plan)
-            return NULL;
-        part->height = height;
-        part->width = width;
-    }
-    return pen_weights_load(weights_of(runtime, kind), NULL, NULL, cancellable, error) ? part->plan
-                                                                                       : NULL;
-}
-
-static void drop(PenRuntime *runtime, PartKind kind)
-{
-    g_clear_pointer(&runtime->parts[kind].plan, pen_plan_free);
-    pen_weights_release(weights_of(runtime, kind));
-}
-
-static void after_use(PenRuntime *runtime, PartKind kind)
-{
-    if (!runtime->keep)
-        drop(runtime, kind);
+    for (guint i = 0; i < G_N_ELEMENTS(runtime->sides); i++)
+        g_clear_pointer(&runtime->sides[i].coder, pen_vae_coder_free);
+    pen_weights_release(runtime->vae);
 }
 
 void pen_runtime_trim(PenRuntime *runtime)
 {
-    for (guint i = 0; i < N_PARTS; i++)
-        drop(runtime, (PartKind)i);
+    drop_text(runtime);
+    drop_vae(runtime);
 }
 
 /* Progress of picture i of n as a share of all n. */
@@ -196,27 +152,28 @@ static void share_progress(double fraction, gpointer user_data)
         share->progress((share->i + fraction) / share->n, share->user_data);
 }
 
-/* Runs a part once for each of n inputs of in_size floats; outputs have out_size floats. */
-static gboolean run_part(PenRuntime *runtime, PartKind kind, guint32 height, guint32 width,
-                         const char *in_name, const float *in, gsize in_size, const char *out_name,
-                         float *out, gsize out_size, guint n, PenPlanProgress progress,
-                         gpointer user_data, GCancellable *cancellable, GError **error)
-{
-    Share share = { .progress = progress, .user_data = user_data, .n = n };
-    PenPlan *plan = part_plan(runtime, kind, height, width, cancellable, error);
-    gboolean done = plan != NULL;
-
-    for (; done && share.i < n; share.i++) {
-        pen_plan_write(plan, in_name, in + share.i * in_size);
-        done = pen_plan_run(plan, share_progress, &share, cancellable, error);
-        if (done)
-            pen_plan_read(plan, out_name, out + share.i * out_size);
-    }
-    after_use(runtime, kind);
-    return done;
-}
-
 /* --- text ---------------------------------------------------------------------------------- */
+
+/* The text encoder's plan for as many tokens, its weights loaded. */
+static PenPlan *text_plan(PenRuntime *runtime, guint32 tokens, GCancellable *cancellable,
+                          GError **error)
+{
+    if (!runtime->text_plan || runtime->text_tokens != tokens) {
+        g_clear_pointer(&runtime->text_plan, pen_plan_free);
+        PenGraph *graph =
+            pen_clip_text_new(&runtime->model->text, runtime->text, 1, tokens, error);
+        if (!graph) {
+            after_failure(runtime, "text_encoder", runtime->text, error);
+            return NULL;
+        }
+        runtime->text_plan = pen_plan_new(runtime->device, graph, error);
+        if (!runtime->text_plan)
+            return NULL;
+        runtime->text_tokens = tokens;
+    }
+    return pen_weights_load(runtime->text, NULL, NULL, cancellable, error) ? runtime->text_plan
+                                                                           : NULL;
+}
 
 gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *ids, guint n, guint32 tokens,
                                    float *hidden, GCancellable *cancellable, GError **error)
@@ -225,9 +182,19 @@ gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *ids, guint
     gsize size = (gsize)tokens * config->hidden;
     g_autofree float *embeddings = g_new(float, n *size);
 
-    return pen_clip_text_embed(config, runtime->text, ids, n, tokens, embeddings, error) &&
-           run_part(runtime, TEXT, 1, tokens, "embeddings", embeddings, size, "hidden", hidden,
-                    size, n, NULL, NULL, cancellable, error);
+    if (!pen_clip_text_embed(config, runtime->text, ids, n, tokens, embeddings, error))
+        return FALSE;
+    PenPlan *plan = text_plan(runtime, tokens, cancellable, error);
+    gboolean done = plan != NULL;
+    for (guint i = 0; done && i < n; i++) {
+        pen_plan_write(plan, "embeddings", embeddings + i * size);
+        done = pen_plan_run(plan, NULL, NULL, cancellable, error);
+        if (done)
+            pen_plan_read(plan, "hidden", hidden + i * size);
+    }
+    if (!runtime->keep)
+        drop_text(runtime);
+    return done;
 }
 
 gboolean pen_runtime_encode_text(PenRuntime *runtime, const char *const *texts, guint n,
@@ -245,6 +212,40 @@ gboolean pen_runtime_encode_text(PenRuntime *runtime, const char *const *texts, 
 
 /* --- pictures ------------------------------------------------------------------------------ */
 
+static PenVaeCoder *vae_coder(PenRuntime *runtime, PenVaeSide kind, guint32 height, guint32 width,
+                              GError **error)
+{
+    Side *side = &runtime->sides[kind];
+    if (side->coder && side->height == height && side->width == width)
+        return side->coder;
+    g_clear_pointer(&side->coder, pen_vae_coder_free);
+    side->coder = pen_vae_coder_new(runtime->device, &runtime->model->vae, runtime->vae, kind,
+                                    height, width, error);
+    if (!side->coder)
+        after_failure(runtime, "vae", runtime->vae, error);
+    side->height = height;
+    side->width = width;
+    return side->coder;
+}
+
+/* Runs one side of the VAE for each of n inputs of in_size floats; outputs have out_size floats. */
+static gboolean run_vae(PenRuntime *runtime, PenVaeSide kind, guint32 height, guint32 width,
+                        const float *in, gsize in_size, float *out, gsize out_size, guint n,
+                        PenPlanProgress progress, gpointer user_data, GCancellable *cancellable,
+                        GError **error)
+{
+    Share share = { .progress = progress, .user_data = user_data, .n = n };
+    PenVaeCoder *coder = vae_coder(runtime, kind, height, width, error);
+    gboolean done = coder != NULL;
+
+    for (; done && share.i < n; share.i++)
+        done = pen_vae_coder_run(coder, in + share.i * in_size, out + share.i * out_size,
+                                 share_progress, &share, cancellable, error);
+    if (!runtime->keep)
+        drop_vae(runtime);
+    return done;
+}
+
 gboolean pen_runtime_vae_decode(PenRuntime *runtime, const float *latents, guint n, guint32 height,
                                 guint32 width, float *image, PenPlanProgress progress,
                                 gpointer user_data, GCancellable *cancellable, GError **error)
@@ -252,10 +253,10 @@ gboolean pen_runtime_vae_decode(PenRuntime *runtime, const float *latents, guint
     const PenModel *model = runtime->model;
     gsize positions = (gsize)height * width;
 
-    return run_part(runtime, DECODER, height, width, "latents", latents,
-                    positions * model->vae.latent_channels, "image", image,
-                    positions * model->factor * model->factor * model->vae.out_channels, n,
-                    progress, user_data, cancellable, error);
+    return run_vae(runtime, PEN_VAE_DECODER, height, width, latents,
+                   positions * model->vae.latent_channels, image,
+                   positions * model->factor * model->factor * model->vae.out_channels, n, progress,
+                   user_data, cancellable, error);
 }
 
 gboolean pen_runtime_vae_encode(PenRuntime *runtime, const float *image, guint n, guint32 height,
@@ -276,9 +277,9 @@ gboolean pen_runtime_vae_encode(PenRuntime *runtime, const float *image, guint n
     gsize rows = (gsize)(height / factor) * (width / factor);
     gsize size = rows * 2 * model->vae.latent_channels;
     g_autofree float *moments = g_new(float, n *size);
-    if (!run_part(runtime, ENCODER, height, width, "image", image,
-                  (gsize)height * width * model->vae.in_channels, "moments", moments, size, n,
-                  progress, user_data, cancellable, error))
+    if (!run_vae(runtime, PEN_VAE_ENCODER, height, width, image,
+                 (gsize)height * width * model->vae.in_channels, moments, size, n, progress,
+                 user_data, cancellable, error))
         return FALSE;
     pen_vae_split_moments(&model->vae, moments, n * rows, mean, log_variance);
     return TRUE;

@@ -20,7 +20,8 @@ void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper)
         return;
     /* The published values suit thousands of pictures. docs/learning.md has the comparison that
      * chose these for a few picks. */
-    settings->d3po.learning_rate = 1e-3;
+    settings->d3po.learning_rate = 2e-3;
+    settings->d3po.clip = 0.02;
     settings->d3po.timesteps_per_update = 3;
 }
 

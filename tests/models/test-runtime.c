@@ -5,6 +5,7 @@
 
 #include "src/formats/png.h"
 #include "src/models/runtime.h"
+#include "src/sampling/noise.h"
 #include "tests/models/golden.h"
 
 enum { SIZE = 64, PIXELS = SIZE * SIZE * 3, LATENTS = 16 * 16 * 4 };
@@ -153,6 +154,49 @@ static void test_little_memory(void)
     g_assert_no_error(error);
 }
 
+/* In bands, because the whole would not fit, pictures and latents are the same: there are no seams. */
+static void test_vae_bands(gconstpointer data)
+{
+    enum { H = 50, W = 40, N = H * W * 4, IMAGE = H * W * 16 * 3 };
+    g_autoptr(GError) error = NULL;
+    PenDtype dtype = GPOINTER_TO_INT(data);
+    g_autofree float *latents = g_new(float, N);
+    float *image[2], *mean[2];
+    g_autoptr(PenRuntime) runtime = open_runtime(dtype);
+    pen_noise_fill(1, PEN_STREAM_INITIAL, 0, N, latents);
+    for (guint bands = 0; bands < 2; bands++) {
+        image[bands] = g_new(float, IMAGE);
+        mean[bands] = g_new(float, N);
+        guint64 before = pen_device_allocated(device);
+        pen_device_reset_peak(device);
+        if (bands) /* weights, and a few MiB for the work */
+            pen_device_set_budget(device, before + (8 << 20));
+        pen_runtime_vae_decode(runtime, latents, 1, H, W, image[bands], NULL, NULL, NULL, &error);
+        g_assert_no_error(error);
+        double last = 0;
+        pen_runtime_vae_encode(runtime, image[0], 1, 4 * H, 4 * W, mean[bands], NULL,
+                               count_progress, &last, NULL, &error);
+        g_assert_no_error(error);
+        g_assert_cmpfloat_with_epsilon(last, 1, 1e-9);
+        guint64 peak = pen_device_peak(device) - before;
+        g_test_message("%s: %.1f MiB more", bands ? "bands" : "whole", (double)peak / (1 << 20));
+        g_assert_true(bands == (peak <= 8 << 20));
+        pen_device_set_budget(device, 0);
+        pen_runtime_trim(runtime);
+    }
+    double most = 0;
+    for (guint i = 0; i < IMAGE; i++)
+        most = fmax(most, fabs((double)image[0][i] - image[1][i]));
+    double latent_error = golden_l2_error(mean[0], mean[1], N);
+    g_test_message("largest difference %.2g of 2, latents %.2g", most, latent_error);
+    g_assert_cmpfloat(most, <, dtype == PEN_DTYPE_F32 ? 1e-4 : 2 * 2.0 / 255);
+    g_assert_cmpfloat(latent_error, <, dtype == PEN_DTYPE_F32 ? 1e-5 : 5e-3);
+    for (guint bands = 0; bands < 2; bands++) {
+        g_free(image[bands]);
+        g_free(mean[bands]);
+    }
+}
+
 static void cancel(double fraction, gpointer cancellable)
 {
     g_cancellable_cancel(cancellable);
@@ -202,6 +246,8 @@ int main(int argc, char **argv)
     g_test_add_func("/runtime/round-trip", test_round_trip);
     g_test_add_func("/runtime/text", test_text);
     g_test_add_func("/runtime/little-memory", test_little_memory);
+    g_test_add_data_func("/runtime/vae-bands/f32", GINT_TO_POINTER(PEN_DTYPE_F32), test_vae_bands);
+    g_test_add_data_func("/runtime/vae-bands/f16", GINT_TO_POINTER(PEN_DTYPE_F16), test_vae_bands);
     g_test_add_func("/runtime/cancel", test_cancel);
     g_test_add_func("/runtime/shared-weights", test_shared_weights);
     int result = g_test_run();

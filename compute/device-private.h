@@ -23,6 +23,7 @@ struct _PenDevice {
     guint32 queue_family;
     VmaAllocator allocator;
     VkCommandPool pool;
+    gboolean has_statistics; /* VK_KHR_pipeline_executable_properties */
     double timestamp_period; /* nanoseconds a tick; 0 without timestamps */
     guint32 binding_alignment;
 
@@ -76,6 +77,14 @@ typedef struct {
 const PenPipeline *pen_device_pipeline(PenDevice *device, const char *shader,
                                        const guint32 *spec, guint n_spec, guint n_bindings,
                                        GError **error);
+
+/* "shader,spec0,spec1…", which names a pipeline. */
+char *pen_pipeline_key(const char *shader, const guint32 *spec, guint n_spec);
+
+/* Makes a pipeline that is the caller's to destroy. */
+gboolean pen_device_compile(PenDevice *device, const char *shader, const guint32 *spec,
+                            guint n_spec, guint n_bindings, VkPipelineCreateFlags flags,
+                            PenPipeline *made, GError **error);
 
 /* Reads the pipeline cache of this device and driver from the user's cache folder; a missing,
  * foreign or damaged file is ignored. */

@@ -259,13 +259,15 @@ static PenDeviceInfo *read_info(VkPhysicalDevice physical, guint index)
         .pNext = &f11,
     };
     vkGetPhysicalDeviceFeatures2(physical, &features);
-    info->float16 = f12.shaderFloat16 && f11.storageBuffer16BitAccess;
+    info->float16 = f11.storageBuffer16BitAccess;
+    info->float16_arithmetic = info->float16 && f12.shaderFloat16;
     VkSubgroupFeatureFlags subgroup = VK_SUBGROUP_FEATURE_BASIC_BIT |
                                       VK_SUBGROUP_FEATURE_BALLOT_BIT |
                                       VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
     info->vector_lanes = info->kind == PEN_DEVICE_SOFTWARE && info->subgroup_size == 8 &&
                          (v11.subgroupSupportedOperations & subgroup) == subgroup &&
-                         f12.bufferDeviceAddress && features.features.shaderInt64;
+                         info->float16_arithmetic && f12.bufferDeviceAddress &&
+                         features.features.shaderInt64;
     info->cooperative_matrix =
         has_extension(physical, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
     guint32 timestamp_bits;
@@ -387,14 +389,23 @@ static gboolean make_device(PenDevice *self, GError **error)
 
     const PenDeviceInfo *info = self->info;
     gboolean budget = has_extension(self->physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
-    const char *extensions[2];
+    self->has_statistics =
+        has_extension(self->physical, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
+    const char *extensions[3];
     guint32 n_extensions = 0;
     extensions[n_extensions++] = VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME;
     if (budget)
         extensions[n_extensions++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
+    if (self->has_statistics)
+        extensions[n_extensions++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR statistics = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
+        .pipelineExecutableInfo = VK_TRUE,
+    };
     VkPhysicalDeviceVulkan12Features f12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
-        .shaderFloat16 = info->float16,
+        .pNext = self->has_statistics ? &statistics : NULL,
+        .shaderFloat16 = info->float16_arithmetic,
         .bufferDeviceAddress = info->vector_lanes,
     };
     VkPhysicalDeviceVulkan11Features f11 = {

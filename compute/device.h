@@ -36,7 +36,8 @@ typedef struct {
     guint32 api_version;
     guint32 vendor_id, device_id;
     const char *unusable; /* why it cannot run Penchant (untranslated, static); NULL if it can */
-    gboolean float16;     /* shaderFloat16 and 16-bit storage: float16 plans possible */
+    gboolean float16;     /* stores it, so that float16 plans are possible: kernels compute in float32 */
+    gboolean float16_arithmetic;
     gboolean cooperative_matrix;
     gboolean vector_lanes; /* a processor that runs subgroups of eight in vector registers, and takes
                             * buffer addresses: what shaders/lanes.glsl is for */

@@ -139,26 +139,27 @@ static VkPipelineLayout get_layout(PenDevice *device, guint n_bindings, GError *
     return device->layouts[n_bindings];
 }
 
-const PenPipeline *pen_device_pipeline(PenDevice *device, const char *shader,
-                                       const guint32 *spec, guint n_spec, guint n_bindings,
-                                       GError **error)
+char *pen_pipeline_key(const char *shader, const guint32 *spec, guint n_spec)
 {
-    g_autoptr(GString) key = g_string_new(shader);
+    GString *key = g_string_new(shader);
     for (guint i = 0; i < n_spec; i++)
         g_string_append_printf(key, ",%u", spec[i]);
-    const PenPipeline *known = g_hash_table_lookup(device->pipelines, key->str);
-    if (known)
-        return known;
+    return g_string_free(key, FALSE);
+}
 
+gboolean pen_device_compile(PenDevice *device, const char *shader, const guint32 *spec,
+                            guint n_spec, guint n_bindings, VkPipelineCreateFlags flags,
+                            PenPipeline *made, GError **error)
+{
     const PenShader *code = pen_shader_find(shader);
     if (!code) {
         g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
                     "no shader “%s” is built in", shader);
-        return NULL;
+        return FALSE;
     }
-    VkPipelineLayout layout = get_layout(device, n_bindings, error);
-    if (!layout)
-        return NULL;
+    made->layout = get_layout(device, n_bindings, error);
+    if (!made->layout)
+        return FALSE;
     VkShaderModuleCreateInfo module_info = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
         .codeSize = code->size,
@@ -166,10 +167,8 @@ const PenPipeline *pen_device_pipeline(PenDevice *device, const char *shader,
     };
     VkShaderModule module;
     VkResult result = vkCreateShaderModule(device->device, &module_info, NULL, &module);
-    if (result != VK_SUCCESS) {
-        pen_vulkan_fail(error, result, "vkCreateShaderModule");
-        return NULL;
-    }
+    if (result != VK_SUCCESS)
+        return pen_vulkan_fail(error, result, "vkCreateShaderModule");
     g_autofree VkSpecializationMapEntry *entries = g_new0(VkSpecializationMapEntry, n_spec + 1);
     for (guint i = 0; i < n_spec; i++)
         entries[i] = (VkSpecializationMapEntry){.constantID = i, .offset = 4 * i, .size = 4};
@@ -181,6 +180,7 @@ const PenPipeline *pen_device_pipeline(PenDevice *device, const char *shader,
     };
     VkComputePipelineCreateInfo create = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .flags = flags,
         .stage = {
             .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
             .stage = VK_SHADER_STAGE_COMPUTE_BIT,
@@ -188,18 +188,27 @@ const PenPipeline *pen_device_pipeline(PenDevice *device, const char *shader,
             .pName = "main",
             .pSpecializationInfo = &specialization,
         },
-        .layout = layout,
+        .layout = made->layout,
     };
-    VkPipeline pipeline;
-    result = vkCreateComputePipelines(device->device, device->cache, 1, &create, NULL, &pipeline);
+    result = vkCreateComputePipelines(device->device, device->cache, 1, &create, NULL,
+                                      &made->pipeline);
     vkDestroyShaderModule(device->device, module, NULL);
-    if (result != VK_SUCCESS) {
-        pen_vulkan_fail(error, result, shader);
+    return result == VK_SUCCESS || pen_vulkan_fail(error, result, shader);
+}
+
+const PenPipeline *pen_device_pipeline(PenDevice *device, const char *shader,
+                                       const guint32 *spec, guint n_spec, guint n_bindings,
+                                       GError **error)
+{
+    g_autofree char *key = pen_pipeline_key(shader, spec, n_spec);
+    const PenPipeline *known = g_hash_table_lookup(device->pipelines, key);
+    if (known)
+        return known;
+    PenPipeline made;
+    if (!pen_device_compile(device, shader, spec, n_spec, n_bindings, 0, &made, error))
         return NULL;
-    }
     device->cache_dirty = TRUE;
-    PenPipeline *made = g_new0(PenPipeline, 1);
-    *made = (PenPipeline){.pipeline = pipeline, .layout = layout};
-    g_hash_table_insert(device->pipelines, g_strdup(key->str), made);
-    return made;
+    PenPipeline *kept = g_memdup2(&made, sizeof made);
+    g_hash_table_insert(device->pipelines, g_steal_pointer(&key), kept);
+    return kept;
 }

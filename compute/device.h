@@ -10,6 +10,8 @@
  *
  * PENCHANT_MEMORY_BUDGET caps the device memory to use, in MiB (pen_device_set_budget).
  *
+ * PENCHANT_KERNELS (tiles, lanes, shared, matrix) names the kernels to use (tests).
+ *
  * PENCHANT_VALIDATION=1 turns the Khronos validation layer with synchronisation validation on and
  * ends the program at its first message (tests).
  *
@@ -27,6 +29,14 @@ typedef enum {
     PEN_DEVICE_SOFTWARE,
 } PenDeviceKind;
 
+/* The kernels for matrix products, convolution and attention. */
+typedef enum {
+    PEN_KERNELS_TILES,  /* in registers, reading memory directly */
+    PEN_KERNELS_LANES,  /* for software Vulkan: shaders/lanes.glsl */
+    PEN_KERNELS_SHARED, /* through shared memory */
+    PEN_KERNELS_MATRIX, /* cooperative matrices, float16 in and float32 out; SHARED for float32 */
+} PenKernels;
+
 /* What a device is and can do. */
 typedef struct {
     guint index; /* in Vulkan's order */
@@ -38,9 +48,9 @@ typedef struct {
     const char *unusable; /* why it cannot run Penchant (untranslated, static); NULL if it can */
     gboolean float16;     /* stores it, so that float16 plans are possible: kernels compute in float32 */
     gboolean float16_arithmetic;
-    gboolean cooperative_matrix;
-    gboolean vector_lanes; /* a processor that runs subgroups of eight in vector registers, and takes
-                            * buffer addresses: what shaders/lanes.glsl is for */
+    gboolean cooperative_matrix; /* 16x16x16, float16 in and float32 out, in a subgroup */
+    PenKernels kernels;
+    guint32 matrix_subgroup; /* subgroup size for kernels with cooperative matrices */
     guint32 subgroup_size;
     guint32 shared_memory;       /* bytes for a workgroup */
     guint32 max_workgroup;       /* invocations */

@@ -51,7 +51,7 @@ static void read_statistics(PenDevice *device, VkPipeline pipeline, GHashTable *
     }
 }
 
-static PenPlanKernel *compile(PenDevice *device, const PenDispatch *d, char *name)
+static PenPlanKernel *compile(PenDevice *device, const PenPipelineSource *source, char *name)
 {
     PenPlanKernel *kernel = g_new0(PenPlanKernel, 1);
     kernel->name = name;
@@ -59,8 +59,7 @@ static PenPlanKernel *compile(PenDevice *device, const PenDispatch *d, char *nam
     VkPipelineCreateFlags flags =
         device->has_statistics ? VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR : 0;
     PenPipeline made;
-    if (pen_device_compile(device, d->shader, d->spec, d->n_spec, d->n_bindings, flags, &made,
-                           &kernel->error)) {
+    if (pen_device_compile(device, source, flags, &made, &kernel->error)) {
         if (device->has_statistics)
             read_statistics(device, made.pipeline, kernel->statistics);
         vkDestroyPipeline(device->device, made.pipeline, NULL);
@@ -72,10 +71,11 @@ void pen_plan_examine(PenPlan *plan, GHashTable *kernels)
 {
     for (guint i = 0; i < plan->dispatches->len; i++) {
         const PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, i);
-        g_autofree char *name = pen_pipeline_key(d->shader, d->spec, d->n_spec);
+        PenPipelineSource source = pen_dispatch_source(d);
+        g_autofree char *name = pen_pipeline_key(&source);
         PenPlanKernel *kernel = g_hash_table_lookup(kernels, name);
         if (!kernel) {
-            kernel = compile(plan->device, d, g_steal_pointer(&name));
+            kernel = compile(plan->device, &source, g_steal_pointer(&name));
             g_hash_table_insert(kernels, kernel->name, kernel);
         }
         kernel->count++;

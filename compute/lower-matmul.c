@@ -33,7 +33,7 @@ typedef struct {
 
 static Tile choose_tile(const PenDeviceInfo *device, gboolean input_gradient, guint64 m, guint32 n)
 {
-    if (device->vector_lanes) {
+    if (device->kernels == PEN_KERNELS_LANES) {
         if (input_gradient)
             return (Tile){"matmul_lanes_input", 4, 4, {0}};
         if (n <= PEN_PANEL)
@@ -57,7 +57,7 @@ static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Tile *
 {
     guint32 spec[PEN_MAX_SPEC];
     guint k = 0;
-    if (!device->vector_lanes) {
+    if (device->kernels != PEN_KERNELS_LANES) {
         spec[k++] = tile->invocations[0];
         spec[k++] = tile->invocations[1];
     }
@@ -65,14 +65,14 @@ static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Tile *
     spec[k++] = mm->kw;
     spec[k++] = mm->stride;
     spec[k++] = mm->linear;
-    if (!device->vector_lanes) {
+    if (device->kernels != PEN_KERNELS_LANES) {
         spec[k++] = c % 4 == 0;
         spec[k++] = n % 4 == 0;
     }
     spec[k++] = mm->bias != NULL;
     spec[k++] = mm->residual != NULL;
     spec[k++] = mm->image_bias != NULL;
-    if (device->vector_lanes) {
+    if (device->kernels == PEN_KERNELS_LANES) {
         guint32 step = mm->input_gradient ? LANES_INPUT_STEP : LANES_STEP;
         spec[k++] = c >= step;
         spec[k++] = mm->input_gradient ? c % step >= PEN_PANEL : c % step != 0;
@@ -118,7 +118,7 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
         .m_tiles = (guint32)m_tiles,
     };
     pen_dispatch_push(d, &push, sizeof push);
-    if (l->device->vector_lanes)
+    if (l->device->kernels == PEN_KERNELS_LANES)
         pen_dispatch_addresses(d, 2);
 
     if (mm->linear)
@@ -152,7 +152,7 @@ static void emit_weight_gradient(PenLowering *l)
     PenTensor *dy = l->node->in[0], *x = l->node->in[1], *g = l->node->out[0];
     gboolean transpose = dy->shape.c > x->shape.c;
     PenTensor *p = transpose ? x : dy, *q = transpose ? dy : x;
-    gboolean lanes = l->device->vector_lanes && q->shape.c >= 8;
+    gboolean lanes = l->device->kernels == PEN_KERNELS_LANES && q->shape.c >= 8;
     WeightGradientPush push = {
         .m = (guint32)pen_shape_rows(x->shape),
         .ni = p->shape.c,

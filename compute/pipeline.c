@@ -139,25 +139,24 @@ static VkPipelineLayout get_layout(PenDevice *device, guint n_bindings, GError *
     return device->layouts[n_bindings];
 }
 
-char *pen_pipeline_key(const char *shader, const guint32 *spec, guint n_spec)
+char *pen_pipeline_key(const PenPipelineSource *source)
 {
-    GString *key = g_string_new(shader);
-    for (guint i = 0; i < n_spec; i++)
-        g_string_append_printf(key, ",%u", spec[i]);
+    GString *key = g_string_new(source->shader);
+    for (guint i = 0; i < source->n_spec; i++)
+        g_string_append_printf(key, ",%u", source->spec[i]);
     return g_string_free(key, FALSE);
 }
 
-gboolean pen_device_compile(PenDevice *device, const char *shader, const guint32 *spec,
-                            guint n_spec, guint n_bindings, VkPipelineCreateFlags flags,
-                            PenPipeline *made, GError **error)
+gboolean pen_device_compile(PenDevice *device, const PenPipelineSource *source,
+                            VkPipelineCreateFlags flags, PenPipeline *made, GError **error)
 {
-    const PenShader *code = pen_shader_find(shader);
+    const PenShader *code = pen_shader_find(source->shader);
     if (!code) {
         g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
-                    "no shader “%s” is built in", shader);
+                    "no shader “%s” is built in", source->shader);
         return FALSE;
     }
-    made->layout = get_layout(device, n_bindings, error);
+    made->layout = get_layout(device, source->n_bindings, error);
     if (!made->layout)
         return FALSE;
     VkShaderModuleCreateInfo module_info = {
@@ -169,20 +168,29 @@ gboolean pen_device_compile(PenDevice *device, const char *shader, const guint32
     VkResult result = vkCreateShaderModule(device->device, &module_info, NULL, &module);
     if (result != VK_SUCCESS)
         return pen_vulkan_fail(error, result, "vkCreateShaderModule");
-    g_autofree VkSpecializationMapEntry *entries = g_new0(VkSpecializationMapEntry, n_spec + 1);
-    for (guint i = 0; i < n_spec; i++)
+    g_autofree VkSpecializationMapEntry *entries =
+        g_new0(VkSpecializationMapEntry, source->n_spec + 1);
+    for (guint i = 0; i < source->n_spec; i++)
         entries[i] = (VkSpecializationMapEntry){.constantID = i, .offset = 4 * i, .size = 4};
     VkSpecializationInfo specialization = {
-        .mapEntryCount = n_spec,
+        .mapEntryCount = source->n_spec,
         .pMapEntries = entries,
-        .dataSize = 4 * n_spec,
-        .pData = spec,
+        .dataSize = 4 * source->n_spec,
+        .pData = source->spec,
+    };
+    VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
+        .requiredSubgroupSize = source->subgroup_size,
     };
     VkComputePipelineCreateInfo create = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .flags = flags,
         .stage = {
             .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+            .pNext = source->subgroup_size ? &subgroup : NULL,
+            .flags = source->subgroup_size
+                         ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
+                         : 0,
             .stage = VK_SHADER_STAGE_COMPUTE_BIT,
             .module = module,
             .pName = "main",
@@ -193,19 +201,18 @@ gboolean pen_device_compile(PenDevice *device, const char *shader, const guint32
     result = vkCreateComputePipelines(device->device, device->cache, 1, &create, NULL,
                                       &made->pipeline);
     vkDestroyShaderModule(device->device, module, NULL);
-    return result == VK_SUCCESS || pen_vulkan_fail(error, result, shader);
+    return result == VK_SUCCESS || pen_vulkan_fail(error, result, source->shader);
 }
 
-const PenPipeline *pen_device_pipeline(PenDevice *device, const char *shader,
-                                       const guint32 *spec, guint n_spec, guint n_bindings,
+const PenPipeline *pen_device_pipeline(PenDevice *device, const PenPipelineSource *source,
                                        GError **error)
 {
-    g_autofree char *key = pen_pipeline_key(shader, spec, n_spec);
+    g_autofree char *key = pen_pipeline_key(source);
     const PenPipeline *known = g_hash_table_lookup(device->pipelines, key);
     if (known)
         return known;
     PenPipeline made;
-    if (!pen_device_compile(device, shader, spec, n_spec, n_bindings, 0, &made, error))
+    if (!pen_device_compile(device, source, 0, &made, error))
         return NULL;
     device->cache_dirty = TRUE;
     PenPipeline *kept = g_memdup2(&made, sizeof made);

@@ -93,8 +93,6 @@ static void read_memory(VkPhysicalDevice physical, PenDeviceInfo *info)
     info->unified_memory = info->kind != PEN_DEVICE_DISCRETE;
 }
 
-/* Whether the device multiplies 16x16 matrices of float16 into float32, all invocations of a subgroup
- * together, and with which size of subgroups. */
 static void read_cooperative_matrix(VkPhysicalDevice physical, PenDeviceInfo *info,
                                     const VkPhysicalDeviceVulkan12Features *f12)
 {
@@ -110,8 +108,9 @@ static void read_cooperative_matrix(VkPhysicalDevice physical, PenDeviceInfo *in
         .pNext = &v13,
     };
     vkGetPhysicalDeviceProperties2(physical, &properties);
-    if (!(v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
-        return;
+    /* Where there is a choice, small subgroups: more of them share a workgroup's tile. */
+    gboolean choice = v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT;
+    info->matrix_subgroup = choice ? v13.minSubgroupSize : info->subgroup_size;
 
     guint32 n = 0;
     vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical, &n, NULL);
@@ -122,13 +121,12 @@ static void read_cooperative_matrix(VkPhysicalDevice physical, PenDeviceInfo *in
     vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical, &n, list);
     for (guint32 i = 0; i < n; i++) {
         const VkCooperativeMatrixPropertiesKHR *m = &list[i];
-        if (m->MSize == 16 && m->NSize == 16 && m->KSize == 16 &&
+        gboolean square = m->MSize == m->NSize && m->MSize == m->KSize;
+        if (square && (m->MSize == 8 || m->MSize == 16) &&
             m->AType == VK_COMPONENT_TYPE_FLOAT16_KHR && m->BType == m->AType &&
             m->CType == VK_COMPONENT_TYPE_FLOAT32_KHR && m->ResultType == m->CType &&
-            m->scope == VK_SCOPE_SUBGROUP_KHR) {
-            info->cooperative_matrix = TRUE;
-            info->matrix_subgroup = v13.minSubgroupSize;
-        }
+            m->scope == VK_SCOPE_SUBGROUP_KHR)
+            info->matrix_side = MAX(info->matrix_side, m->MSize);
     }
 }
 
@@ -148,7 +146,7 @@ static gboolean can_do_lanes(const PenDeviceInfo *info, const VkPhysicalDeviceVu
 static void choose_kernels(PenDeviceInfo *info, gboolean shuffles, gboolean lanes)
 {
     static const char *const names[] = {"tiles", "lanes", "shared", "matrix"}; /* by PenKernels */
-    gboolean possible[] = {TRUE, lanes, shuffles, shuffles && info->cooperative_matrix};
+    gboolean possible[] = {TRUE, lanes, shuffles, shuffles && info->matrix_side};
     static const PenKernels by_choice[2][4] = {
         {PEN_KERNELS_MATRIX, PEN_KERNELS_SHARED, PEN_KERNELS_TILES},
         {PEN_KERNELS_LANES, PEN_KERNELS_TILES},

@@ -48,9 +48,10 @@ typedef struct {
     const char *unusable; /* why it cannot run Penchant (untranslated, static); NULL if it can */
     gboolean float16;     /* stores it, so that float16 plans are possible: kernels compute in float32 */
     gboolean float16_arithmetic;
-    gboolean cooperative_matrix; /* 16x16x16, float16 in and float32 out, in a subgroup */
     PenKernels kernels;
-    guint32 matrix_subgroup; /* subgroup size for kernels with cooperative matrices */
+    guint32 matrix_side;  /* of the square cooperative matrices that a subgroup multiplies, float16 in and
+                           * float32 out: 16 or 8; 0 without */
+    guint32 matrix_subgroup; /* size of the subgroups that do it */
     guint32 subgroup_size;
     guint32 shared_memory;       /* bytes for a workgroup */
     guint32 max_workgroup;       /* invocations */

@@ -178,6 +178,9 @@ gboolean pen_device_compile(PenDevice *device, const PenPipelineSource *source,
         .dataSize = 4 * source->n_spec,
         .pData = source->spec,
     };
+    /* Without more being said, subgroups have the device's size. */
+    gboolean other_size =
+        source->subgroup_size && source->subgroup_size != device->info->subgroup_size;
     VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
         .requiredSubgroupSize = source->subgroup_size,
@@ -187,7 +190,7 @@ gboolean pen_device_compile(PenDevice *device, const PenPipelineSource *source,
         .flags = flags,
         .stage = {
             .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-            .pNext = source->subgroup_size ? &subgroup : NULL,
+            .pNext = other_size ? &subgroup : NULL,
             .flags = source->subgroup_size
                          ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
                          : 0,

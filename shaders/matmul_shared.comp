@@ -26,7 +26,9 @@ const uint TILE_M = SUBGROUPS_M * TM * SIDE, TILE_N = SUBGROUPS_N * TN * SIDE, T
 const uint PAD = 2; // runs of four that keep rows of shared memory in different banks
 #else
 #define T4 vec4
-const uint TILE_M = ROWS * 8, TILE_N = COLUMNS * 8, TILE_K = 16;
+// ROWS = COLUMNS = TILE_K: two runs of x and two of W for each invocation, so that where it reads them
+// leaves room for the products in registers.
+const uint TILE_M = ROWS * 8, TILE_N = COLUMNS * 8, TILE_K = COLUMNS;
 const uint PAD = 1;
 #endif
 

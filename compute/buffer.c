@@ -53,7 +53,7 @@ gboolean pen_buffer_init(PenDevice *device, PenBuffer *buffer, guint64 size, Pen
                  : use == PEN_BUFFER_UPLOAD ? VK_BUFFER_USAGE_TRANSFER_SRC_BIT
                                             : VK_BUFFER_USAGE_TRANSFER_DST_BIT,
     };
-    if (use == PEN_BUFFER_DEVICE && device->info->vector_lanes)
+    if (use == PEN_BUFFER_DEVICE && device->info->kernels == PEN_KERNELS_LANES)
         create.usage |= VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
     VmaAllocationCreateInfo allocation = {
         .flags = use == PEN_BUFFER_DEVICE

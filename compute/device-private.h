@@ -23,6 +23,7 @@ struct _PenDevice {
     guint32 queue_family;
     VmaAllocator allocator;
     VkCommandPool pool;
+    gboolean has_statistics; /* VK_KHR_pipeline_executable_properties */
     double timestamp_period; /* nanoseconds a tick; 0 without timestamps */
     guint32 binding_alignment;
 
@@ -35,6 +36,13 @@ struct _PenDevice {
     VkDescriptorSetLayout set_layouts[9];
     VkPipelineLayout layouts[9]; /* by number of bindings */
 };
+
+/* --- what there is (device-info.c) ---------------------------------------------------------- */
+
+PenDeviceInfo *pen_physical_info(VkPhysicalDevice physical, guint index);
+gboolean pen_physical_has_extension(VkPhysicalDevice physical, const char *name);
+/* The queue family to compute with, or -1. */
+int pen_physical_compute_queue(VkPhysicalDevice physical, guint32 *timestamp_bits);
 
 /* Sets `error` from a Vulkan result; `what` names the call. Always FALSE. */
 gboolean pen_vulkan_fail(GError **error, VkResult result, const char *what);
@@ -72,10 +80,24 @@ typedef struct {
     VkPipelineLayout layout;
 } PenPipeline;
 
-/* The pipeline of an embedded shader with specialization constants 0..n_spec-1, made once. */
-const PenPipeline *pen_device_pipeline(PenDevice *device, const char *shader,
-                                       const guint32 *spec, guint n_spec, guint n_bindings,
+/* What a pipeline is made from: an embedded shader with specialization constants 0..n_spec-1. */
+typedef struct {
+    const char *shader;
+    const guint32 *spec;
+    guint n_spec, n_bindings;
+    guint32 subgroup_size; /* that it relies on, all of them full; 0: any */
+} PenPipelineSource;
+
+/* Made once. */
+const PenPipeline *pen_device_pipeline(PenDevice *device, const PenPipelineSource *source,
                                        GError **error);
+
+/* "shader,spec0,spec1…", which names a pipeline. */
+char *pen_pipeline_key(const PenPipelineSource *source);
+
+/* Makes a pipeline that is the caller's to destroy. */
+gboolean pen_device_compile(PenDevice *device, const PenPipelineSource *source,
+                            VkPipelineCreateFlags flags, PenPipeline *made, GError **error);
 
 /* Reads the pipeline cache of this device and driver from the user's cache folder; a missing,
  * foreign or damaged file is ignored. */

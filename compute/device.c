@@ -124,158 +124,6 @@ static void destroy_instance(VkInstance instance, VkDebugUtilsMessengerEXT messe
         vkDestroyInstance(instance, NULL);
 }
 
-static gboolean has_extension(VkPhysicalDevice physical, const char *name)
-{
-    guint32 n = 0;
-    vkEnumerateDeviceExtensionProperties(physical, NULL, &n, NULL);
-    g_autofree VkExtensionProperties *list = g_new0(VkExtensionProperties, n + 1);
-    vkEnumerateDeviceExtensionProperties(physical, NULL, &n, list);
-    for (guint32 i = 0; i < n; i++)
-        if (strcmp(list[i].extensionName, name) == 0)
-            return TRUE;
-    return FALSE;
-}
-
-static int compute_queue_family(VkPhysicalDevice physical, guint32 *timestamp_bits)
-{
-    guint32 n = 0;
-    vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, NULL);
-    g_autofree VkQueueFamilyProperties *list = g_new0(VkQueueFamilyProperties, n + 1);
-    vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, list);
-    int best = -1;
-    /* A queue that does not draw leaves the desktop's own queue free. */
-    for (guint32 i = 0; i < n; i++) {
-        gboolean draws = (list[i].queueFlags & VK_QUEUE_GRAPHICS_BIT) != 0;
-        if ((list[i].queueFlags & VK_QUEUE_COMPUTE_BIT) && (best < 0 || !draws))
-            best = (int)i;
-    }
-    if (best >= 0)
-        *timestamp_bits = list[best].timestampValidBits;
-    return best;
-}
-
-void pen_device_info_free(PenDeviceInfo *info)
-{
-    if (!info)
-        return;
-    g_free(info->name);
-    g_free(info->driver);
-    g_free(info);
-}
-
-const char *pen_device_kind_label(PenDeviceKind kind)
-{
-    switch (kind) {
-    case PEN_DEVICE_DISCRETE: return _("graphics card");
-    case PEN_DEVICE_INTEGRATED: return _("integrated GPU");
-    case PEN_DEVICE_VIRTUAL: return _("virtual GPU");
-    case PEN_DEVICE_SOFTWARE: return _("software on the processor");
-    }
-    g_return_val_if_reached("");
-}
-
-static PenDeviceKind kind_from_vulkan(VkPhysicalDeviceType type)
-{
-    switch (type) {
-    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: return PEN_DEVICE_DISCRETE;
-    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: return PEN_DEVICE_INTEGRATED;
-    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return PEN_DEVICE_VIRTUAL;
-    default: return PEN_DEVICE_SOFTWARE;
-    }
-}
-
-static void read_memory(VkPhysicalDevice physical, PenDeviceInfo *info)
-{
-    gboolean has_budget = has_extension(physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
-    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT,
-    };
-    VkPhysicalDeviceMemoryProperties2 memory = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
-        .pNext = has_budget ? &budget : NULL,
-    };
-    vkGetPhysicalDeviceMemoryProperties2(physical, &memory);
-    const VkPhysicalDeviceMemoryProperties *m = &memory.memoryProperties;
-    for (guint32 i = 0; i < m->memoryHeapCount; i++) {
-        if (!(m->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT))
-            continue;
-        info->memory_total += m->memoryHeaps[i].size;
-        guint64 left = m->memoryHeaps[i].size;
-        if (has_budget)
-            left = budget.heapBudget[i] > budget.heapUsage[i]
-                       ? budget.heapBudget[i] - budget.heapUsage[i]
-                       : 0;
-        info->memory_available += left;
-    }
-    info->unified_memory = info->kind != PEN_DEVICE_DISCRETE;
-}
-
-static PenDeviceInfo *read_info(VkPhysicalDevice physical, guint index)
-{
-    VkPhysicalDeviceVulkan11Properties v11 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES,
-    };
-    VkPhysicalDeviceVulkan12Properties v12 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES,
-        .pNext = &v11,
-    };
-    VkPhysicalDeviceProperties2 properties = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-    };
-    vkGetPhysicalDeviceProperties2(physical, &properties);
-    const VkPhysicalDeviceProperties *p = &properties.properties;
-
-    PenDeviceInfo *info = g_new0(PenDeviceInfo, 1);
-    info->index = index;
-    info->name = g_utf8_make_valid(p->deviceName, -1);
-    info->kind = kind_from_vulkan(p->deviceType);
-    info->api_version = p->apiVersion;
-    info->vendor_id = p->vendorID;
-    info->device_id = p->deviceID;
-    info->shared_memory = p->limits.maxComputeSharedMemorySize;
-    info->max_workgroup = p->limits.maxComputeWorkGroupInvocations;
-    info->max_binding = p->limits.maxStorageBufferRange;
-    read_memory(physical, info);
-    if (p->apiVersion < VK_API_VERSION_1_2) {
-        info->driver = g_strdup_printf("%u", p->driverVersion);
-        info->unusable = N_("its driver is older than Vulkan 1.2");
-        return info;
-    }
-    properties.pNext = &v12;
-    vkGetPhysicalDeviceProperties2(physical, &properties);
-    info->driver = g_strdup_printf("%s %s", v12.driverName, v12.driverInfo);
-    info->subgroup_size = v11.subgroupSize;
-    info->max_allocation = v11.maxMemoryAllocationSize;
-
-    VkPhysicalDeviceVulkan12Features f12 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
-    };
-    VkPhysicalDeviceVulkan11Features f11 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
-        .pNext = &f12,
-    };
-    VkPhysicalDeviceFeatures2 features = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
-        .pNext = &f11,
-    };
-    vkGetPhysicalDeviceFeatures2(physical, &features);
-    info->float16 = f12.shaderFloat16 && f11.storageBuffer16BitAccess;
-    VkSubgroupFeatureFlags subgroup = VK_SUBGROUP_FEATURE_BASIC_BIT |
-                                      VK_SUBGROUP_FEATURE_BALLOT_BIT |
-                                      VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
-    info->vector_lanes = info->kind == PEN_DEVICE_SOFTWARE && info->subgroup_size == 8 &&
-                         (v11.subgroupSupportedOperations & subgroup) == subgroup &&
-                         f12.bufferDeviceAddress && features.features.shaderInt64;
-    info->cooperative_matrix =
-        has_extension(physical, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
-    guint32 timestamp_bits;
-    if (!has_extension(physical, VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME))
-        info->unusable = N_("its driver lacks push descriptors");
-    else if (compute_queue_family(physical, &timestamp_bits) < 0)
-        info->unusable = N_("it cannot compute");
-    return info;
-}
-
 static VkPhysicalDevice *enumerate(VkInstance instance, guint32 *n)
 {
     *n = 0;
@@ -289,7 +137,7 @@ static GPtrArray *read_infos(VkPhysicalDevice *physical, guint32 n)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)pen_device_info_free);
     for (guint32 i = 0; i < n; i++)
-        g_ptr_array_add(list, read_info(physical[i], i));
+        g_ptr_array_add(list, pen_physical_info(physical[i], i));
     return list;
 }
 
@@ -379,23 +227,50 @@ int pen_device_choose(GPtrArray *list, const char *wanted, char **why, GError **
 static gboolean make_device(PenDevice *self, GError **error)
 {
     guint32 timestamp_bits = 0;
-    self->queue_family = (guint32)compute_queue_family(self->physical, &timestamp_bits);
+    self->queue_family = (guint32)pen_physical_compute_queue(self->physical, &timestamp_bits);
     VkPhysicalDeviceProperties properties;
     vkGetPhysicalDeviceProperties(self->physical, &properties);
     self->timestamp_period = timestamp_bits ? (double)properties.limits.timestampPeriod : 0;
     self->binding_alignment = (guint32)MAX(properties.limits.minStorageBufferOffsetAlignment, 64);
 
     const PenDeviceInfo *info = self->info;
-    gboolean budget = has_extension(self->physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
-    const char *extensions[2];
+    gboolean budget = pen_physical_has_extension(self->physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    self->has_statistics =
+        pen_physical_has_extension(self->physical, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
+    const char *extensions[4];
     guint32 n_extensions = 0;
     extensions[n_extensions++] = VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME;
     if (budget)
         extensions[n_extensions++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
+    if (self->has_statistics)
+        extensions[n_extensions++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
+    gboolean lanes = info->kernels == PEN_KERNELS_LANES;
+    gboolean matrix = info->kernels == PEN_KERNELS_MATRIX;
+    if (matrix)
+        extensions[n_extensions++] = VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME;
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR statistics = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
+        .pipelineExecutableInfo = VK_TRUE,
+    };
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR cooperative = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
+        .cooperativeMatrix = VK_TRUE,
+    };
+    VkPhysicalDeviceVulkan13Features f13 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+        .pNext = &cooperative,
+        .subgroupSizeControl = VK_TRUE,
+        .computeFullSubgroups = VK_TRUE,
+    };
+    if (self->has_statistics)
+        cooperative.pNext = &statistics;
+    void *optional = matrix ? (void *)&f13 : self->has_statistics ? &statistics : NULL;
     VkPhysicalDeviceVulkan12Features f12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
-        .shaderFloat16 = info->float16,
-        .bufferDeviceAddress = info->vector_lanes,
+        .pNext = optional,
+        .shaderFloat16 = info->float16_arithmetic,
+        .bufferDeviceAddress = lanes,
+        .vulkanMemoryModel = matrix,
     };
     VkPhysicalDeviceVulkan11Features f11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
@@ -409,7 +284,7 @@ static gboolean make_device(PenDevice *self, GError **error)
         .queueCount = 1,
         .pQueuePriorities = &priority,
     };
-    VkPhysicalDeviceFeatures f10 = {.shaderInt64 = info->vector_lanes};
+    VkPhysicalDeviceFeatures f10 = {.shaderInt64 = lanes};
     VkDeviceCreateInfo create = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
         .pNext = &f11,
@@ -430,7 +305,7 @@ static gboolean make_device(PenDevice *self, GError **error)
     };
     VmaAllocatorCreateInfo allocator = {
         .flags = (budget ? VMA_ALLOCATOR_CREATE_EXT_MEMORY_BUDGET_BIT : 0) |
-                 (info->vector_lanes ? VMA_ALLOCATOR_CREATE_BUFFER_DEVICE_ADDRESS_BIT : 0),
+                 (lanes ? VMA_ALLOCATOR_CREATE_BUFFER_DEVICE_ADDRESS_BIT : 0),
         .physicalDevice = self->physical,
         .device = self->device,
         .instance = self->instance,

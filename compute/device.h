@@ -10,6 +10,8 @@
  *
  * PENCHANT_MEMORY_BUDGET caps the device memory to use, in MiB (pen_device_set_budget).
  *
+ * PENCHANT_KERNELS (tiles, lanes, shared, matrix) names the kernels to use (tests).
+ *
  * PENCHANT_VALIDATION=1 turns the Khronos validation layer with synchronisation validation on and
  * ends the program at its first message (tests).
  *
@@ -27,6 +29,14 @@ typedef enum {
     PEN_DEVICE_SOFTWARE,
 } PenDeviceKind;
 
+/* The kernels for matrix products, convolution and attention. */
+typedef enum {
+    PEN_KERNELS_TILES,  /* in registers, reading memory directly */
+    PEN_KERNELS_LANES,  /* for software Vulkan: shaders/lanes.glsl */
+    PEN_KERNELS_SHARED, /* through shared memory */
+    PEN_KERNELS_MATRIX, /* cooperative matrices, float16 in and float32 out; SHARED for float32 */
+} PenKernels;
+
 /* What a device is and can do. */
 typedef struct {
     guint index; /* in Vulkan's order */
@@ -36,10 +46,12 @@ typedef struct {
     guint32 api_version;
     guint32 vendor_id, device_id;
     const char *unusable; /* why it cannot run Penchant (untranslated, static); NULL if it can */
-    gboolean float16;     /* shaderFloat16 and 16-bit storage: float16 plans possible */
-    gboolean cooperative_matrix;
-    gboolean vector_lanes; /* a processor that runs subgroups of eight in vector registers, and takes
-                            * buffer addresses: what shaders/lanes.glsl is for */
+    gboolean float16;     /* stores it, so that float16 plans are possible: kernels compute in float32 */
+    gboolean float16_arithmetic;
+    PenKernels kernels;
+    guint32 matrix_side;  /* of the square cooperative matrices that a subgroup multiplies, float16 in and
+                           * float32 out: 16 or 8; 0 without */
+    guint32 matrix_subgroup; /* size of the subgroups that do it */
     guint32 subgroup_size;
     guint32 shared_memory;       /* bytes for a workgroup */
     guint32 max_workgroup;       /* invocations */

@@ -11,30 +11,43 @@
 typedef struct {
     const char *suffix; /* of the shader's name */
     gboolean lanes;     /* shaders/attention_lanes.glsl, else shaders/attention.glsl */
-    guint32 own_rows;   /* OWN: of an invocation, or of a workgroup of lanes */
+    guint32 own_rows;   /* of a workgroup */
     guint32 workgroup;  /* invocations, where it is not fixed */
     guint32 tile;       /* rows of the other side in shared memory */
+    guint32 parts;      /* invocations that share an own row */
 } Family;
+
+/* Channels of an own row that an invocation keeps of each tensor: two of those forward, four backward,
+ * so that they fit in registers everywhere. */
+#define OWN_CHANNELS(gradient) ((gradient) ? 20u : 40u)
+
+static Family tiled_family(const PenDeviceInfo *device, guint32 dimension, guint32 rows,
+                           gboolean gradient)
+{
+    Family f = {.suffix = "_tiled", .tile = dimension > 160 ? 4 : dimension > 64 ? 16 : 32};
+    f.parts = 1;
+    while (f.parts < device->subgroup_size && dimension > f.parts * OWN_CHANNELS(gradient))
+        f.parts *= 2;
+    /* Few sizes, because each one is a pipeline to compile. */
+    f.workgroup = MIN(MIN(256, device->max_workgroup), (rows > 32 ? 64 : 32) * f.parts);
+    f.own_rows = f.workgroup / f.parts;
+    return f;
+}
 
 static Family choose_family(const PenDeviceInfo *device, guint32 dimension, guint32 rows,
                             gboolean gradient)
 {
     /* The kernels for lanes, unrolled over a row, take seconds to compile where rows are long. */
-    if (device->vector_lanes && dimension % 8 == 0 && dimension <= (gradient ? 96 : 160))
-        return (Family){ .suffix = "_lanes", .lanes = TRUE, .own_rows = 4 };
-    if (device->kind == PEN_DEVICE_SOFTWARE)
-        return (Family){ .suffix = "", .own_rows = 2, .workgroup = 8 };
-
-    /* Few sizes, because each one is a pipeline to compile. */
-    guint32 workgroup = rows > 32 ? 64 : 32;
-    if (dimension > 160)
-        return (Family){ .suffix = "", .own_rows = 2, .workgroup = workgroup };
-    return (Family){
-        .suffix = "_tiled",
-        .own_rows = 1,
-        .workgroup = workgroup,
-        .tile = dimension > 64 ? 16 : 32,
-    };
+    if (device->kernels == PEN_KERNELS_LANES && dimension % 8 == 0 &&
+        dimension <= (gradient ? 96 : 160))
+        return (Family){.suffix = "_lanes", .lanes = TRUE, .own_rows = 4};
+    Family tiled = tiled_family(device, dimension, rows, gradient);
+    /* Runs of four floats, of two tensors. */
+    guint32 shared = tiled.tile * (guint32)pen_groups(dimension, 4 * tiled.parts) * tiled.parts * 32;
+    if (device->kernels >= PEN_KERNELS_SHARED && shared <= device->shared_memory)
+        return tiled;
+    guint32 workgroup = device->kind == PEN_DEVICE_SOFTWARE ? 8 : rows > 32 ? 64 : 32;
+    return (Family){.suffix = "", .workgroup = workgroup, .own_rows = 2 * workgroup, .parts = 1};
 }
 
 /* Push constants of both families; the kernels for lanes have addresses behind them. */
@@ -61,7 +74,7 @@ static PenDispatch *lower_rows(PenLowering *l, const PenTensor *own, const PenTe
         .heads = attr->heads,
         .own_rows = tokens(own),
         .other_rows = tokens(other),
-        .blocks = (guint32)pen_groups(tokens(own), family.own_rows * MAX(family.workgroup, 1)),
+        .blocks = (guint32)pen_groups(tokens(own), family.own_rows),
         .scale = (float)(LOG2_E / sqrt(dimension)),
     };
     char name[32];
@@ -75,8 +88,10 @@ static PenDispatch *lower_rows(PenLowering *l, const PenTensor *own, const PenTe
     }
     pen_dispatch_spec(d, dimension);
     pen_dispatch_spec(d, attr->causal);
-    if (!family.lanes)
+    if (!family.lanes) {
         pen_dispatch_spec(d, family.tile);
+        pen_dispatch_spec(d, family.parts);
+    }
     pen_dispatch_push(d, &push, sizeof push);
     if (family.lanes)
         pen_dispatch_addresses(d, n_addresses);

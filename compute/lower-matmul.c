@@ -4,7 +4,7 @@
 #include "compute/lower.h"
 #include "compute/parameter.h"
 
-/* Push constants of matmul.comp. */
+/* Push constants of shaders/matmul.glsl; the kernels for lanes have addresses behind them. */
 typedef struct {
     guint32 m, n, c, panels, panel_rows;
     guint32 h, w, oh, ow;
@@ -12,7 +12,7 @@ typedef struct {
     guint32 image_bias_stride, m_tiles;
 } MatmulPush;
 
-/* What matmul.comp computes: a convolution or one with a single tap, forward or input gradient. */
+/* What they compute: a convolution or one with a single tap, forward or input gradient. */
 typedef struct {
     PenTensor *x, *weight, *bias, *residual, *image_bias, *y;
     gboolean linear, input_gradient;
@@ -25,21 +25,31 @@ typedef struct {
     char shader[32]; /* without the suffixes */
     guint32 rows, columns;
     guint32 invocations[2]; /* along columns and rows, where they are not fixed */
+    guint32 subgroup_size;  /* that the kernel relies on; 0: any */
 } Tile;
 
 /* Shapes of the kernels for vector lanes, as in shaders/variants.txt and the kernels' sources. */
 #define LANES_STEP 16       /* KS of matmul_lanes.comp */
 #define LANES_INPUT_STEP 32 /* KS of matmul_lanes_input.comp */
 
-static Tile choose_tile(const PenDeviceInfo *device, gboolean input_gradient, guint64 m, guint32 n)
+/* With fewer workgroups than this a large GPU has nothing to do: smaller tiles make more. */
+#define ENOUGH_GROUPS 64
+
+/* As in matmul_shared.comp. */
+#define MATRIX_SUBGROUPS_M 4
+#define MATRIX_SUBGROUPS_N 2
+
+static Tile lanes_tile(gboolean input_gradient, guint32 n)
 {
-    if (device->vector_lanes) {
-        if (input_gradient)
-            return (Tile){"matmul_lanes_input", 4, 4, {0}};
-        if (n <= PEN_PANEL)
-            return (Tile){"matmul_lanes_8x1", 8, PEN_PANEL, {0}};
-        return (Tile){"matmul_lanes_4x3", 4, 3 * PEN_PANEL, {0}};
-    }
+    if (input_gradient)
+        return (Tile){"matmul_lanes_input", 4, 4, {0}, 0};
+    if (n <= PEN_PANEL)
+        return (Tile){"matmul_lanes_8x1", 8, PEN_PANEL, {0}, 0};
+    return (Tile){"matmul_lanes_4x3", 4, 3 * PEN_PANEL, {0}, 0};
+}
+
+static Tile register_tile(gboolean input_gradient, guint64 m, guint32 n)
+{
     guint32 tm = 4, columns = 8, rows = 8;
     if (n <= PEN_PANEL) { /* an adapter's rank, the model's few output channels: one panel is all */
         columns = 1;
@@ -52,12 +62,52 @@ static Tile choose_tile(const PenDeviceInfo *device, gboolean input_gradient, gu
     return tile;
 }
 
+static gboolean enough_groups(guint64 m, guint32 n, guint32 rows, guint32 columns)
+{
+    return pen_groups(m, rows) * pen_groups(n, columns) >= ENOUGH_GROUPS;
+}
+
+static Tile shared_tile(const PenDeviceInfo *device, gboolean input_gradient, guint64 m, guint32 n)
+{
+    guint32 side = device->max_workgroup >= 256 && enough_groups(m, n, 128, 128) ? 16 : 8;
+    Tile tile = {.rows = 8 * side, .columns = 8 * side, .invocations = {side, side}};
+    g_snprintf(tile.shader, sizeof tile.shader, "matmul_shared%s", input_gradient ? "_input" : "");
+    return tile;
+}
+
+static Tile matrix_tile(const PenDeviceInfo *device, gboolean input_gradient, guint64 m, guint32 n)
+{
+    guint32 rows = MATRIX_SUBGROUPS_M * device->matrix_side;
+    guint32 columns = MATRIX_SUBGROUPS_N * device->matrix_side;
+    guint32 times = enough_groups(m, n, 2 * rows, 2 * columns) ? 2 : 1; /* TM and TN of the kernel */
+    Tile tile = {
+        .rows = rows * times,
+        .columns = columns * times,
+        .invocations = {MATRIX_SUBGROUPS_M * MATRIX_SUBGROUPS_N * device->matrix_subgroup, 1},
+        .subgroup_size = device->matrix_subgroup,
+    };
+    g_snprintf(tile.shader, sizeof tile.shader, "matmul_matrix%s_%u",
+               input_gradient ? "_input" : "", times);
+    return tile;
+}
+
+static Tile choose_tile(const PenDeviceInfo *device, const Matmul *mm, guint64 m, guint32 n)
+{
+    if (device->kernels == PEN_KERNELS_LANES)
+        return lanes_tile(mm->input_gradient, n);
+    if (device->kernels == PEN_KERNELS_TILES || n <= PEN_PANEL)
+        return register_tile(mm->input_gradient, m, n);
+    if (device->kernels == PEN_KERNELS_MATRIX && mm->x->dtype == PEN_DTYPE_F16)
+        return matrix_tile(device, mm->input_gradient, m, n);
+    return shared_tile(device, mm->input_gradient, m, n);
+}
+
 static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Tile *tile,
                        const Matmul *mm, guint32 c, guint32 n)
 {
     guint32 spec[PEN_MAX_SPEC];
     guint k = 0;
-    if (!device->vector_lanes) {
+    if (device->kernels != PEN_KERNELS_LANES) {
         spec[k++] = tile->invocations[0];
         spec[k++] = tile->invocations[1];
     }
@@ -65,19 +115,21 @@ static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Tile *
     spec[k++] = mm->kw;
     spec[k++] = mm->stride;
     spec[k++] = mm->linear;
-    if (!device->vector_lanes) {
+    if (device->kernels != PEN_KERNELS_LANES) {
         spec[k++] = c % 4 == 0;
         spec[k++] = n % 4 == 0;
     }
     spec[k++] = mm->bias != NULL;
     spec[k++] = mm->residual != NULL;
     spec[k++] = mm->image_bias != NULL;
-    if (device->vector_lanes) {
+    if (device->kernels == PEN_KERNELS_LANES) {
         guint32 step = mm->input_gradient ? LANES_INPUT_STEP : LANES_STEP;
         spec[k++] = c >= step;
         spec[k++] = mm->input_gradient ? c % step >= PEN_PANEL : c % step != 0;
         spec[k++] = c % PEN_PANEL != 0;
     }
+    if (tile->subgroup_size)
+        spec[k++] = device->matrix_side;
     for (guint i = 0; i < k; i++)
         pen_dispatch_spec(d, spec[i]);
 }
@@ -87,7 +139,7 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
     PenShape in = mm->x->shape, out = mm->y->shape;
     guint64 m = pen_shape_rows(out);
     guint32 n = out.c, taps = mm->kh * mm->kw;
-    Tile tile = choose_tile(l->device, mm->input_gradient, m, n);
+    Tile tile = choose_tile(l->device, mm, m, n);
     guint64 m_tiles = pen_groups(m, tile.rows);
     guint64 n_tiles = pen_groups(n, tile.columns);
 
@@ -95,6 +147,7 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
     g_snprintf(name, sizeof name, "%s%s", tile.shader,
                mm->y->dtype != mm->x->dtype ? "_out32" : "");
     PenDispatch *d = pen_lower_dispatch(l, name, mm->x->dtype, m_tiles * n_tiles);
+    d->subgroup_size = tile.subgroup_size;
     specialize(d, l->device, &tile, mm, in.c, n);
     pen_dispatch_bind(d, mm->x, PEN_ACCESS_READ);
     pen_dispatch_bind(d, mm->weight, PEN_ACCESS_READ);
@@ -118,7 +171,7 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
         .m_tiles = (guint32)m_tiles,
     };
     pen_dispatch_push(d, &push, sizeof push);
-    if (l->device->vector_lanes)
+    if (l->device->kernels == PEN_KERNELS_LANES)
         pen_dispatch_addresses(d, 2);
 
     if (mm->linear)
@@ -152,7 +205,7 @@ static void emit_weight_gradient(PenLowering *l)
     PenTensor *dy = l->node->in[0], *x = l->node->in[1], *g = l->node->out[0];
     gboolean transpose = dy->shape.c > x->shape.c;
     PenTensor *p = transpose ? x : dy, *q = transpose ? dy : x;
-    gboolean lanes = l->device->vector_lanes && q->shape.c >= 8;
+    gboolean lanes = l->device->kernels == PEN_KERNELS_LANES && q->shape.c >= 8;
     WeightGradientPush push = {
         .m = (guint32)pen_shape_rows(x->shape),
         .ni = p->shape.c,

@@ -31,6 +31,7 @@ typedef struct {
     char label[72];  /* for profiles */
     guint32 spec[PEN_MAX_SPEC]; /* specialization constants 0, 1, 2, … */
     guint n_spec;
+    guint32 subgroup_size; /* that the shader relies on; 0: any */
     guint8 push[PEN_MAX_PUSH];
     guint n_push;
     guint address_push, n_addresses; /* pen_dispatch_addresses() */
@@ -56,7 +57,7 @@ void pen_dispatch_spec(PenDispatch *d, guint32 value);
 void pen_dispatch_push(PenDispatch *d, const void *data, guint size);
 
 /* Appends the addresses of bindings 0 to n-1 to the push constants, each a uint64_t at a multiple of
- * 8 bytes. Only for a device with vector_lanes. */
+ * 8 bytes. Only for PEN_KERNELS_LANES. */
 void pen_dispatch_addresses(PenDispatch *d, guint n);
 
 /* A temporary of the dispatches of the current node alone. */

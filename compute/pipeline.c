@@ -139,26 +139,26 @@ static VkPipelineLayout get_layout(PenDevice *device, guint n_bindings, GError *
     return device->layouts[n_bindings];
 }
 
-const PenPipeline *pen_device_pipeline(PenDevice *device, const char *shader,
-                                       const guint32 *spec, guint n_spec, guint n_bindings,
-                                       GError **error)
+char *pen_pipeline_key(const PenPipelineSource *source)
 {
-    g_autoptr(GString) key = g_string_new(shader);
-    for (guint i = 0; i < n_spec; i++)
-        g_string_append_printf(key, ",%u", spec[i]);
-    const PenPipeline *known = g_hash_table_lookup(device->pipelines, key->str);
-    if (known)
-        return known;
+    GString *key = g_string_new(source->shader);
+    for (guint i = 0; i < source->n_spec; i++)
+        g_string_append_printf(key, ",%u", source->spec[i]);
+    return g_string_free(key, FALSE);
+}
 
-    const PenShader *code = pen_shader_find(shader);
+gboolean pen_device_compile(PenDevice *device, const PenPipelineSource *source,
+                            VkPipelineCreateFlags flags, PenPipeline *made, GError **error)
+{
+    const PenShader *code = pen_shader_find(source->shader);
     if (!code) {
         g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
-                    "no shader “%s” is built in", shader);
-        return NULL;
+                    "no shader “%s” is built in", source->shader);
+        return FALSE;
     }
-    VkPipelineLayout layout = get_layout(device, n_bindings, error);
-    if (!layout)
-        return NULL;
+    made->layout = get_layout(device, source->n_bindings, error);
+    if (!made->layout)
+        return FALSE;
     VkShaderModuleCreateInfo module_info = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
         .codeSize = code->size,
@@ -166,40 +166,59 @@ const PenPipeline *pen_device_pipeline(PenDevice *device, const char *shader,
     };
     VkShaderModule module;
     VkResult result = vkCreateShaderModule(device->device, &module_info, NULL, &module);
-    if (result != VK_SUCCESS) {
-        pen_vulkan_fail(error, result, "vkCreateShaderModule");
-        return NULL;
-    }
-    g_autofree VkSpecializationMapEntry *entries = g_new0(VkSpecializationMapEntry, n_spec + 1);
-    for (guint i = 0; i < n_spec; i++)
+    if (result != VK_SUCCESS)
+        return pen_vulkan_fail(error, result, "vkCreateShaderModule");
+    g_autofree VkSpecializationMapEntry *entries =
+        g_new0(VkSpecializationMapEntry, source->n_spec + 1);
+    for (guint i = 0; i < source->n_spec; i++)
         entries[i] = (VkSpecializationMapEntry){.constantID = i, .offset = 4 * i, .size = 4};
     VkSpecializationInfo specialization = {
-        .mapEntryCount = n_spec,
+        .mapEntryCount = source->n_spec,
         .pMapEntries = entries,
-        .dataSize = 4 * n_spec,
-        .pData = spec,
+        .dataSize = 4 * source->n_spec,
+        .pData = source->spec,
+    };
+    /* Without more being said, subgroups have the device's size. */
+    gboolean other_size =
+        source->subgroup_size && source->subgroup_size != device->info->subgroup_size;
+    VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
+        .requiredSubgroupSize = source->subgroup_size,
     };
     VkComputePipelineCreateInfo create = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .flags = flags,
         .stage = {
             .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+            .pNext = other_size ? &subgroup : NULL,
+            .flags = source->subgroup_size
+                         ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
+                         : 0,
             .stage = VK_SHADER_STAGE_COMPUTE_BIT,
             .module = module,
             .pName = "main",
             .pSpecializationInfo = &specialization,
         },
-        .layout = layout,
+        .layout = made->layout,
     };
-    VkPipeline pipeline;
-    result = vkCreateComputePipelines(device->device, device->cache, 1, &create, NULL, &pipeline);
+    result = vkCreateComputePipelines(device->device, device->cache, 1, &create, NULL,
+                                      &made->pipeline);
     vkDestroyShaderModule(device->device, module, NULL);
-    if (result != VK_SUCCESS) {
-        pen_vulkan_fail(error, result, shader);
+    return result == VK_SUCCESS || pen_vulkan_fail(error, result, source->shader);
+}
+
+const PenPipeline *pen_device_pipeline(PenDevice *device, const PenPipelineSource *source,
+                                       GError **error)
+{
+    g_autofree char *key = pen_pipeline_key(source);
+    const PenPipeline *known = g_hash_table_lookup(device->pipelines, key);
+    if (known)
+        return known;
+    PenPipeline made;
+    if (!pen_device_compile(device, source, 0, &made, error))
         return NULL;
-    }
     device->cache_dirty = TRUE;
-    PenPipeline *made = g_new0(PenPipeline, 1);
-    *made = (PenPipeline){.pipeline = pipeline, .layout = layout};
-    g_hash_table_insert(device->pipelines, g_strdup(key->str), made);
-    return made;
+    PenPipeline *kept = g_memdup2(&made, sizeof made);
+    g_hash_table_insert(device->pipelines, g_steal_pointer(&key), kept);
+    return kept;
 }

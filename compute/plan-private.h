@@ -44,6 +44,7 @@ double pen_dispatch_cost(const PenDispatch *dispatch);
 /* Binds and dispatches #i. */
 void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i,
                               const PenPipeline *pipeline);
+PenPipelineSource pen_dispatch_source(const PenDispatch *dispatch);
 const PenPipeline *pen_plan_pipeline(PenPlan *plan, guint i, GError **error);
 
 /* Records all command buffers; the plan's buffers exist. */

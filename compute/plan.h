@@ -74,4 +74,21 @@ void pen_plan_profile_row_free(PenPlanProfileRow *row);
 /* Rows by label, slowest first (owned). NULL with an error when the run failed. */
 GPtrArray *pen_plan_profile(PenPlan *plan, GError **error);
 
+/* What the driver's compiler made of a kernel, without running it. */
+typedef struct {
+    char *name;  /* shader and its specialization */
+    char *label; /* of the costliest dispatch */
+    guint count; /* dispatches */
+    double flops, most_flops; /* of all of them, and of that dispatch */
+    GHashTable *statistics;   /* the driver's name of a number -> double*; empty where it tells none */
+    GError *error;            /* or why it does not compile */
+} PenPlanKernel;
+
+/* A table of PenPlanKernel by name (owned), for pen_plan_examine(). */
+GHashTable *pen_plan_kernels_new(void);
+
+/* Compiles the kernels of the plan that are not in the table yet, and adds the plan's dispatches.
+ * The plan need not be allocated, and its parameters may be abstract. */
+void pen_plan_examine(PenPlan *plan, GHashTable *kernels);
+
 G_END_DECLS

@@ -38,10 +38,22 @@ gboolean pen_command_buffers(PenDevice *device, VkCommandBuffer *commands, guint
     return result == VK_SUCCESS || pen_vulkan_fail(error, result, "vkAllocateCommandBuffers");
 }
 
+PenPipelineSource pen_dispatch_source(const PenDispatch *d)
+{
+    return (PenPipelineSource){
+        .shader = d->shader,
+        .spec = d->spec,
+        .n_spec = d->n_spec,
+        .n_bindings = d->n_bindings,
+        .subgroup_size = d->subgroup_size,
+    };
+}
+
 const PenPipeline *pen_plan_pipeline(PenPlan *plan, guint i, GError **error)
 {
-    const PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, i);
-    return pen_device_pipeline(plan->device, d->shader, d->spec, d->n_spec, d->n_bindings, error);
+    PenPipelineSource source =
+        pen_dispatch_source(&g_array_index(plan->dispatches, PenDispatch, i));
+    return pen_device_pipeline(plan->device, &source, error);
 }
 
 static VkDescriptorBufferInfo buffer_of(PenPlan *plan, const PenTensor *t)

@@ -9,7 +9,7 @@
 #include "tensor.glsl"
 #include "attention.glsl"
 
-layout(constant_id = 5) const bool LSE = false;
+layout(constant_id = 6) const bool LSE = false;
 
 PEN_INPUT(0, q)
 PEN_INPUT(1, k)
@@ -28,14 +28,14 @@ void main()
         return;
     uint row[OWN], start[OWN];
     EACH(i, OWN) {
-        row[i] = b.first_row + i * gl_WorkGroupSize.x + gl_LocalInvocationID.x;
+        row[i] = own_row(b, i);
         start[i] = row_start(b, own_rows, row[i]);
     }
 #ifdef TILED
-    vec4 query[OWN * RUNS];
-    EACH_RUN(run) EACH(i, OWN) query[run * OWN + i] = load_q(start[i] + run * 4, run_left(run));
+    vec4 query[OWN * OWN_RUNS];
+    EACH_RUN(run) EACH(i, OWN) query[run * OWN + i] = LOAD_OWN(q, start[i], run);
 #endif
-    vec4 sum[OWN * RUNS];
+    vec4 sum[OWN * OWN_RUNS];
     float maximum[OWN], denominator[OWN];
     EACH_RUN(run) EACH(i, OWN) sum[run * OWN + i] = vec4(0);
     EACH(i, OWN) {
@@ -45,7 +45,7 @@ void main()
 
     uint end = other_rows;
     if (CAUSAL)
-        end = min(end, b.first_row + gl_WorkGroupSize.x * OWN);
+        end = min(end, b.first_row + OWN_ROWS);
     for (uint tile_first = 0; tile_first < end; tile_first += TILE) {
         walk_tile(b, tile_first);
         [[dont_unroll]] for (uint t = 0; t < TILE; t += STEP) {
@@ -59,13 +59,15 @@ void main()
 #ifdef TILED
                 EACH(i, OWN) x[i] = query[run * OWN + i];
 #else
-                EACH(i, OWN) x[i] = load_q(start[i] + run * 4, run_left(run));
+                EACH(i, OWN) x[i] = LOAD_OWN(q, start[i], run);
 #endif
                 EACH(j, STEP) {
                     vec4 y = WALK(k, j, run);
                     EACH(e, 4) EACH(i, OWN) p[i * STEP + j] = fma(x[i][e], y[e], p[i * STEP + j]);
                 }
             }
+
+            EACH(i, OWN * STEP) p[i] = sum_parts(p[i]);
 
             float rescale[OWN];
             EACH(i, OWN) {
@@ -99,9 +101,12 @@ void main()
     EACH(i, OWN) {
         if (row[i] < own_rows) {
             float factor = 1 / denominator[i];
-            EACH_RUN(run)
-                store_o(start[i] + run * 4, run_left(run), sum[run * OWN + i] * factor);
-            if (LSE)
+            EACH_RUN(run) {
+                uint at = run_offset(run);
+                if (run_exists(run))
+                    store_o(start[i] + at, DIMENSION - at, sum[run * OWN + i] * factor);
+            }
+            if (LSE && PART == 0)
                 lse[row_index(b, own_rows, row[i])] = maximum[i] * LN_2 + log(denominator[i]);
         }
     }

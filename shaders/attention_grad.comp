@@ -12,9 +12,9 @@
 #include "tensor.glsl"
 #include "attention.glsl"
 
-layout(constant_id = 5) const bool OWN_KEYS = false;
-layout(constant_id = 6) const bool FIRST = true;   // dq or dk is wanted
-layout(constant_id = 7) const bool SECOND = false; // dv is wanted
+layout(constant_id = 6) const bool OWN_KEYS = false;
+layout(constant_id = 7) const bool FIRST = true;   // dq or dk is wanted
+layout(constant_id = 8) const bool SECOND = false; // dv is wanted
 
 PEN_INPUT(0, x)
 PEN_INPUT(1, x2)
@@ -40,7 +40,7 @@ void main()
     uint row[OWN], start[OWN];
     float own_lse[OWN], own_delta[OWN];
     EACH(i, OWN) {
-        row[i] = b.first_row + i * gl_WorkGroupSize.x + gl_LocalInvocationID.x;
+        row[i] = own_row(b, i);
         start[i] = row_start(b, own_rows, row[i]);
         if (!OWN_KEYS) {
             own_lse[i] = lse[row_index(b, own_rows, row[i])] * LOG2_E;
@@ -48,13 +48,13 @@ void main()
         }
     }
 #ifdef TILED
-    vec4 own[OWN * RUNS], own2[OWN * RUNS];
+    vec4 own[OWN * OWN_RUNS], own2[OWN * OWN_RUNS];
     EACH_RUN(run) EACH(i, OWN) {
-        own[run * OWN + i] = load_x(start[i] + run * 4, run_left(run));
-        own2[run * OWN + i] = load_x2(start[i] + run * 4, run_left(run));
+        own[run * OWN + i] = LOAD_OWN(x, start[i], run);
+        own2[run * OWN + i] = LOAD_OWN(x2, start[i], run);
     }
 #endif
-    vec4 sum[OWN * RUNS], sum2[OWN * RUNS];
+    vec4 sum[OWN * OWN_RUNS], sum2[OWN * OWN_RUNS];
     EACH_RUN(run) EACH(i, OWN) {
         sum[run * OWN + i] = vec4(0);
         sum2[run * OWN + i] = vec4(0);
@@ -65,7 +65,7 @@ void main()
     if (CAUSAL && OWN_KEYS)
         begin = b.first_row / TILE * TILE;
     if (CAUSAL && !OWN_KEYS)
-        end = min(end, b.first_row + gl_WorkGroupSize.x * OWN);
+        end = min(end, b.first_row + OWN_ROWS);
     for (uint tile_first = begin; tile_first < end; tile_first += TILE) {
         walk_tile(b, tile_first);
         [[dont_unroll]] for (uint t = 0; t < TILE; t += STEP) {
@@ -84,8 +84,8 @@ void main()
                     a[i] = own[run * OWN + i];
                     a2[i] = own2[run * OWN + i];
 #else
-                    a[i] = load_x(start[i] + run * 4, run_left(run));
-                    a2[i] = load_x2(start[i] + run * 4, run_left(run));
+                    a[i] = LOAD_OWN(x, start[i], run);
+                    a2[i] = LOAD_OWN(x2, start[i], run);
 #endif
                 }
                 EACH(j, STEP) {
@@ -95,6 +95,11 @@ void main()
                         ds[i * STEP + j] = fma(a2[i][e], c2[e], ds[i * STEP + j]);
                     }
                 }
+            }
+
+            EACH(i, OWN * STEP) {
+                p[i] = sum_parts(p[i]);
+                ds[i] = sum_parts(ds[i]);
             }
 
             EACH(j, STEP) {
@@ -142,10 +147,10 @@ void main()
     EACH(i, OWN) {
         if (row[i] < own_rows) {
             EACH_RUN(run) {
-                uint element = start[i] + run * 4, left = run_left(run);
-                if (FIRST) // scale has log2(e), which the gradient has not
+                uint element = start[i] + run_offset(run), left = DIMENSION - run_offset(run);
+                if (FIRST && run_exists(run)) // scale has log2(e), which the gradient has not
                     store_dx(element, left, sum[run * OWN + i] * (scale * LN_2));
-                if (SECOND)
+                if (SECOND && run_exists(run))
                     store_dx2(element, left, sum2[run * OWN + i]);
             }
         }

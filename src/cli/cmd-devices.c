@@ -16,7 +16,7 @@ static JsonObject *device_object(const PenDeviceInfo *info, gboolean chosen, con
     if (info->unusable)
         json_object_set_string_member(object, "unusable", gettext(info->unusable));
     json_object_set_boolean_member(object, "float16", info->float16);
-    json_object_set_boolean_member(object, "cooperative_matrix", info->cooperative_matrix);
+    json_object_set_boolean_member(object, "cooperative_matrix", info->matrix_side != 0);
     json_object_set_int_member(object, "subgroup_size", info->subgroup_size);
     json_object_set_int_member(object, "shared_memory", info->shared_memory);
     json_object_set_int_member(object, "max_workgroup", info->max_workgroup);
@@ -54,7 +54,7 @@ static void print_device(PenCli *cli, const PenDeviceInfo *info, gboolean chosen
     pen_cli_print(cli,
                   _("     float16 %s, cooperative matrices %s, subgroups of %u, workgroups of "
                     "%u with %s of shared memory"),
-                  yes_no(info->float16), yes_no(info->cooperative_matrix), info->subgroup_size,
+                  yes_no(info->float16), yes_no(info->matrix_side != 0), info->subgroup_size,
                   info->max_workgroup, shared);
 }
 

@@ -29,6 +29,10 @@ CASE(linear_narrow, (void)g; return linear(f, fixture_input(f, 1, 1, 33, 36), 4,
 CASE(linear_widen, (void)g; return linear(f, fixture_input(f, 1, 1, 33, 4), 36, FALSE);)
 CASE(linear_large, (void)g; return linear(f, fixture_input(f, 1, 17, 16, 132), 72, TRUE);)
 
+CASE(linear_ragged, (void)g; return linear(f, fixture_input(f, 1, 1, 71, 37), 51, TRUE);)
+/* Enough for the large tiles of kernels for GPUs. */
+CASE(linear_many, (void)g; return linear(f, fixture_input(f, 1, 29, 31, 17), 901, FALSE);)
+
 CASE(linear_shared, {
     PenTensor *weight = fixture_linear(f, 6, 6);
     PenTensor *x = fixture_input(f, 2, 1, 5, 6);
@@ -81,6 +85,9 @@ CASE(conv_image_in, (void)g; return conv3(f, fixture_input(f, 1, 11, 5, 3), 16);
 CASE(conv_out, (void)g; return conv3(f, fixture_input(f, 3, 5, 7, 12), 4);)
 CASE(conv_odd, (void)g; return conv3(f, fixture_input(f, 2, 5, 5, 5), 9);)
 CASE(conv_large, (void)g; return conv3(f, fixture_input(f, 1, 17, 15, 36), 40);)
+CASE(conv_ragged, (void)g; return conv3(f, fixture_input(f, 2, 9, 7, 21), 35);)
+CASE(conv_ragged_down, (void)g;
+     return conv(f, fixture_input(f, 2, 9, 7, 18), 26, 3, 3, 2, PADDING(1, 1, 1, 1));)
 CASE(conv_pixel, (void)g;
      return conv(f, fixture_input(f, 2, 3, 5, 13), 7, 1, 1, 1, PADDING(0, 0, 0, 0));)
 CASE(conv_pixel_even, (void)g;
@@ -257,6 +264,8 @@ SELF(attention_one, 2, 1, 1, 8, 2, FALSE)
 SELF(attention_scalar, 1, 1, 7, 3, 3, FALSE)
 SELF(attention_40, 1, 5, 7, 80, 2, FALSE)
 SELF(attention_64, 1, 4, 9, 128, 2, FALSE)
+SELF(attention_44, 1, 5, 7, 88, 2, FALSE)
+SELF(attention_41, 1, 5, 7, 82, 2, FALSE)
 SELF(attention_160, 1, 3, 3, 320, 2, FALSE)
 SELF(attention_vae, 1, 3, 5, 512, 1, FALSE)
 SELF(attention_many, 1, 15, 19, 16, 2, FALSE)
@@ -374,9 +383,10 @@ CASE(unet, {
 const FixtureCase fixture_cases[] = {
     ENTRY(linear_one), ENTRY(linear_row), ENTRY(linear_rows), ENTRY(linear_image),
     ENTRY(linear_tokens), ENTRY(linear_narrow), ENTRY(linear_widen), ENTRY(linear_large),
+    ENTRY(linear_ragged), ENTRY(linear_many),
     ENTRY(linear_shared), ENTRY(linear_residual), ENTRY(linear_image_bias), ENTRY(linear_adapter),
     ENTRY(conv_one), ENTRY(conv_latent_in), ENTRY(conv_image_in), ENTRY(conv_out), ENTRY(conv_odd),
-    ENTRY(conv_large), ENTRY(conv_pixel), ENTRY(conv_pixel_even), ENTRY(conv_down),
+    ENTRY(conv_large), ENTRY(conv_ragged), ENTRY(conv_ragged_down), ENTRY(conv_pixel), ENTRY(conv_pixel_even), ENTRY(conv_down),
     ENTRY(conv_down_asymmetric), ENTRY(conv_oblong), ENTRY(conv_valid), ENTRY(conv_no_bias),
     ENTRY(conv_residual), ENTRY(conv_time), ENTRY(conv_time_one), ENTRY(group_norm_plain),
     ENTRY(group_norm_silu), ENTRY(group_norm_odd), ENTRY(group_norm_pixel), ENTRY(group_norm_pairs),
@@ -389,7 +399,7 @@ const FixtureCase fixture_cases[] = {
     ENTRY(slice_first), ENTRY(slice_last), ENTRY(upsample_double), ENTRY(upsample_odd),
     ENTRY(upsample_pixel), ENTRY(upsample_width), ENTRY(reshape), ENTRY(attention_odd),
     ENTRY(attention_heads), ENTRY(attention_one), ENTRY(attention_scalar), ENTRY(attention_40),
-    ENTRY(attention_64), ENTRY(attention_160), ENTRY(attention_vae), ENTRY(attention_many),
+    ENTRY(attention_64), ENTRY(attention_44), ENTRY(attention_41), ENTRY(attention_160), ENTRY(attention_vae), ENTRY(attention_many),
     ENTRY(attention_causal), ENTRY(attention_causal_64), ENTRY(attention_causal_one),
     ENTRY(cross_text), ENTRY(cross_text_40), ENTRY(cross_few), ENTRY(cross_one_key),
     ENTRY(cross_one_query), ENTRY(attention_steep), ENTRY(attention_query_only),

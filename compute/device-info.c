@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* What a device is and can do, and which kernels it gets. */
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "compute/device-private.h"
+
+gboolean pen_physical_has_extension(VkPhysicalDevice physical, const char *name)
+{
+    guint32 n = 0;
+    vkEnumerateDeviceExtensionProperties(physical, NULL, &n, NULL);
+    g_autofree VkExtensionProperties *list = g_new0(VkExtensionProperties, n + 1);
+    vkEnumerateDeviceExtensionProperties(physical, NULL, &n, list);
+    for (guint32 i = 0; i < n; i++)
+        if (strcmp(list[i].extensionName, name) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+int pen_physical_compute_queue(VkPhysicalDevice physical, guint32 *timestamp_bits)
+{
+    guint32 n = 0;
+    vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, NULL);
+    g_autofree VkQueueFamilyProperties *list = g_new0(VkQueueFamilyProperties, n + 1);
+    vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, list);
+    int best = -1;
+    /* A queue that does not draw leaves the desktop's own queue free. */
+    for (guint32 i = 0; i < n; i++) {
+        gboolean draws = (list[i].queueFlags & VK_QUEUE_GRAPHICS_BIT) != 0;
+        if ((list[i].queueFlags & VK_QUEUE_COMPUTE_BIT) && (best < 0 || !draws))
+            best = (int)i;
+    }
+    if (best >= 0)
+        *timestamp_bits = list[best].timestampValidBits;
+    return best;
+}
+
+void pen_device_info_free(PenDeviceInfo *info)
+{
+    if (!info)
+        return;
+    g_free(info->name);
+    g_free(info->driver);
+    g_free(info);
+}
+
+const char *pen_device_kind_label(PenDeviceKind kind)
+{
+    switch (kind) {
+    case PEN_DEVICE_DISCRETE: return _("graphics card");
+    case PEN_DEVICE_INTEGRATED: return _("integrated GPU");
+    case PEN_DEVICE_VIRTUAL: return _("virtual GPU");
+    case PEN_DEVICE_SOFTWARE: return _("software on the processor");
+    }
+    g_return_val_if_reached("");
+}
+
+static PenDeviceKind kind_from_vulkan(VkPhysicalDeviceType type)
+{
+    switch (type) {
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: return PEN_DEVICE_DISCRETE;
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: return PEN_DEVICE_INTEGRATED;
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return PEN_DEVICE_VIRTUAL;
+    default: return PEN_DEVICE_SOFTWARE;
+    }
+}
+
+static void read_memory(VkPhysicalDevice physical, PenDeviceInfo *info)
+{
+    gboolean has_budget = pen_physical_has_extension(physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT,
+    };
+    VkPhysicalDeviceMemoryProperties2 memory = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
+        .pNext = has_budget ? &budget : NULL,
+    };
+    vkGetPhysicalDeviceMemoryProperties2(physical, &memory);
+    const VkPhysicalDeviceMemoryProperties *m = &memory.memoryProperties;
+    for (guint32 i = 0; i < m->memoryHeapCount; i++) {
+        if (!(m->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT))
+            continue;
+        info->memory_total += m->memoryHeaps[i].size;
+        guint64 left = m->memoryHeaps[i].size;
+        if (has_budget)
+            left = budget.heapBudget[i] > budget.heapUsage[i]
+                       ? budget.heapBudget[i] - budget.heapUsage[i]
+                       : 0;
+        info->memory_available += left;
+    }
+    info->unified_memory = info->kind != PEN_DEVICE_DISCRETE;
+}
+
+static void read_cooperative_matrix(VkPhysicalDevice physical, PenDeviceInfo *info,
+                                    const VkPhysicalDeviceVulkan12Features *f12)
+{
+    if (info->api_version < VK_API_VERSION_1_3 || !info->float16_arithmetic ||
+        !f12->vulkanMemoryModel ||
+        !pen_physical_has_extension(physical, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME))
+        return;
+    VkPhysicalDeviceVulkan13Properties v13 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_PROPERTIES,
+    };
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = &v13,
+    };
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    /* Where there is a choice, small subgroups: more of them share a workgroup's tile. */
+    gboolean choice = v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT;
+    info->matrix_subgroup = choice ? v13.minSubgroupSize : info->subgroup_size;
+
+    guint32 n = 0;
+    vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical, &n, NULL);
+    g_autofree VkCooperativeMatrixPropertiesKHR *list =
+        g_new0(VkCooperativeMatrixPropertiesKHR, n + 1);
+    for (guint32 i = 0; i < n; i++)
+        list[i].sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
+    vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical, &n, list);
+    for (guint32 i = 0; i < n; i++) {
+        const VkCooperativeMatrixPropertiesKHR *m = &list[i];
+        gboolean square = m->MSize == m->NSize && m->MSize == m->KSize;
+        if (square && (m->MSize == 8 || m->MSize == 16) &&
+            m->AType == VK_COMPONENT_TYPE_FLOAT16_KHR && m->BType == m->AType &&
+            m->CType == VK_COMPONENT_TYPE_FLOAT32_KHR && m->ResultType == m->CType &&
+            m->scope == VK_SCOPE_SUBGROUP_KHR)
+            info->matrix_side = MAX(info->matrix_side, m->MSize);
+    }
+}
+
+static gboolean can_do_lanes(const PenDeviceInfo *info, const VkPhysicalDeviceVulkan11Properties *v11,
+                             const VkPhysicalDeviceVulkan12Features *f12,
+                             const VkPhysicalDeviceFeatures *f10)
+{
+    VkSubgroupFeatureFlags subgroup = VK_SUBGROUP_FEATURE_BASIC_BIT |
+                                      VK_SUBGROUP_FEATURE_BALLOT_BIT |
+                                      VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
+    return info->kind == PEN_DEVICE_SOFTWARE && info->subgroup_size == 8 &&
+           (v11->subgroupSupportedOperations & subgroup) == subgroup && info->float16_arithmetic &&
+           f12->bufferDeviceAddress && f10->shaderInt64;
+}
+
+/* On a GPU the strongest, on a processor what it does not need to imitate. */
+static void choose_kernels(PenDeviceInfo *info, gboolean shuffles, gboolean lanes)
+{
+    static const char *const names[] = {"tiles", "lanes", "shared", "matrix"}; /* by PenKernels */
+    gboolean possible[] = {TRUE, lanes, shuffles, shuffles && info->matrix_side};
+    static const PenKernels by_choice[2][4] = {
+        {PEN_KERNELS_MATRIX, PEN_KERNELS_SHARED, PEN_KERNELS_TILES},
+        {PEN_KERNELS_LANES, PEN_KERNELS_TILES},
+    };
+    const PenKernels *choice = by_choice[info->kind == PEN_DEVICE_SOFTWARE];
+    while (!possible[*choice])
+        choice++;
+    info->kernels = *choice;
+
+    const char *wanted = g_getenv("PENCHANT_KERNELS");
+    if (!wanted)
+        return;
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (g_str_equal(wanted, names[i]) && possible[i]) {
+            info->kernels = i;
+            return;
+        }
+    info->unusable = N_("it has none of the kernels that PENCHANT_KERNELS names");
+}
+
+PenDeviceInfo *pen_physical_info(VkPhysicalDevice physical, guint index)
+{
+    VkPhysicalDeviceVulkan11Properties v11 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES,
+    };
+    VkPhysicalDeviceVulkan12Properties v12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES,
+        .pNext = &v11,
+    };
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+    };
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    const VkPhysicalDeviceProperties *p = &properties.properties;
+
+    PenDeviceInfo *info = g_new0(PenDeviceInfo, 1);
+    info->index = index;
+    info->name = g_utf8_make_valid(p->deviceName, -1);
+    info->kind = kind_from_vulkan(p->deviceType);
+    info->api_version = p->apiVersion;
+    info->vendor_id = p->vendorID;
+    info->device_id = p->deviceID;
+    info->shared_memory = p->limits.maxComputeSharedMemorySize;
+    info->max_workgroup = p->limits.maxComputeWorkGroupInvocations;
+    info->max_binding = p->limits.maxStorageBufferRange;
+    read_memory(physical, info);
+    if (p->apiVersion < VK_API_VERSION_1_2) {
+        info->driver = g_strdup_printf("%u", p->driverVersion);
+        info->unusable = N_("its driver is older than Vulkan 1.2");
+        return info;
+    }
+    properties.pNext = &v12;
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    info->driver = g_strdup_printf("%s %s", v12.driverName, v12.driverInfo);
+    info->subgroup_size = v11.subgroupSize;
+    info->max_allocation = v11.maxMemoryAllocationSize;
+
+    VkPhysicalDeviceVulkan12Features f12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+    };
+    VkPhysicalDeviceVulkan11Features f11 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+        .pNext = &f12,
+    };
+    VkPhysicalDeviceFeatures2 features = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+        .pNext = &f11,
+    };
+    vkGetPhysicalDeviceFeatures2(physical, &features);
+    info->float16 = f11.storageBuffer16BitAccess;
+    info->float16_arithmetic = info->float16 && f12.shaderFloat16;
+    read_cooperative_matrix(physical, info, &f12);
+    VkSubgroupFeatureFlags shuffles = VK_SUBGROUP_FEATURE_BASIC_BIT |
+                                      VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
+    choose_kernels(info, (v11.subgroupSupportedOperations & shuffles) == shuffles,
+                   can_do_lanes(info, &v11, &f12, &features.features));
+    guint32 timestamp_bits;
+    if (!pen_physical_has_extension(physical, VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME))
+        info->unusable = N_("its driver lacks push descriptors");
+    else if (pen_physical_compute_queue(physical, &timestamp_bits) < 0)
+        info->unusable = N_("it cannot compute");
+    return info;
+}

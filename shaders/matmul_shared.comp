@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Matrix product and convolution (matmul.glsl) through shared memory. A workgroup makes TILE_M rows and
+// TILE_N columns of y. For every tap and every TILE_K channels of it, the workgroup copies what it needs
+// of x, gathered from the pixels, and of W; then
+//
+//   each invocation multiplies 8 rows with 8 columns in registers, or
+//
+//   MATRIX: each of 8 subgroups multiplies SIDE x SIDE cooperative matrices, TM of them along m and TN
+//   along n (float16 in, float32 out). Their layout is the device's secret: y goes through shared
+//   memory too.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#ifdef MATRIX
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_basic : require
+#endif
+#include "matmul.glsl"
+
+#ifdef MATRIX
+#define T4 f16vec4
+#define SUBGROUPS_M 4
+#define SUBGROUPS_N 2
+layout(constant_id = 11) const uint SIDE = 16;
+const uint TILE_M = SUBGROUPS_M * TM * SIDE, TILE_N = SUBGROUPS_N * TN * SIDE, TILE_K = 32;
+const uint PAD = 2; // runs of four that keep rows of shared memory in different banks
+#else
+#define T4 vec4
+// ROWS = COLUMNS = TILE_K: two runs of x and two of W for each invocation, so that where it reads them
+// leaves room for the products in registers.
+const uint TILE_M = ROWS * 8, TILE_N = COLUMNS * 8, TILE_K = COLUMNS;
+const uint PAD = 1;
+#endif
+
+const uint INVOCATIONS = ROWS * COLUMNS;
+const uint K_RUNS = TILE_K / 4, N_RUNS = TILE_N / 4;
+const uint X_RUNS = TILE_M * K_RUNS / INVOCATIONS; // that an invocation copies
+const uint W_RUNS = TILE_K * N_RUNS / INVOCATIONS;
+
+// x as [TILE_M, TILE_K], W as [TILE_K, TILE_N]. Cooperative matrices of the input gradient take W as
+// it is read, [TILE_N, TILE_K].
+const uint X_STRIDE = K_RUNS + PAD;
+#if defined(MATRIX) && defined(INPUT_GRADIENT)
+const uint W_STRIDE = K_RUNS + PAD, W_ROWS = TILE_N;
+#else
+const uint W_STRIDE = N_RUNS + PAD, W_ROWS = TILE_K;
+#endif
+shared T4 x_tile[TILE_M * X_STRIDE];
+shared T4 w_tile[W_ROWS * W_STRIDE];
+
+// Copies rows k0 .. k0+TILE_K of a tap of W. Past the last channel x is zero, and past the last column
+// nothing is written: there the address only has to be valid.
+void copy_w(uint invocation, uint column0, uint tap, uint k0)
+{
+    [[unroll]] for (uint r = 0; r < W_RUNS; r++) {
+        const uint i = r * INVOCATIONS + invocation;
+#ifdef INPUT_GRADIENT
+        // Four channels of dy for one of dx.
+        const uint q = i % 2, column = i / 2 % TILE_N, k = i / 2 / TILE_N * 2 + q;
+        const uint panel = min((k0 + k * 4) / 8, (c - 1) / 8);
+        const S4 v = w4[(panel * panel_rows + tap * n + min(column0 + column, n - 1)) * 2 + q];
+#ifdef MATRIX
+        w_tile[column * W_STRIDE + k] = T4(v);
+#else
+        [[unroll]] for (uint e = 0; e < 4; e++)
+            w_tile[(k * 4 + e) * W_STRIDE + column / 4][column % 4] = float(v[e]);
+#endif
+#else
+        const uint part = i % 2, k = i / 2 % TILE_K, panel = i / 2 / TILE_K;
+        const uint p = min(column0 / 8 + panel, panels - 1);
+        w_tile[k * W_STRIDE + panel * 2 + part] =
+            T4(w4[(p * panel_rows + tap * c + min(k0 + k, c - 1)) * 2 + part]);
+#endif
+    }
+}
+
+#ifdef MATRIX
+const uint SIDE_RUNS = SIDE / 4;
+shared vec4 y_tile[SUBGROUPS_M * SUBGROUPS_N * SIDE * SIDE_RUNS]; // a matrix for each subgroup
+#define ACCUMULATOR coopmat<float, gl_ScopeSubgroup, SIDE, SIDE, gl_MatrixUseAccumulator>
+#define SUBGROUP_ROW (gl_SubgroupID / SUBGROUPS_N * TM * SIDE)
+#define SUBGROUP_COLUMN (gl_SubgroupID % SUBGROUPS_N * TN * SIDE)
+ACCUMULATOR acc[TM * TN];
+
+void clear()
+{
+    [[unroll]] for (uint i = 0; i < TM * TN; i++)
+        acc[i] = ACCUMULATOR(0);
+}
+
+void multiply()
+{
+    [[unroll]] for (uint k = 0; k < TILE_K; k += SIDE) {
+        coopmat<float16_t, gl_ScopeSubgroup, SIDE, SIDE, gl_MatrixUseA> a[TM];
+        coopmat<float16_t, gl_ScopeSubgroup, SIDE, SIDE, gl_MatrixUseB> b;
+        [[unroll]] for (uint i = 0; i < TM; i++)
+            coopMatLoad(a[i], x_tile, (SUBGROUP_ROW + i * SIDE) * X_STRIDE + k / 4, X_STRIDE,
+                        gl_CooperativeMatrixLayoutRowMajor);
+        [[unroll]] for (uint j = 0; j < TN; j++) {
+            const uint column = SUBGROUP_COLUMN + j * SIDE;
+#ifdef INPUT_GRADIENT
+            coopMatLoad(b, w_tile, column * W_STRIDE + k / 4, W_STRIDE,
+                        gl_CooperativeMatrixLayoutColumnMajor);
+#else
+            coopMatLoad(b, w_tile, k * W_STRIDE + column / 4, W_STRIDE,
+                        gl_CooperativeMatrixLayoutRowMajor);
+#endif
+            [[unroll]] for (uint i = 0; i < TM; i++)
+                acc[i * TN + j] = coopMatMulAdd(a[i], b, acc[i * TN + j]);
+        }
+    }
+}
+
+void finish(uint row0, uint column0)
+{
+    const uint mine = gl_SubgroupID * SIDE * SIDE_RUNS;
+    [[unroll]] for (uint i = 0; i < TM; i++)
+        [[unroll]] for (uint j = 0; j < TN; j++) {
+            coopMatStore(acc[i * TN + j], y_tile, mine, SIDE_RUNS, gl_CooperativeMatrixLayoutRowMajor);
+            subgroupBarrier();
+            for (uint r = gl_SubgroupInvocationID; r < SIDE * SIDE_RUNS; r += gl_SubgroupSize)
+                store_y(row0 + SUBGROUP_ROW + i * SIDE + r / SIDE_RUNS,
+                        column0 + SUBGROUP_COLUMN + j * SIDE + r % SIDE_RUNS * 4, y_tile[mine + r]);
+            subgroupBarrier();
+        }
+}
+#else
+// Rows ROWS apart, and two runs of columns half a tile apart: neighbours read neighbouring memory.
+#define OWN_ROW(i) ((i) * ROWS + gl_LocalInvocationID.y)
+#define OWN_RUN(part) ((part) * COLUMNS + gl_LocalInvocationID.x)
+vec4 acc[8][2];
+
+void clear()
+{
+    [[unroll]] for (uint i = 0; i < 8; i++)
+        acc[i][0] = acc[i][1] = vec4(0);
+}
+
+void multiply()
+{
+    [[dont_unroll]] for (uint k = 0; k < K_RUNS; k++) {
+        vec4 b[4][2];
+        [[unroll]] for (uint q = 0; q < 4; q++)
+            [[unroll]] for (uint part = 0; part < 2; part++)
+                b[q][part] = w_tile[(k * 4 + q) * W_STRIDE + OWN_RUN(part)];
+        [[unroll]] for (uint i = 0; i < 8; i++) {
+            const vec4 a = x_tile[OWN_ROW(i) * X_STRIDE + k];
+            [[unroll]] for (uint q = 0; q < 4; q++)
+                [[unroll]] for (uint part = 0; part < 2; part++)
+                    acc[i][part] = fma(vec4(a[q]), b[q][part], acc[i][part]);
+        }
+    }
+}
+
+void finish(uint row0, uint column0)
+{
+    [[unroll]] for (uint i = 0; i < 8; i++)
+        [[unroll]] for (uint part = 0; part < 2; part++)
+            store_y(row0 + OWN_ROW(i), column0 + OWN_RUN(part) * 4, acc[i][part]);
+}
+#endif
+
+void main()
+{
+    const uint group = PEN_GROUP_INDEX;
+    // Neighbouring groups share their columns of W, the larger matrix, and walk down the rows.
+    const uint row0 = group % m_tiles * TILE_M, column0 = group / m_tiles * TILE_N;
+    if (column0 >= n)
+        return;
+    const uint invocation = gl_LocalInvocationIndex;
+    const uint run = invocation % K_RUNS, first = invocation / K_RUNS; // of x_tile
+    const uint rows_apart = INVOCATIONS / K_RUNS;
+
+    Pixel pixel[X_RUNS];
+    [[unroll]] for (uint r = 0; r < X_RUNS; r++)
+        pixel[r] = row_pixel(row0 + first + r * rows_apart);
+    clear();
+    for (uint tap = 0; tap < KH * KW; tap++) {
+        uint base[X_RUNS];
+        bool inside[X_RUNS];
+        [[unroll]] for (uint r = 0; r < X_RUNS; r++)
+            inside[r] = tap_begins(row0 + first + r * rows_apart, pixel[r], tap, base[r]);
+        for (uint k0 = 0; k0 < c; k0 += TILE_K) {
+            const uint k = k0 + run * 4;
+            barrier();
+            [[unroll]] for (uint r = 0; r < X_RUNS; r++)
+                x_tile[(first + r * rows_apart) * X_STRIDE + run] =
+                    T4(load_x(base[r], k < c ? k : 0, inside[r] && k < c));
+            copy_w(invocation, column0, tap, k0);
+            barrier();
+            multiply();
+        }
+    }
+    finish(row0, column0);
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* ./dev vendors calls this once for each GPU compiler: it compiles every kernel of Stable Diffusion
+ * 1.5 on the device that is there, and prints what became of them. Nothing runs, and no weight takes
+ * memory. The exit status is 1 when a kernel does not compile or a hot one spills on AMD or NVIDIA. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compute/plan.h"
+#include "src/models/architecture.h"
+#include "src/models/clip-text.h"
+#include "src/models/runtime.h"
+#include "src/models/unet.h"
+#include "src/models/vae.h"
+
+#define TOKENS 77
+#define RANK 4
+#define HOTTEST 10
+
+typedef struct {
+    PenDevice *device;
+    const PenArchitecture *model;
+    PenWeights *weights;
+    GHashTable *kernels;
+} Survey;
+
+static void die(GError *error)
+{
+    fprintf(stderr, "vendors: %s\n", error->message);
+    exit(1);
+}
+
+/* --- plans --------------------------------------------------------------------------------- */
+
+static void examine(Survey *s, PenGraph *graph)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenPlan) plan = pen_plan_new(s->device, graph, &error);
+    if (!plan)
+        die(error);
+    pen_plan_examine(plan, s->kernels);
+}
+
+static void examine_text(Survey *s)
+{
+    g_autoptr(GError) error = NULL;
+    PenGraph *graph = pen_clip_text_new(&s->model->text, s->weights, 1, TOKENS, &error);
+    if (!graph)
+        die(error);
+    examine(s, graph);
+}
+
+/* One picture with guidance; with `teach`, the gradient of an adapter too. */
+static void examine_unet(Survey *s, gboolean teach)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenUNetAdapter) adapter = pen_unet_adapter_new(&s->model->unet, RANK, &error);
+    if (!adapter || !pen_unet_adapter_allocate(adapter, NULL, pen_weights_dtype(s->weights), &error))
+        die(error);
+    guint32 size = s->model->size / pen_vae_config_factor(&s->model->vae);
+    PenUNetOptions options = {
+        .batch = 2,
+        .height = size,
+        .width = size,
+        .tokens = TOKENS,
+        .adapter = teach ? adapter : NULL,
+    };
+    g_autoptr(PenUNet) unet = pen_unet_new(&s->model->unet, s->weights, &options, &error);
+    if (!unet)
+        die(error);
+    if (teach) {
+        PenTensor *dy = pen_graph_late_input(unet->graph, "dy", pen_tensor_shape(unet->out));
+        g_autofree PenTensor **gradients = g_new0(PenTensor *, unet->n_adapter);
+        pen_graph_gradient(unet->graph, unet->out, dy, unet->adapter, unet->n_adapter, gradients);
+        for (guint i = 0; i < unet->n_adapter; i++) {
+            g_autofree char *name = g_strdup_printf("gradient.%u", i);
+            pen_graph_output(unet->graph, name, gradients[i]);
+        }
+    }
+    examine(s, pen_unet_steal_graph(unet));
+}
+
+/* Of the largest picture that the device can bind. */
+static void examine_decoder(Survey *s)
+{
+    guint32 factor = pen_vae_config_factor(&s->model->vae);
+    for (guint32 size = s->model->size; size >= factor; size /= 2) {
+        g_autoptr(GError) error = NULL;
+        PenGraph *graph = pen_vae_decoder_new(&s->model->vae, s->weights, 1, size / factor,
+                                              size / factor, &error);
+        if (!graph)
+            die(error);
+        g_autoptr(PenPlan) plan = pen_plan_new(s->device, graph, &error);
+        if (plan) {
+            pen_plan_examine(plan, s->kernels);
+            return;
+        }
+        if (!g_error_matches(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED))
+            die(error);
+        printf("no decoder of %ux%u: %s\n", size, size, error->message);
+    }
+}
+
+/* --- what became of them ------------------------------------------------------------------- */
+
+/* Drivers name their numbers as they like: the first that is there, or -1. */
+static double number(const PenPlanKernel *k, const char *const *names)
+{
+    for (; *names; names++) {
+        const double *value = g_hash_table_lookup(k->statistics, *names);
+        if (value)
+            return *value;
+    }
+    return -1;
+}
+
+static const char *const register_names[] = {"VGPRs", "Number of GPRs", "GPRs", "Registers used",
+                                             NULL};
+/* Subgroups that a part of the GPU holds at once; invocations on Apple's. */
+static const char *const occupancy_names[] = {"Subgroups per SIMD", "Max warps/SM", "Threads",
+                                              "Max Waves Per Core", NULL};
+/* Whatever goes through memory: spills, and arrays that were not kept in registers. Bytes, or stores. */
+static const char *const spill_names[] = {"Scratch size", "SLM size", "Scratch", "STP Count", NULL};
+
+static double spills(const PenPlanKernel *k)
+{
+    return MAX(0, number(k, spill_names));
+}
+
+static gboolean is_hot(const PenPlanKernel *k)
+{
+    return g_str_has_prefix(k->name, "matmul") || g_str_has_prefix(k->name, "attention");
+}
+
+static int by_flops(gconstpointer a, gconstpointer b)
+{
+    double x = (*(PenPlanKernel *const *)a)->flops, y = (*(PenPlanKernel *const *)b)->flops;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* TRUE if all is well. */
+static gboolean report(Survey *s)
+{
+    g_autoptr(GPtrArray) list = g_hash_table_get_values_as_ptr_array(s->kernels);
+    const PenDeviceInfo *info = pen_device_info(s->device);
+    guint failures = 0, spilling = 0, hot = 0;
+    double total = 0;
+    g_ptr_array_sort(list, by_flops);
+    for (guint i = 0; i < list->len; i++) {
+        const PenPlanKernel *k = list->pdata[i];
+        total += k->flops;
+        failures += k->error != NULL;
+        spilling += spills(k) > 0;
+        hot += spills(k) > 0 && is_hot(k);
+    }
+    printf("%s, %s: %u pipelines, %u failures, %u spilling, %u of them hot\n", info->name,
+           pen_weights_dtype(s->weights) == PEN_DTYPE_F16 ? "f16" : "f32", list->len, failures,
+           spilling, hot);
+    printf("  %6s %5s %9s %9s %6s  %s\n", "FLOPs", "count", "registers", "occupancy", "spills",
+           "kernel, its costliest use");
+    for (guint i = 0; i < list->len; i++) {
+        const PenPlanKernel *k = list->pdata[i];
+        if (i < HOTTEST || k->error || spills(k) > 0)
+            printf("  %4.1f %% %5u %9.0f %9.0f %6.0f  %s, %s%s%s\n", 100 * k->flops / total,
+                   k->count, number(k, register_names), number(k, occupancy_names), spills(k),
+                   k->name, k->label, k->error ? ": " : "", k->error ? k->error->message : "");
+    }
+    gboolean checked = info->vendor_id == 0x1002 || info->vendor_id == 0x10de;
+    return failures == 0 && (hot == 0 || !checked);
+}
+
+int main(void)
+{
+    g_autoptr(GError) error = NULL;
+    Survey s = {
+        .device = pen_device_open(NULL, &error),
+        .model = pen_architecture_find("sd15"),
+        .kernels = pen_plan_kernels_new(),
+    };
+    if (!s.device)
+        die(error);
+    s.weights = pen_weights_new_random(
+        NULL, pen_runtime_preferred_dtype(pen_device_info(s.device)), 1);
+    examine_text(&s);
+    examine_unet(&s, FALSE);
+    examine_unet(&s, TRUE);
+    examine_decoder(&s);
+    gboolean good = report(&s);
+    g_hash_table_unref(s.kernels);
+    pen_weights_unref(s.weights);
+    pen_device_unref(s.device);
+    return good ? 0 : 1;
+}

@@ -70,6 +70,7 @@ class Desktop:
             "GIMP3_DIRECTORY": self.profile,
             "PENCHANT_DATA": self.data,
             "PENCHANT_PROBE": os.path.join(self.folder, "probe"),
+            "PENCHANT_STALLS": os.path.join(self.folder, "stalls"),
             "GDK_BACKEND": "x11",
             "NO_AT_BRIDGE": "0",
             "GTK_A11Y": "atspi",
@@ -98,7 +99,7 @@ class Desktop:
     def start(self, name, *command, **kwargs):
         log = open(os.path.join(self.folder, name + ".log"), "ab")
         process = subprocess.Popen(command, env=self.env, stdout=log, stderr=subprocess.STDOUT,
-                                   start_new_session=True, **kwargs)
+                                   start_new_session=True, restore_signals=False, **kwargs)
         self.processes.append(process)
         return process
 
@@ -125,7 +126,8 @@ class Desktop:
             file.write('(plug-in-path "%s")\n' % os.path.join(self.profile, "plug-ins"))
         if os.path.exists(self.env["PENCHANT_PROBE"]):
             os.unlink(self.env["PENCHANT_PROBE"])
-        self.gimp = self.start("gimp", "gimp-3.0", "--no-splash", "--new-instance", *args)
+        stall = os.environ.get("STALL", os.path.join(self.build, "tests", "plugin", "libstall.so"))
+        self.gimp = self.start("gimp", "env", "LD_PRELOAD=" + stall, "gimp-3.0", "--no-splash", "--new-instance", *args)
         wait_until("GIMP starts", lambda: os.path.exists(self.env["PENCHANT_PROBE"]) and self.probe("result = 1"), 90)
 
     def stop_gimp(self):

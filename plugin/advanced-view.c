@@ -122,6 +122,7 @@ static void pen_advanced_view_init(PenAdvancedView *view)
 {
     gtk_expander_set_use_underline(GTK_EXPANDER(view), TRUE);
     gtk_expander_set_label(GTK_EXPANDER(view), _("M_ore settings"));
+    pen_ui_name(GTK_WIDGET(view), gtk_label_get_text(GTK_LABEL(gtk_expander_get_label_widget(GTK_EXPANDER(view)))));
 }
 
 GtkWidget *pen_advanced_view_new(PenApp *app)

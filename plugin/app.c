@@ -7,11 +7,13 @@ struct _PenApp {
     GObject parent;
     PenStudio *studio;
     PenSettings *settings;
+    char *asked_model; /* whose numbers are read or were; "": the starter */
+    PenModelInfo *model;
     gint32 image; /* id; 0: none */
     GPtrArray *jobs; /* GCancellable */
 };
 
-enum { MESSAGE, OPENED, STYLES_CHANGED, PICKS_CHANGED, IMAGE_CHANGED, JOBS_CHANGED, N_SIGNALS };
+enum { MESSAGE, OPENED, MODEL_CHANGED, STYLES_CHANGED, PICKS_CHANGED, IMAGE_CHANGED, JOBS_CHANGED, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE(PenApp, pen_app, G_TYPE_OBJECT)
@@ -20,6 +22,8 @@ static void pen_app_finalize(GObject *object)
 {
     PenApp *app = PEN_APP(object);
     g_clear_pointer(&app->studio, pen_studio_free);
+    g_clear_pointer(&app->model, pen_model_info_free);
+    g_free(app->asked_model);
     g_ptr_array_unref(app->jobs);
     pen_settings_free(app->settings);
     G_OBJECT_CLASS(pen_app_parent_class)->finalize(object);
@@ -36,6 +40,7 @@ static void pen_app_class_init(PenAppClass *class)
     signals[MESSAGE] = g_signal_new("message", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                     G_TYPE_NONE, 2, GTK_TYPE_MESSAGE_TYPE, G_TYPE_STRING);
     signals[OPENED] = add_signal("opened");
+    signals[MODEL_CHANGED] = add_signal("model-changed");
     signals[STYLES_CHANGED] = add_signal("styles-changed");
     signals[PICKS_CHANGED] = add_signal("picks-changed");
     signals[IMAGE_CHANGED] = add_signal("image-changed");
@@ -73,6 +78,7 @@ gboolean pen_app_open(PenApp *app)
     if (!style)
         app->settings->style = 0;
     g_signal_emit(app, signals[OPENED], 0);
+    pen_app_set_model(app, app->settings->model);
     return TRUE;
 }
 
@@ -132,6 +138,64 @@ void pen_app_styles_changed(PenApp *app)
 void pen_app_picks_changed(PenApp *app)
 {
     g_signal_emit(app, signals[PICKS_CHANGED], 0);
+}
+
+/* --- the model ------------------------------------------------------------------------------- */
+
+static void read_model(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    GError *error = NULL;
+    const char *model = data;
+    PenModelInfo *info = pen_studio_model_info(PEN_APP(source)->studio, *model ? model : NULL, &error);
+    if (info)
+        g_task_return_pointer(task, info, (GDestroyNotify)pen_model_info_free);
+    else
+        g_task_return_error(task, error);
+}
+
+static void on_model_read(GObject *source, GAsyncResult *result, gpointer job)
+{
+    PenApp *app = PEN_APP(source);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenModelInfo) info = g_task_propagate_pointer(G_TASK(result), &error);
+    /* Unless another model was chosen meanwhile. */
+    if (!g_strcmp0(app->asked_model, g_task_get_task_data(G_TASK(result)))) {
+        app->model = g_steal_pointer(&info);
+        if (!app->model) {
+            g_clear_pointer(&app->asked_model, g_free); /* so that choosing it again tries again */
+            pen_app_report(app, error);
+        }
+        g_signal_emit(app, signals[MODEL_CHANGED], 0);
+    }
+    pen_app_end_job(app, job);
+}
+
+void pen_app_set_model(PenApp *app, const char *model)
+{
+    if (model != app->settings->model) {
+        g_free(app->settings->model);
+        app->settings->model = g_strdup(model);
+    }
+    if (!app->studio || !g_strcmp0(app->asked_model, model ? model : ""))
+        return;
+    g_free(app->asked_model);
+    app->asked_model = g_strdup(model ? model : "");
+    g_clear_pointer(&app->model, pen_model_info_free);
+    GCancellable *job = pen_app_begin_job(app);
+    g_autoptr(GTask) task = g_task_new(app, NULL, on_model_read, job);
+    g_task_set_task_data(task, g_strdup(app->asked_model), g_free);
+    g_task_run_in_thread(task, read_model);
+    g_signal_emit(app, signals[MODEL_CHANGED], 0);
+}
+
+const PenModelInfo *pen_app_model(PenApp *app)
+{
+    return app->model;
+}
+
+gboolean pen_app_is_reading_model(PenApp *app)
+{
+    return app->asked_model && !app->model;
 }
 
 GimpImage *pen_app_image(PenApp *app)

@@ -8,6 +8,7 @@
  *
  *     message(type: GtkMessageType, text: string)  something to tell the artist in the bar
  *     opened()             the studio is open
+ *     model-changed()      another model was chosen, or its numbers are known now, or cannot be read
  *     styles-changed()     styles, their versions, or the chosen one, changed
  *     picks-changed()      a pick was made, changed or undone
  *     image-changed()      another image was chosen
@@ -46,6 +47,14 @@ PenStyle *pen_app_load_style(PenApp *app);
 void pen_app_set_style(PenApp *app, gint64 style);
 void pen_app_styles_changed(PenApp *app);
 void pen_app_picks_changed(PenApp *app);
+
+/*
+ * The chosen model's numbers are read in the background; NULL until they are, or when they could not
+ * be. A style brings its own model along.
+ */
+void pen_app_set_model(PenApp *app, const char *model);
+const PenModelInfo *pen_app_model(PenApp *app);
+gboolean pen_app_is_reading_model(PenApp *app);
 
 /* The image that pictures go into; NULL: none, or it was closed. Owned by libgimp. */
 GimpImage *pen_app_image(PenApp *app);

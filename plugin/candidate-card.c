@@ -5,7 +5,9 @@
 
 #include "plugin/paint.h"
 
-#define MARGIN 6.0 /* around the picture, for the frame of a chosen one */
+#define MARGIN 6 /* around the picture, for the frame of a chosen one */
+#define RADIUS 6.0
+#define STRIP 4 /* the progress along its lower edge */
 #define GLASS 30.0 /* the corner that asks for the larger view */
 
 struct _PenCandidateCard {
@@ -14,7 +16,7 @@ struct _PenCandidateCard {
     double shape; /* height over width */
     PenCardState state;
     GdkPixbuf *picture;
-    cairo_surface_t *scaled; /* of the picture, in device pixels */
+    PenPaintCache drawn;
     double fraction;
     int place;
     gboolean passed, current, hovered;
@@ -24,25 +26,25 @@ G_DEFINE_FINAL_TYPE(PenCandidateCard, pen_candidate_card, GTK_TYPE_BUTTON)
 
 static guint zoom_signal;
 
-/* Where the picture is drawn, or would be: as large as fits, its proportions kept. */
-static void picture_area(PenCandidateCard *card, double *x, double *y, double *w, double *h)
+/* Where the picture is drawn, or would be: as large as fits, its proportions kept, on whole pixels. */
+static GdkRectangle picture_area(PenCandidateCard *card)
 {
-    double width = gtk_widget_get_allocated_width(GTK_WIDGET(card)) - 2 * MARGIN;
-    double height = gtk_widget_get_allocated_height(GTK_WIDGET(card)) - 2 * MARGIN;
+    int width = gtk_widget_get_allocated_width(GTK_WIDGET(card)) - 2 * MARGIN;
+    int height = gtk_widget_get_allocated_height(GTK_WIDGET(card)) - 2 * MARGIN;
     double pw = card->picture ? gdk_pixbuf_get_width(card->picture) : 1;
     double ph = card->picture ? gdk_pixbuf_get_height(card->picture) : card->shape;
     double scale = MAX(MIN(width / pw, height / ph), 0);
-    *w = MAX(pw * scale, 1);
-    *h = MAX(ph * scale, 1);
-    *x = MARGIN + (width - *w) / 2;
-    *y = MARGIN + (height - *h) / 2;
+    GdkRectangle area = { .width = MAX((int)(pw * scale), 1), .height = MAX((int)(ph * scale), 1) };
+    area.x = MARGIN + (width - area.width) / 2;
+    area.y = MARGIN + (height - area.height) / 2;
+    return area;
 }
 
 static gboolean in_glass(PenCandidateCard *card, double px, double py)
 {
-    double x, y, w, h;
-    picture_area(card, &x, &y, &w, &h);
-    return card->picture && px >= x + w - GLASS - 6 && px <= x + w && py >= y && py <= y + GLASS + 6;
+    GdkRectangle area = picture_area(card);
+    return card->picture && px >= area.x + area.width - GLASS - 6 && px <= area.x + area.width && py >= area.y &&
+           py <= area.y + GLASS + 6;
 }
 
 static char *place_text(PenCandidateCard *card)
@@ -80,8 +82,8 @@ static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
     GdkRGBA text;
     gtk_style_context_get_color(gtk_widget_get_style_context(widget),
                                 gtk_widget_get_state_flags(widget), &text);
-    double x, y, w, h;
-    picture_area(card, &x, &y, &w, &h);
+    GdkRectangle area = picture_area(card);
+    int x = area.x, y = area.y, w = area.width, h = area.height;
 
     if (card->place || card->current) {
         double width = card->place == 1 ? 4 : 2;
@@ -94,31 +96,34 @@ static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
         cairo_stroke(cr);
     }
 
-    cairo_save(cr);
-    pen_paint_rounded(cr, x, y, w, h, 6);
-    cairo_clip(cr);
     if (card->picture) {
-        pen_paint_picture(widget, cr, card->picture, &card->scaled, x, y, w, h);
+        pen_paint_picture(widget, cr, card->picture, &card->drawn, x, y, w, h, RADIUS);
         if (card->passed && !card->hovered) {
+            pen_paint_rounded(cr, x, y, w, h, RADIUS);
             cairo_set_source_rgba(cr, 0.5, 0.5, 0.5, 0.35);
-            cairo_paint(cr);
+            cairo_fill(cr);
         }
     } else {
+        pen_paint_rounded(cr, x, y, w, h, RADIUS);
         cairo_set_source_rgba(cr, text.red, text.green, text.blue, 0.08);
-        cairo_paint(cr);
+        cairo_fill(cr);
     }
     if (card->state == PEN_CARD_MAKING || card->state == PEN_CARD_WAITING) {
-        cairo_rectangle(cr, x, y + h - 4, w, 4);
+        cairo_save(cr);
+        cairo_rectangle(cr, x, y + h - STRIP, w, STRIP);
+        cairo_clip(cr);
+        pen_paint_rounded(cr, x, y, w, h, RADIUS);
+        cairo_clip(cr);
         cairo_set_source_rgba(cr, 0, 0, 0, 0.35);
-        cairo_fill(cr);
-        cairo_rectangle(cr, x, y + h - 4, w * card->fraction, 4);
+        cairo_paint(cr);
+        cairo_rectangle(cr, x, y, w * card->fraction, h);
         gdk_cairo_set_source_rgba(cr, &PEN_PAINT_ACCENT);
         cairo_fill(cr);
+        cairo_restore(cr);
     }
-    cairo_restore(cr);
 
     if (card->state == PEN_CARD_FAILED) {
-        pen_paint_text(widget, cr, _("Not finished"), x + w / 2, y + h / 2, PEN_PAINT_CENTRE, &text);
+        pen_paint_text(widget, cr, _("Not finished"), x + w / 2.0, y + h / 2.0, PEN_PAINT_CENTRE, &text);
     } else {
         char number[8];
         g_snprintf(number, sizeof number, "%d", card->number);
@@ -173,7 +178,7 @@ static void pen_candidate_card_finalize(GObject *object)
 {
     PenCandidateCard *card = PEN_CANDIDATE_CARD(object);
     g_clear_object(&card->picture);
-    g_clear_pointer(&card->scaled, cairo_surface_destroy);
+    pen_paint_cache_clear(&card->drawn);
     G_OBJECT_CLASS(pen_candidate_card_parent_class)->finalize(object);
 }
 
@@ -228,7 +233,7 @@ void pen_candidate_card_set(PenCandidateCard *card, PenCardState state, GdkPixbu
 {
     card->state = state;
     if (g_set_object(&card->picture, picture))
-        g_clear_pointer(&card->scaled, cairo_surface_destroy);
+        pen_paint_cache_clear(&card->drawn);
     describe(card);
     gtk_widget_queue_draw(GTK_WIDGET(card));
 }
@@ -246,7 +251,11 @@ GdkPixbuf *pen_candidate_card_get_picture(PenCandidateCard *card)
 void pen_candidate_card_set_fraction(PenCandidateCard *card, double fraction)
 {
     card->fraction = CLAMP(fraction, 0, 1);
-    gtk_widget_queue_draw(GTK_WIDGET(card));
+    GtkAllocation place;
+    gtk_widget_get_allocation(GTK_WIDGET(card), &place);
+    GdkRectangle area = picture_area(card);
+    gtk_widget_queue_draw_area(GTK_WIDGET(card), place.x + area.x, place.y + area.y + area.height - STRIP, area.width,
+                               STRIP);
 }
 
 void pen_candidate_card_set_place(PenCandidateCard *card, int place, gboolean passed)

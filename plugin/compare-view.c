@@ -5,6 +5,7 @@
 
 #include "plugin/candidate-grid.h"
 #include "plugin/paint.h"
+#include "plugin/picture.h"
 #include "plugin/ui.h"
 
 struct _PenCompareView {
@@ -111,18 +112,12 @@ static void update(PenCompareView *view)
                                                     : _("With “%s”: the left one."),
                                       style->name);
     else
-        hint = _("You will see two pictures and not be told which one the style made.");
+        hint = "";
     gtk_label_set_text(GTK_LABEL(view->hint), hint);
     show_tally(view, style);
 }
 
 /* --- making a pair --------------------------------------------------------------------------- */
-
-static GdkPixbuf *to_pixbuf(const guint8 *rgb, int width, int height)
-{
-    g_autoptr(GBytes) bytes = g_bytes_new(rgb, (gsize)width * height * 3);
-    return gdk_pixbuf_new_from_bytes(bytes, GDK_COLORSPACE_RGB, FALSE, 8, width, height, width * 3);
-}
 
 static void on_event(const PenStudioEvent *event, gpointer data)
 {
@@ -133,7 +128,7 @@ static void on_event(const PenStudioEvent *event, gpointer data)
     PenCandidateCard *card = card_of(view, half->with);
     if (event->kind == PEN_STUDIO_PREVIEW && card) {
         g_autoptr(GdkPixbuf) picture =
-            to_pixbuf(event->picture.rgb, event->picture.width, event->picture.height);
+            pen_picture_new(event->picture.rgb, event->picture.width, event->picture.height);
         pen_candidate_card_set(card, PEN_CARD_MAKING, picture);
     } else if (event->kind == PEN_STUDIO_PROGRESS && card) {
         pen_candidate_card_set_fraction(card, event->fraction);
@@ -149,7 +144,7 @@ static void on_half_done(GObject *source, GAsyncResult *result, gpointer data)
         pen_studio_generate_finish(pen_app_studio(view->app), result, &error);
     PenCandidateCard *card = card_of(view, half->with);
     if (made && made->n && card) {
-        g_autoptr(GdkPixbuf) picture = to_pixbuf(made->rgb[0], made->width, made->height);
+        g_autoptr(GdkPixbuf) picture = pen_picture_new(made->rgb[0], made->width, made->height);
         pen_candidate_card_set(card, PEN_CARD_READY, picture);
     } else {
         pen_app_report(view->app, error);
@@ -269,27 +264,15 @@ gboolean pen_compare_view_key(PenCompareView *view, GdkEventKey *event)
     PenCandidateGrid *grid = PEN_CANDIDATE_GRID(view->grid);
     if (event->state & gtk_accelerator_get_default_mod_mask())
         return FALSE;
-    switch (event->keyval) {
-    case GDK_KEY_1:
-    case GDK_KEY_KP_1:
-        choose(view, 0);
+    int digit = pen_ui_digit(event);
+    if (digit >= 0 && digit <= 2) {
+        choose(view, digit == 0 ? 2 : digit - 1);
         return TRUE;
-    case GDK_KEY_2:
-    case GDK_KEY_KP_2:
-        choose(view, 1);
-        return TRUE;
-    case GDK_KEY_0:
-    case GDK_KEY_KP_0:
-        choose(view, 2);
-        return TRUE;
-    case GDK_KEY_Escape:
-        if (!pen_candidate_grid_is_zoomed(grid))
-            return FALSE;
-        pen_candidate_grid_set_zoomed(grid, FALSE);
-        return TRUE;
-    default:
-        return FALSE;
     }
+    if (event->keyval != GDK_KEY_Escape || !pen_candidate_grid_is_zoomed(grid))
+        return FALSE;
+    pen_candidate_grid_set_zoomed(grid, FALSE);
+    return TRUE;
 }
 
 void pen_compare_view_offer_prompt(PenCompareView *view, const char *prompt)
@@ -327,8 +310,8 @@ static void build(PenCompareView *view)
     view->grid = pen_candidate_grid_new();
     pen_ui_name(view->grid, _("The pair"));
     g_signal_connect(view->grid, "choose", G_CALLBACK(on_grid_choose), view);
-    view->empty = pen_ui_label(_("Does the style go your way?"), "pen-display");
-    gtk_label_set_xalign(GTK_LABEL(view->empty), 0.5);
+    view->empty = pen_ui_placeholder(_("Does the style go your way?"),
+                                     _("You will see two pictures and not be told which one the style made."));
     view->stack = gtk_stack_new();
     gtk_container_add(GTK_CONTAINER(view->stack), view->empty);
     gtk_container_add(GTK_CONTAINER(view->stack), view->grid);

@@ -7,7 +7,7 @@
 
 #define NAME_MAX_CHARS 60
 
-void pen_image_init(void)
+static void init(void)
 {
     static gsize done;
     if (g_once_init_enter(&done)) {
@@ -44,7 +44,7 @@ static guint8 *read_rgba(GeglBuffer *buffer, const GeglRectangle *area)
 /* The mask of a spot from the image's selection. */
 static void read_mask(GimpImage *image, PenSpot *spot)
 {
-    pen_image_init();
+    init();
     GimpSelection *selection = gimp_image_get_selection(image);
     g_autoptr(GeglBuffer) buffer = gimp_drawable_get_buffer(GIMP_DRAWABLE(selection));
     GeglRectangle area = { spot->x, spot->y, spot->width, spot->height };
@@ -96,7 +96,7 @@ PenSpot *pen_image_find_spot(GimpImage *image, PenFrom from, GError **error)
 GdkPixbuf *pen_image_read_spot(GimpImage *image, PenFrom from, const PenSpot *spot, int width,
                                int height, guint8 **mask, GError **error)
 {
-    pen_image_init();
+    init();
     *mask = NULL;
     guint8 *rgba = NULL;
     if (from == PEN_FROM_LAYER) {
@@ -170,10 +170,9 @@ static GimpImageType layer_type(GimpImage *image)
     }
 }
 
-/* Writes `picture` into the layer's buffer of width x height; alpha from `mask` if there is one. */
-static void fill_layer(GimpLayer *layer, GdkPixbuf *picture, const guint8 *mask, int width, int height)
+/* `picture` as width x height pixels; where there is a mask, it becomes the alpha. Calls no GIMP. */
+static GeglBuffer *render(GdkPixbuf *picture, const guint8 *mask, int width, int height, const Babl *format)
 {
-    pen_image_init();
     int pw = gdk_pixbuf_get_width(picture), ph = gdk_pixbuf_get_height(picture);
     g_autoptr(GeglBuffer) source =
         gegl_buffer_new(GEGL_RECTANGLE(0, 0, pw, ph), babl_format("R'G'B' u8"));
@@ -196,23 +195,68 @@ static void fill_layer(GimpLayer *layer, GdkPixbuf *picture, const guint8 *mask,
         g_object_unref(graph);
     }
 
-    g_autoptr(GeglBuffer) target = gimp_drawable_get_buffer(GIMP_DRAWABLE(layer));
+    GeglBuffer *target = gegl_buffer_new(GEGL_RECTANGLE(0, 0, width, height), format);
     if (!mask) {
         gegl_buffer_copy(scaled, NULL, GEGL_ABYSS_NONE, target, NULL);
-    } else {
-        /* A row at a time: colour from the picture, alpha from the mask. */
-        g_autofree float *row = g_new(float, (gsize)width * 4);
-        for (int y = 0; y < height; y++) {
-            const GeglRectangle *line = GEGL_RECTANGLE(0, y, width, 1);
-            gegl_buffer_get(scaled, line, 1, babl_format("RGBA float"), row, GEGL_AUTO_ROWSTRIDE,
-                            GEGL_ABYSS_NONE);
-            for (int x = 0; x < width; x++)
-                row[x * 4 + 3] = mask[(gsize)y * width + x] / 255.0f;
-            gegl_buffer_set(target, line, 0, babl_format("RGBA float"), row, GEGL_AUTO_ROWSTRIDE);
-        }
+        return target;
     }
+    /* A row at a time: colour from the picture, alpha from the mask. */
+    g_autofree float *row = g_new(float, (gsize)width * 4);
+    for (int y = 0; y < height; y++) {
+        const GeglRectangle *line = GEGL_RECTANGLE(0, y, width, 1);
+        gegl_buffer_get(scaled, line, 1, babl_format("RGBA float"), row, GEGL_AUTO_ROWSTRIDE,
+                        GEGL_ABYSS_NONE);
+        for (int x = 0; x < width; x++)
+            row[x * 4 + 3] = mask[(gsize)y * width + x] / 255.0f;
+        gegl_buffer_set(target, line, 0, babl_format("RGBA float"), row, GEGL_AUTO_ROWSTRIDE);
+    }
+    return target;
+}
+
+static void fill_layer(GimpLayer *layer, GdkPixbuf *picture, const guint8 *mask, int width, int height)
+{
+    init();
+    g_autoptr(GeglBuffer) rendered =
+        render(picture, mask, width, height, gimp_drawable_get_format(GIMP_DRAWABLE(layer)));
+    g_autoptr(GeglBuffer) target = gimp_drawable_get_buffer(GIMP_DRAWABLE(layer));
+    gegl_buffer_copy(rendered, NULL, GEGL_ABYSS_NONE, target, NULL);
     gegl_buffer_flush(target);
     gimp_drawable_update(GIMP_DRAWABLE(layer), 0, 0, width, height);
+}
+
+/* --- warming up ------------------------------------------------------------------------------ */
+
+/* babl looks for the best way between two formats when it first converts, which can take a second, and
+ * GEGL loads its operations when it first needs one. Both remember. */
+static gpointer warm(gpointer data)
+{
+    const Babl *format = data;
+    guint8 mask[16 * 16] = { 0 }, rgba[16 * 16 * 4];
+    g_autoptr(GdkPixbuf) picture = gdk_pixbuf_new(GDK_COLORSPACE_RGB, FALSE, 8, 8, 8);
+    gdk_pixbuf_fill(picture, 0);
+    g_autoptr(GeglBuffer) masked = render(picture, mask, 16, 16, format);
+    g_autoptr(GeglBuffer) scaled = render(picture, NULL, 16, 16, format);
+    g_autoptr(GeglBuffer) whole = render(picture, NULL, 8, 8, format);
+    gegl_buffer_get(masked, GEGL_RECTANGLE(0, 0, 16, 16), 1, babl_format("R'G'B'A u8"), rgba, GEGL_AUTO_ROWSTRIDE,
+                    GEGL_ABYSS_NONE);
+    return NULL;
+}
+
+void pen_image_warm(GimpImage *image)
+{
+    static const Babl *warmed;
+    init();
+    if (!image)
+        return;
+    GimpLayer *layer = gimp_layer_new(image, "Penchant", 1, 1, layer_type(image), 100, GIMP_LAYER_MODE_NORMAL);
+    if (!layer)
+        return;
+    const Babl *format = gimp_drawable_get_format(GIMP_DRAWABLE(layer));
+    gimp_item_delete(GIMP_ITEM(layer));
+    if (format == warmed || gimp_image_get_base_type(image) == GIMP_INDEXED)
+        return;
+    warmed = format;
+    g_thread_unref(g_thread_new("penchant-warm", warm, (gpointer)format));
 }
 
 /* The corner of a picture that is centred on the selection, or else on the canvas. */

@@ -14,9 +14,11 @@
 
 G_BEGIN_DECLS
 
-/* Loads GEGL, a matter of some 100 ms. The functions below do it when they must; the window calls
- * it when nobody waits. */
-void pen_image_init(void);
+/*
+ * What GEGL and babl do only once, in a thread where it can be and when nobody waits: without it the
+ * first picture that is inserted takes a second. Call it for an image that pictures will go into.
+ */
+void pen_image_warm(GimpImage *image);
 
 /* Where in which image a round's pictures belong. */
 typedef struct {

@@ -20,10 +20,16 @@ typedef enum {
 
 void pen_paint_rounded(cairo_t *cr, double x, double y, double w, double h, double radius);
 
-/* Draws `picture` over the rectangle, sharp on HiDPI screens. `*cache` keeps the scaled picture
- * for the next call; clear it when the picture changes. */
-void pen_paint_picture(GtkWidget *widget, cairo_t *cr, GdkPixbuf *picture, cairo_surface_t **cache,
-                       double x, double y, double w, double h);
+/* A picture as it was drawn last; starts as zeros. Clear it when the picture changes. */
+typedef struct {
+    cairo_surface_t *surface;
+    int w, h, factor;
+} PenPaintCache;
+
+/* Draws `picture` over the rectangle with round corners, sharp on HiDPI screens. */
+void pen_paint_picture(GtkWidget *widget, cairo_t *cr, GdkPixbuf *picture, PenPaintCache *cache, int x, int y,
+                       int w, int h, double radius);
+void pen_paint_cache_clear(PenPaintCache *cache);
 
 /* Text in the widget's font. */
 void pen_paint_text(GtkWidget *widget, cairo_t *cr, const char *text, double x, double y,

@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "plugin/advanced-view.h"
 #include "plugin/prompt-view.h"
 #include "plugin/ui.h"
 
@@ -13,9 +14,7 @@ struct _PenRoundPanel {
     GtkWidget *generate, *progress, *progress_box;
     GtkWidget *image, *from, *strength, *strength_field, *count, *shape, *size;
     GtkWidget *model, *style;
-    GtkWidget *advanced, *steps, *guidance, *eta, *fixed_seed, *seed, *device;
-    char *info_model; /* whose numbers these are; "" for the starter */
-    guint model_size, model_multiple;
+    GtkWidget *advanced;
     gboolean running;
     gboolean filling; /* choosers are being filled: their signals are no choices */
 };
@@ -66,7 +65,8 @@ static double wanted_shape(PenRoundPanel *panel, const PenSpot *spot)
 
 static void show_size(PenRoundPanel *panel)
 {
-    if (!panel->model_size) {
+    const PenModelInfo *model = pen_app_model(panel->app);
+    if (!model) {
         gtk_label_set_text(GTK_LABEL(panel->size), "");
         return;
     }
@@ -76,53 +76,9 @@ static void show_size(PenRoundPanel *panel)
     if (image && settings->from != PEN_FROM_TEXT)
         spot = pen_image_find_spot(image, settings->from, NULL);
     guint width, height;
-    pen_image_fit(wanted_shape(panel, spot), panel->model_size, panel->model_multiple, &width, &height);
+    pen_image_fit(wanted_shape(panel, spot), model->size, model->multiple, &width, &height);
     g_autofree char *text = g_strdup_printf(_("%u × %u pixels"), width, height);
     gtk_label_set_text(GTK_LABEL(panel->size), text);
-}
-
-static void read_model_info(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    GError *error = NULL;
-    const char *model = data;
-    PenModelInfo *info = pen_studio_model_info(g_object_get_data(G_OBJECT(task), "studio"),
-                                               *model ? model : NULL, &error);
-    if (info)
-        g_task_return_pointer(task, info, (GDestroyNotify)pen_model_info_free);
-    else
-        g_task_return_error(task, error);
-}
-
-static void on_model_info(GObject *source, GAsyncResult *result, gpointer data)
-{
-    PenRoundPanel *panel = PEN_ROUND_PANEL(source);
-    pen_app_end_job(panel->app, data);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(PenModelInfo) info = g_task_propagate_pointer(G_TASK(result), &error);
-    const char *model = g_task_get_task_data(G_TASK(result));
-    if (g_strcmp0(panel->info_model, model) != 0)
-        return; /* another model was chosen meanwhile */
-    panel->model_size = info ? info->size : 0;
-    panel->model_multiple = info ? info->multiple : 8;
-    if (!info)
-        pen_app_report(panel->app, error);
-    show_size(panel);
-}
-
-static void ask_model_info(PenRoundPanel *panel)
-{
-    PenStudio *studio = pen_app_studio(panel->app);
-    const char *model = settings_of(panel)->model ? settings_of(panel)->model : "";
-    if (!studio || g_strcmp0(panel->info_model, model) == 0)
-        return;
-    g_free(panel->info_model);
-    panel->info_model = g_strdup(model);
-    panel->model_size = 0;
-    GCancellable *job = pen_app_begin_job(panel->app);
-    g_autoptr(GTask) task = g_task_new(panel, job, on_model_info, job);
-    g_task_set_task_data(task, g_strdup(model), g_free);
-    g_object_set_data(G_OBJECT(task), "studio", studio);
-    g_task_run_in_thread(task, read_model_info);
 }
 
 /* --- choosers -------------------------------------------------------------------------------- */
@@ -157,29 +113,57 @@ static void on_image_changed(GtkComboBox *combo, PenRoundPanel *panel)
     if (panel->filling || !id)
         return;
     gint32 image = (gint32)g_ascii_strtoll(id, NULL, 10);
+    panel->filling = TRUE;
     pen_app_set_image(panel->app, image ? gimp_image_get_by_id(image) : NULL);
+    panel->filling = FALSE;
     gtk_widget_set_sensitive(panel->from, image != 0);
     show_size(panel);
 }
+
+/* By another view, e.g. because a picture became an image. */
+static void on_image_set(PenRoundPanel *panel)
+{
+    if (!panel->filling)
+        pen_round_panel_refresh_images(panel);
+}
+
+#define ANOTHER "+" /* the entry that asks for a folder; no model is called so */
 
 static void fill_models(PenRoundPanel *panel)
 {
     panel->filling = TRUE;
     GtkComboBoxText *combo = GTK_COMBO_BOX_TEXT(panel->model);
     gtk_combo_box_text_remove_all(combo);
+    gtk_combo_box_text_append(combo, "", _("Starter model"));
+    PenStudio *studio = pen_app_studio(panel->app);
+    const char *model = settings_of(panel)->model;
+    g_auto(GStrv) names = studio ? pen_studio_model_names(studio) : NULL;
+    for (guint i = 1; names && names[i]; i++)
+        gtk_combo_box_text_append(combo, names[i], names[i]);
+    if (model && strchr(model, G_DIR_SEPARATOR)) {
+        g_autofree char *name = g_path_get_basename(model);
+        gtk_combo_box_text_append(combo, model, name);
+    }
+    gtk_combo_box_text_append(combo, ANOTHER, _("Another folder…"));
+    if (!gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), model ? model : "")) {
+        gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), "");
+        if (studio) /* it was taken away since */
+            pen_app_set_model(panel->app, NULL);
+    }
+    panel->filling = FALSE;
+}
+
+/* The chooser of models follows the style. */
+static void choose_model_of(PenRoundPanel *panel, const PenStyle *style)
+{
+    const char *model = settings_of(panel)->model;
+    g_autofree char *now = model ? g_path_get_basename(model) : NULL;
     PenStudio *studio = pen_app_studio(panel->app);
     g_auto(GStrv) names = studio ? pen_studio_model_names(studio) : NULL;
-    gboolean found = FALSE;
-    for (guint i = 0; names && names[i]; i++) {
-        gtk_combo_box_text_append(combo, i == 0 ? "" : names[i], i == 0 ? _("Starter model") : names[i]);
-        found = found || g_strcmp0(names[i], settings_of(panel)->model) == 0;
-    }
-    if (!names)
-        gtk_combo_box_text_append(combo, "", _("Starter model"));
-    if (!found)
-        g_clear_pointer(&settings_of(panel)->model, g_free);
-    gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), found ? settings_of(panel)->model : "");
-    panel->filling = FALSE;
+    if (!names || !g_strcmp0(now, style->model_name))
+        return;
+    gboolean starter = !g_strcmp0(style->model_name, names[0]);
+    gtk_combo_box_set_active_id(GTK_COMBO_BOX(panel->model), starter ? "" : style->model_name);
 }
 
 static void fill_styles(PenRoundPanel *panel)
@@ -187,7 +171,7 @@ static void fill_styles(PenRoundPanel *panel)
     panel->filling = TRUE;
     GtkComboBoxText *combo = GTK_COMBO_BOX_TEXT(panel->style);
     gtk_combo_box_text_remove_all(combo);
-    gtk_combo_box_text_append(combo, "0", _("No style yet"));
+    gtk_combo_box_text_append(combo, "0", _("No style"));
     PenStore *store = pen_app_store(panel->app);
     g_autoptr(GPtrArray) styles = store ? pen_store_list_styles(store, FALSE, NULL) : NULL;
     for (guint i = 0; styles && i < styles->len; i++) {
@@ -202,7 +186,7 @@ static void fill_styles(PenRoundPanel *panel)
     panel->filling = FALSE;
     g_autoptr(PenStyle) style = pen_app_load_style(panel->app);
     if (style)
-        gtk_combo_box_set_active_id(GTK_COMBO_BOX(panel->model), style->model_name);
+        choose_model_of(panel, style);
 }
 
 static void on_style_changed(GtkComboBox *combo, PenRoundPanel *panel)
@@ -212,15 +196,27 @@ static void on_style_changed(GtkComboBox *combo, PenRoundPanel *panel)
         pen_app_set_style(panel->app, g_ascii_strtoll(id, NULL, 10));
 }
 
+static void on_model_folder(GtkFileChooser *chooser, const char *path, gpointer data)
+{
+    PenRoundPanel *panel = data;
+    pen_app_set_model(panel->app, path);
+    fill_models(panel);
+}
+
 static void on_model_changed(GtkComboBox *combo, PenRoundPanel *panel)
 {
     const char *id = gtk_combo_box_get_active_id(combo);
     if (panel->filling || !id)
         return;
-    g_free(settings_of(panel)->model);
-    settings_of(panel)->model = *id ? g_strdup(id) : NULL;
-    ask_model_info(panel);
-    pen_app_picks_changed(panel->app); /* which picks can be taught depends on the model */
+    if (g_strcmp0(id, ANOTHER)) {
+        pen_app_set_model(panel->app, *id ? id : NULL);
+        return;
+    }
+    fill_models(panel); /* back to the one that is chosen, until there is an answer */
+    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(panel), _("Choose the Folder of a Model"), NULL, _("_Choose"),
+                                               on_model_folder, panel);
+    gtk_file_chooser_set_action(GTK_FILE_CHOOSER(dialog), GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER);
+    gtk_window_present(GTK_WINDOW(dialog));
 }
 
 static void on_from_changed(GtkComboBox *combo, PenRoundPanel *panel)
@@ -236,45 +232,10 @@ static void on_shape_changed(GtkComboBox *combo, PenRoundPanel *panel)
     show_size(panel);
 }
 
-static void on_devices(GObject *source, GAsyncResult *result, gpointer data)
-{
-    GCancellable *job = data;
-    PenRoundPanel *panel = g_object_get_data(G_OBJECT(job), "panel");
-    g_autoptr(GPtrArray) devices =
-        pen_studio_list_devices_finish(pen_app_studio(panel->app), result, NULL);
-    panel->filling = TRUE;
-    gboolean found = FALSE;
-    for (guint i = 0; devices && i < devices->len; i++) {
-        const PenDeviceInfo *device = devices->pdata[i];
-        if (device->unusable)
-            continue;
-        gtk_combo_box_text_append(GTK_COMBO_BOX_TEXT(panel->device), device->name, device->name);
-        found = found || g_strcmp0(device->name, settings_of(panel)->device) == 0;
-    }
-    if (found)
-        gtk_combo_box_set_active_id(GTK_COMBO_BOX(panel->device), settings_of(panel)->device);
-    panel->filling = FALSE;
-    pen_app_end_job(panel->app, job);
-}
-
-static void on_device_changed(GtkComboBox *combo, PenRoundPanel *panel)
-{
-    const char *id = gtk_combo_box_get_active_id(combo);
-    if (panel->filling || !id)
-        return;
-    g_free(settings_of(panel)->device);
-    settings_of(panel)->device = *id ? g_strdup(id) : NULL;
-    pen_app_notify(panel->app, GTK_MESSAGE_INFO, _("The device is used from the next start of Penchant."));
-}
-
 static void on_opened(PenApp *app, PenRoundPanel *panel)
 {
     fill_models(panel);
     fill_styles(panel);
-    ask_model_info(panel);
-    GCancellable *job = pen_app_begin_job(app);
-    g_object_set_data_full(G_OBJECT(job), "panel", g_object_ref(panel), g_object_unref);
-    pen_studio_list_devices_async(pen_app_studio(app), job, on_devices, job);
 }
 
 /* --- the order ------------------------------------------------------------------------------- */
@@ -288,12 +249,7 @@ void pen_round_panel_read(PenRoundPanel *panel)
     settings->negative_prompt = g_strstrip(g_strdup(gtk_entry_get_text(GTK_ENTRY(panel->negative))));
     settings->start_strength = gtk_range_get_value(GTK_RANGE(panel->strength));
     settings->count = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(panel->count));
-    settings->steps = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(panel->steps));
-    settings->guidance = gtk_spin_button_get_value(GTK_SPIN_BUTTON(panel->guidance));
-    settings->eta = gtk_range_get_value(GTK_RANGE(panel->eta));
-    settings->fixed_seed = gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(panel->fixed_seed));
-    settings->seed = g_ascii_strtoull(gtk_entry_get_text(GTK_ENTRY(panel->seed)), NULL, 10);
-    settings->advanced = gtk_expander_get_expanded(GTK_EXPANDER(panel->advanced));
+    pen_advanced_view_read(PEN_ADVANCED_VIEW(panel->advanced));
 }
 
 PenRoundOrder *pen_round_panel_order(PenRoundPanel *panel, GError **error)
@@ -313,17 +269,10 @@ PenRoundOrder *pen_round_panel_order(PenRoundPanel *panel, GError **error)
         if (!order->spot)
             return NULL;
     }
-    if (!panel->model_size) {
-        g_autoptr(PenModelInfo) info =
-            pen_studio_model_info(pen_app_studio(panel->app), settings->model, error);
-        if (!info)
-            return NULL;
-        panel->model_size = info->size;
-        panel->model_multiple = info->multiple;
-    }
     PenRoundRequest *request = &order->request;
-    pen_image_fit(wanted_shape(panel, order->spot), panel->model_size, panel->model_multiple,
-                  &request->width, &request->height);
+    const PenModelInfo *model = pen_app_model(panel->app);
+    pen_image_fit(wanted_shape(panel, order->spot), model->size, model->multiple, &request->width,
+                  &request->height);
     if (order->spot) {
         guint8 *mask = NULL;
         g_autoptr(GdkPixbuf) start = pen_image_read_spot(image, from, order->spot, request->width,
@@ -400,11 +349,6 @@ void pen_round_panel_focus_prompt(PenRoundPanel *panel)
 
 /* --- building -------------------------------------------------------------------------------- */
 
-static void on_fixed_seed(GtkToggleButton *check, PenRoundPanel *panel)
-{
-    gtk_widget_set_sensitive(panel->seed, gtk_toggle_button_get_active(check));
-}
-
 static GtkWidget *new_combo(const char *first, ...) G_GNUC_NULL_TERMINATED;
 static GtkWidget *new_combo(const char *first, ...)
 {
@@ -415,71 +359,6 @@ static GtkWidget *new_combo(const char *first, ...)
         gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(combo), text);
     va_end(args);
     return combo;
-}
-
-/* Names of images and styles may be long; the panel is not. */
-static GtkWidget *ellipsize(GtkWidget *combo)
-{
-    g_autoptr(GList) cells = gtk_cell_layout_get_cells(GTK_CELL_LAYOUT(combo));
-    g_object_set(cells->data, "ellipsize", PANGO_ELLIPSIZE_END, NULL);
-    return combo;
-}
-
-static GtkWidget *new_spin(double low, double high, double step, double value)
-{
-    GtkWidget *spin = gtk_spin_button_new_with_range(low, high, step);
-    gtk_spin_button_set_value(GTK_SPIN_BUTTON(spin), value);
-    gtk_widget_set_valign(spin, GTK_ALIGN_START);
-    return spin;
-}
-
-/* Two fields side by side, equally wide. */
-static GtkWidget *pair(GtkWidget *left, GtkWidget *right)
-{
-    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
-    gtk_box_set_homogeneous(GTK_BOX(box), TRUE);
-    gtk_box_pack_start(GTK_BOX(box), left, TRUE, TRUE, 0);
-    gtk_box_pack_start(GTK_BOX(box), right, TRUE, TRUE, 0);
-    return box;
-}
-
-static GtkWidget *build_advanced(PenRoundPanel *panel, const PenSettings *settings)
-{
-    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 9);
-    gtk_widget_set_margin_top(box, 6);
-    panel->steps = new_spin(1, 150, 1, settings->steps);
-    gtk_widget_set_tooltip_text(panel->steps, _("More steps take longer and add detail"));
-    panel->guidance = new_spin(1, 30, 0.5, settings->guidance);
-    gtk_widget_set_tooltip_text(panel->guidance, _("How closely the pictures follow the prompt"));
-    gtk_box_pack_start(GTK_BOX(box),
-                       pair(pen_ui_field(_("Step_s"), panel->steps),
-                            pen_ui_field(_("G_uidance"), panel->guidance)),
-                       FALSE, FALSE, 0);
-    panel->eta = pen_ui_percent_scale(_("Randomness"), 0, 1);
-    gtk_range_set_value(GTK_RANGE(panel->eta), settings->eta);
-    gtk_widget_set_tooltip_text(panel->eta,
-                                _("Fresh noise in each step (eta). Without it the candidates of a round "
-                                  "are all alike and nothing can be taught."));
-    gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Randomness"), panel->eta), FALSE, FALSE, 0);
-
-    panel->fixed_seed = gtk_check_button_new_with_mnemonic(_("_Keep the seed"));
-    panel->seed = gtk_entry_new();
-    pen_ui_name(panel->seed, _("Seed"));
-    gtk_entry_set_width_chars(GTK_ENTRY(panel->seed), 8);
-    gtk_entry_set_input_purpose(GTK_ENTRY(panel->seed), GTK_INPUT_PURPOSE_DIGITS);
-    g_autofree char *seed = g_strdup_printf("%" G_GUINT64_FORMAT, settings->seed);
-    gtk_entry_set_text(GTK_ENTRY(panel->seed), seed);
-    g_signal_connect(panel->fixed_seed, "toggled", G_CALLBACK(on_fixed_seed), panel);
-    gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(panel->fixed_seed), settings->fixed_seed);
-    on_fixed_seed(GTK_TOGGLE_BUTTON(panel->fixed_seed), panel);
-    gtk_box_pack_start(GTK_BOX(box), pair(panel->fixed_seed, panel->seed), FALSE, FALSE, 0);
-
-    panel->device = ellipsize(gtk_combo_box_text_new());
-    gtk_combo_box_text_append(GTK_COMBO_BOX_TEXT(panel->device), "", _("Chosen by itself"));
-    gtk_combo_box_set_active_id(GTK_COMBO_BOX(panel->device), "");
-    g_signal_connect(panel->device, "changed", G_CALLBACK(on_device_changed), panel);
-    gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Device"), panel->device), FALSE, FALSE, 0);
-    return box;
 }
 
 static void build(PenRoundPanel *panel)
@@ -510,19 +389,19 @@ static void build(PenRoundPanel *panel)
     g_signal_connect(panel->negative, "activate", G_CALLBACK(on_generate), panel);
     gtk_box_pack_start(box, pen_ui_field(_("_Avoid"), panel->negative), FALSE, FALSE, 0);
 
-    panel->style = ellipsize(gtk_combo_box_text_new());
+    panel->style = pen_ui_ellipsize(gtk_combo_box_text_new());
     g_signal_connect(panel->style, "changed", G_CALLBACK(on_style_changed), panel);
-    panel->model = ellipsize(gtk_combo_box_text_new());
+    panel->model = pen_ui_ellipsize(gtk_combo_box_text_new());
     g_signal_connect(panel->model, "changed", G_CALLBACK(on_model_changed), panel);
-    gtk_box_pack_start(box, pair(pen_ui_field(_("St_yle"), panel->style), pen_ui_field(_("_Model"), panel->model)),
+    gtk_box_pack_start(box, pen_ui_pair(pen_ui_field(_("St_yle"), panel->style), pen_ui_field(_("_Model"), panel->model)),
                        FALSE, FALSE, 0);
 
-    panel->image = ellipsize(gtk_combo_box_text_new());
+    panel->image = pen_ui_ellipsize(gtk_combo_box_text_new());
     g_signal_connect(panel->image, "changed", G_CALLBACK(on_image_changed), panel);
-    panel->from = ellipsize(new_combo(_("Text alone"), _("The active layer"), _("The selection"), NULL));
+    panel->from = pen_ui_ellipsize(new_combo(_("Text alone"), _("The active layer"), _("The selection"), NULL));
     gtk_widget_set_tooltip_text(panel->from,
                                 _("With the selection, only what is selected changes"));
-    gtk_box_pack_start(box, pair(pen_ui_field(_("_Image"), panel->image), pen_ui_field(_("Start _from"), panel->from)),
+    gtk_box_pack_start(box, pen_ui_pair(pen_ui_field(_("_Image"), panel->image), pen_ui_field(_("Start _from"), panel->from)),
                        FALSE, FALSE, 0);
     panel->strength = pen_ui_percent_scale(_("Change"), 0.05, 1);
     gtk_range_set_value(GTK_RANGE(panel->strength), settings->start_strength);
@@ -531,17 +410,15 @@ static void build(PenRoundPanel *panel)
     gtk_widget_set_no_show_all(panel->strength_field, TRUE);
     gtk_box_pack_start(box, panel->strength_field, FALSE, FALSE, 0);
 
-    panel->count = new_spin(2, 9, 1, settings->count);
-    panel->shape = ellipsize(new_combo(_("Like the image"), _("Square"), _("Portrait"), _("Landscape"), NULL));
+    panel->count = pen_ui_spin(2, 9, 1, settings->count);
+    panel->shape = pen_ui_ellipsize(new_combo(_("Like the image"), _("Square"), _("Portrait"), _("Landscape"), NULL));
     panel->size = pen_ui_label(NULL, "pen-hint");
     gtk_label_set_line_wrap(GTK_LABEL(panel->size), FALSE);
     GtkWidget *shape = pen_ui_field(_("Si_ze"), panel->shape);
     gtk_box_pack_start(GTK_BOX(shape), panel->size, FALSE, FALSE, 0);
-    gtk_box_pack_start(box, pair(pen_ui_field(_("_Candidates"), panel->count), shape), FALSE, FALSE, 0);
+    gtk_box_pack_start(box, pen_ui_pair(pen_ui_field(_("_Candidates"), panel->count), shape), FALSE, FALSE, 0);
 
-    panel->advanced = gtk_expander_new_with_mnemonic(_("M_ore settings"));
-    gtk_expander_set_expanded(GTK_EXPANDER(panel->advanced), settings->advanced);
-    gtk_container_add(GTK_CONTAINER(panel->advanced), build_advanced(panel, settings));
+    panel->advanced = pen_advanced_view_new(panel->app);
     gtk_box_pack_start(box, panel->advanced, FALSE, FALSE, 0);
 
     gtk_widget_show_all(GTK_WIDGET(panel));
@@ -554,15 +431,8 @@ static void build(PenRoundPanel *panel)
     pen_round_panel_refresh_images(panel);
 }
 
-static void pen_round_panel_finalize(GObject *object)
-{
-    g_free(PEN_ROUND_PANEL(object)->info_model);
-    G_OBJECT_CLASS(pen_round_panel_parent_class)->finalize(object);
-}
-
 static void pen_round_panel_class_init(PenRoundPanelClass *class)
 {
-    G_OBJECT_CLASS(class)->finalize = pen_round_panel_finalize;
     signals[GENERATE] = g_signal_new("generate", PEN_TYPE_ROUND_PANEL, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                      NULL, G_TYPE_NONE, 0);
     signals[STOP] = g_signal_new("stop", PEN_TYPE_ROUND_PANEL, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
@@ -582,6 +452,8 @@ GtkWidget *pen_round_panel_new(PenApp *app)
     panel->app = app;
     build(panel);
     g_signal_connect_object(app, "opened", G_CALLBACK(on_opened), panel, 0);
+    g_signal_connect_object(app, "model-changed", G_CALLBACK(show_size), panel, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "image-changed", G_CALLBACK(on_image_set), panel, G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "styles-changed", G_CALLBACK(fill_styles), panel, G_CONNECT_SWAPPED);
     return GTK_WIDGET(panel);
 }

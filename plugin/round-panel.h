@@ -33,7 +33,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenRoundOrder, pen_round_order_free)
 /* Brings the settings of the app up to date with the widgets. */
 void pen_round_panel_read(PenRoundPanel *panel);
 
-/* Reads the widgets and the image. */
+/* Reads the widgets and the image. The model's numbers must be known: pen_app_model(). */
 PenRoundOrder *pen_round_panel_order(PenRoundPanel *panel, GError **error);
 
 /* While a round runs the Generate button is a Stop button. `text` says how far it is. */

@@ -3,7 +3,11 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "plugin/candidate-menu.h"
 #include "plugin/choice.h"
+#include "plugin/making.h"
+#include "plugin/picture.h"
+#include "plugin/picture-use.h"
 #include "plugin/ui.h"
 
 #define HISTORY 500
@@ -14,18 +18,15 @@ struct _PenRoundView {
     PenRoundPanel *panel;
     GtkWidget *stack, *grid, *empty, *hint;
     GtkWidget *older, *newer, *title, *none, *insert, *more;
-    gint64 round; /* that is shown; 0: none */
+    gint64 round;   /* that is shown; 0: none */
+    gint64 loading; /* that will be shown once its pictures are read; 0: none */
+    GCancellable *load;
+    gboolean wanted; /* a round, as soon as the model's numbers are known */
     PenChoiceState choice;
     GHashTable *spots; /* round (gint64 *) -> PenSpot, of this session */
 
-    /* The round that is being made; its cards are shown unless the artist leafed away. */
-    GCancellable *job;
-    gint64 making;      /* 0 until it is recorded */
-    gboolean following; /* its cards are in the grid */
-    PenSpot *making_spot;
-    double making_shape;        /* height over width */
-    GPtrArray *making_pictures; /* GdkPixbuf or NULL */
-    gboolean *making_done;
+    PenMaking making;
+    gboolean following; /* the cards of the round that is being made are in the grid */
 };
 
 G_DEFINE_FINAL_TYPE(PenRoundView, pen_round_view, GTK_TYPE_BOX)
@@ -75,7 +76,7 @@ static gint64 neighbour(PenRoundView *view, int direction)
     g_autoptr(GPtrArray) rounds = store ? pen_store_list_rounds(store, 0, HISTORY, NULL) : NULL;
     for (guint i = 0; rounds && i < rounds->len; i++) {
         PenRound *round = rounds->pdata[i];
-        if (round->id != view->round)
+        if (round->id != (view->loading ? view->loading : view->round))
             continue;
         gint64 other = (gint64)i + (direction < 0 ? 1 : -1);
         return other >= 0 && other < rounds->len ? ((PenRound *)rounds->pdata[other])->id : 0;
@@ -126,23 +127,39 @@ void pen_round_view_refresh(PenRoundView *view)
 /* The cards of the round that is being made, as far as they are. */
 static void follow(PenRoundView *view)
 {
+    g_cancellable_cancel(view->load);
+    view->loading = 0;
     view->following = TRUE;
-    view->round = view->making;
-    pen_candidate_grid_reset(grid_of(view), view->making_pictures->len, view->making_shape);
-    for (guint i = 0; i < view->making_pictures->len; i++) {
-        GdkPixbuf *picture = view->making_pictures->pdata[i];
-        pen_candidate_card_set(card_of(view, i),
-                               view->making_done[i] ? PEN_CARD_READY
-                               : picture            ? PEN_CARD_MAKING
-                                                    : PEN_CARD_WAITING,
-                               picture);
-    }
+    view->round = view->making.round;
+    pen_candidate_grid_reset(grid_of(view), view->making.pictures->len, view->making.shape);
+    for (guint i = 0; i < view->making.pictures->len; i++)
+        pen_making_show(&view->making, i, card_of(view, i));
     pen_round_view_refresh(view);
 }
 
+static void on_loaded(GPtrArray *pictures, gpointer data)
+{
+    PenRoundView *view = data;
+    gint64 id = view->loading;
+    view->loading = 0;
+    view->following = FALSE;
+    view->round = id;
+    g_autoptr(PenRound) round = pen_store_get_round(pen_app_store(view->app), id, NULL);
+    pen_candidate_grid_reset(grid_of(view), pictures->len,
+                             round && round->width ? (double)round->height / round->width : 1);
+    for (guint i = 0; i < pictures->len; i++)
+        pen_candidate_card_set(card_of(view, i), pictures->pdata[i] ? PEN_CARD_READY : PEN_CARD_FAILED,
+                               pictures->pdata[i]);
+    pen_round_view_refresh(view);
+}
+
+/* What is shown stays until the pictures are there. */
 void pen_round_view_show_round(PenRoundView *view, gint64 id)
 {
-    if (view->job && id == view->making) {
+    g_cancellable_cancel(view->load);
+    g_clear_object(&view->load);
+    view->loading = 0;
+    if (view->making.job && id == view->making.round) {
         follow(view);
         return;
     }
@@ -153,21 +170,14 @@ void pen_round_view_show_round(PenRoundView *view, gint64 id)
         pen_app_report(view->app, error);
         return;
     }
-    view->following = FALSE;
-    view->round = id;
-    g_autoptr(PenRound) round = pen_store_get_round(store, id, NULL);
-    pen_candidate_grid_reset(grid_of(view), candidates->len,
-                             round && round->width ? (double)round->height / round->width : 1);
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < candidates->len; i++) {
-        PenCandidate *candidate = candidates->pdata[i];
-        g_autoptr(GdkPixbuf) picture = NULL;
-        if (candidate->picture_file) {
-            g_autofree char *path = pen_store_path(store, candidate->picture_file);
-            picture = gdk_pixbuf_new_from_file(path, NULL);
-        }
-        pen_candidate_card_set(card_of(view, i), picture ? PEN_CARD_READY : PEN_CARD_FAILED, picture);
+        const PenCandidate *candidate = candidates->pdata[i];
+        g_ptr_array_add(paths, candidate->picture_file ? pen_store_path(store, candidate->picture_file) : NULL);
     }
-    pen_round_view_refresh(view);
+    view->loading = id;
+    view->load = g_cancellable_new();
+    pen_pictures_load(paths, view->load, on_loaded, view);
 }
 
 gint64 pen_round_view_get_round(PenRoundView *view)
@@ -191,54 +201,32 @@ static void on_newer(GtkButton *button, PenRoundView *view)
 
 /* --- making a round -------------------------------------------------------------------------- */
 
-static GdkPixbuf *copy_picture(const PenPicture *picture)
-{
-    GdkPixbuf *pixbuf = gdk_pixbuf_new(GDK_COLORSPACE_RGB, FALSE, 8, picture->width, picture->height);
-    for (guint y = 0; y < picture->height; y++)
-        memcpy(gdk_pixbuf_get_pixels(pixbuf) + (gsize)y * gdk_pixbuf_get_rowstride(pixbuf),
-               picture->rgb + (gsize)y * picture->width * 3, (gsize)picture->width * 3);
-    return pixbuf;
-}
-
-static void on_picture(PenRoundView *view, const PenStudioEvent *event)
-{
-    if (event->place < 0 || event->place >= (int)view->making_pictures->len)
-        return;
-    gboolean done = event->kind == PEN_STUDIO_CANDIDATE;
-    GdkPixbuf *picture = copy_picture(&event->picture);
-    g_clear_object(&view->making_pictures->pdata[event->place]);
-    view->making_pictures->pdata[event->place] = picture;
-    view->making_done[event->place] = done;
-    if (!view->following)
-        return;
-    pen_candidate_card_set(card_of(view, event->place), done ? PEN_CARD_READY : PEN_CARD_MAKING, picture);
-    if (done)
-        update(view);
-}
-
 static void on_event(const PenStudioEvent *event, gpointer data)
 {
     PenRoundView *view = data;
-    if (!view->job || pen_app_event(view->app, event))
+    if (!view->making.job || pen_app_event(view->app, event))
         return;
     switch (event->kind) {
     case PEN_STUDIO_LOADING:
         pen_round_panel_set_progress(view->panel, event->fraction, _("Loading the model…"));
         break;
     case PEN_STUDIO_ROUND:
-        view->making = event->round;
-        if (view->following)
+        view->making.round = event->round;
+        if (view->making.spot)
+            g_hash_table_replace(view->spots, g_memdup2(&event->round, sizeof event->round),
+                                 g_steal_pointer(&view->making.spot));
+        if (view->following) {
             view->round = event->round;
-        if (view->making_spot) {
-            gint64 *key = g_memdup2(&view->making, sizeof view->making);
-            g_hash_table_replace(view->spots, key, g_steal_pointer(&view->making_spot));
-        }
-        if (view->following)
             pen_round_view_refresh(view);
+        }
         break;
     case PEN_STUDIO_PREVIEW:
     case PEN_STUDIO_CANDIDATE:
-        on_picture(view, event);
+        if (pen_making_take(&view->making, event) && view->following) {
+            pen_making_show(&view->making, (guint)event->place, card_of(view, event->place));
+            if (event->kind == PEN_STUDIO_CANDIDATE)
+                update(view);
+        }
         break;
     case PEN_STUDIO_PROGRESS: {
         g_autofree char *left = pen_app_time_left(event->seconds_left);
@@ -258,13 +246,8 @@ static void on_done(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     g_autoptr(PenRoundResult) made =
         pen_studio_generate_finish(pen_app_studio(view->app), result, &error);
-    gint64 making = view->making;
-    pen_app_end_job(view->app, view->job);
-    view->job = NULL;
-    view->making = 0;
-    g_clear_pointer(&view->making_spot, pen_spot_free);
-    g_clear_pointer(&view->making_pictures, g_ptr_array_unref);
-    g_clear_pointer(&view->making_done, g_free);
+    gboolean recorded = view->making.round != 0;
+    pen_making_end(&view->making, view->app);
     pen_round_panel_set_running(view->panel, FALSE);
     if (!made)
         pen_app_report(view->app, error);
@@ -275,27 +258,27 @@ static void on_done(GObject *source, GAsyncResult *result, gpointer data)
             if (!is_ready(view, i))
                 pen_candidate_card_set(card_of(view, i), PEN_CARD_FAILED, NULL);
         }
-        if (!making)
+        if (!recorded)
             pen_candidate_grid_reset(grid_of(view), 0, 1);
     }
     update(view);
     g_object_unref(view);
 }
 
-static void free_picture(gpointer picture)
-{
-    if (picture)
-        g_object_unref(picture);
-}
-
 static void on_generate(PenRoundPanel *panel, PenRoundView *view)
 {
-    if (view->job || !pen_app_open(view->app))
+    if (view->making.job || !pen_app_open(view->app))
         return;
     g_autofree char *prompt = pen_round_panel_get_prompt(panel);
     if (!*prompt) {
         pen_app_notify(view->app, GTK_MESSAGE_INFO, _("Write what should be in the picture first."));
         pen_round_panel_focus_prompt(panel);
+        return;
+    }
+    view->wanted = !pen_app_model(view->app);
+    if (view->wanted) {
+        /* Reads them again if that has failed. */
+        pen_app_set_model(view->app, pen_app_settings(view->app)->model);
         return;
     }
     g_autoptr(GError) error = NULL;
@@ -304,26 +287,28 @@ static void on_generate(PenRoundPanel *panel, PenRoundView *view)
         pen_app_report(view->app, error);
         return;
     }
-    view->job = pen_app_begin_job(view->app);
-    view->making = 0;
-    view->making_spot = g_steal_pointer(&order->spot);
-    view->making_pictures = g_ptr_array_new_with_free_func(free_picture);
-    g_ptr_array_set_size(view->making_pictures, order->request.count);
-    view->making_shape = (double)order->request.height / order->request.width;
-    view->making_done = g_new0(gboolean, order->request.count);
+    pen_making_begin(&view->making, view->app, order);
     pen_round_panel_set_running(panel, TRUE);
     pen_round_panel_set_progress(panel, 0, _("Preparing…"));
     follow(view);
     /* The pictures get the keyboard, so that a number picks. */
     gtk_widget_grab_focus(GTK_WIDGET(card_of(view, 0)));
-    pen_studio_generate_async(pen_app_studio(view->app), &order->request, on_event, view, view->job,
-                              on_done, g_object_ref(view));
+    pen_studio_generate_async(pen_app_studio(view->app), &order->request, on_event, view,
+                              view->making.job, on_done, g_object_ref(view));
+}
+
+static void on_model_changed(PenRoundView *view)
+{
+    if (view->wanted && pen_app_model(view->app))
+        on_generate(view->panel, view);
+    else if (!pen_app_is_reading_model(view->app))
+        view->wanted = FALSE;
 }
 
 static void on_stop(PenRoundPanel *panel, PenRoundView *view)
 {
-    if (view->job)
-        g_cancellable_cancel(view->job);
+    if (view->making.job)
+        g_cancellable_cancel(view->making.job);
 }
 
 /* --- picking --------------------------------------------------------------------------------- */
@@ -380,25 +365,6 @@ static void on_none(GtkButton *button, PenRoundView *view)
     store_choice(view);
 }
 
-/* The digit of a key, also with Shift, which makes it a sign that depends on the keyboard. */
-static int digit_of(GdkEventKey *event)
-{
-    if (event->keyval >= GDK_KEY_KP_0 && event->keyval <= GDK_KEY_KP_9)
-        return event->keyval - GDK_KEY_KP_0;
-    GdkKeymap *keymap = gdk_keymap_get_for_display(gdk_display_get_default());
-    GdkKeymapKey *keys = NULL;
-    guint *values = NULL;
-    int n = 0, digit = -1;
-    gdk_keymap_get_entries_for_keycode(keymap, event->hardware_keycode, &keys, &values, &n);
-    for (int i = 0; i < n && digit < 0; i++) {
-        if (keys[i].group == event->group && values[i] >= GDK_KEY_0 && values[i] <= GDK_KEY_9)
-            digit = values[i] - GDK_KEY_0;
-    }
-    g_free(keys);
-    g_free(values);
-    return digit;
-}
-
 gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event)
 {
     GdkModifierType modifiers = event->state & gtk_accelerator_get_default_mod_mask();
@@ -407,7 +373,7 @@ gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event)
         return FALSE;
     int current = pen_candidate_grid_get_current(grid_of(view));
     gboolean zoomed = pen_candidate_grid_is_zoomed(grid_of(view));
-    int digit = digit_of(event);
+    int digit = pen_ui_digit(event);
     if (digit > n)
         return TRUE;
     if (digit > 0) {
@@ -460,132 +426,65 @@ static int meant(PenRoundView *view)
     return is_ready(view, k) ? k : -1;
 }
 
-static char *layer_name(PenRoundView *view)
-{
-    g_autoptr(PenRound) round = pen_store_get_round(pen_app_store(view->app), view->round, NULL);
-    return pen_image_layer_name(round ? round->prompt : NULL);
-}
-
-void pen_round_view_open(PenRoundView *view)
+static gboolean find_use(PenRoundView *view, PenPictureUse *use)
 {
     int k = meant(view);
     if (k < 0)
-        return;
-    g_autoptr(GError) error = NULL;
-    g_autofree char *name = layer_name(view);
-    GimpImage *image = pen_image_new(pen_candidate_card_get_picture(card_of(view, k)), name, &error);
-    if (!image) {
-        pen_app_report(view->app, error);
-        return;
-    }
-    gimp_display_new(image);
-    pen_app_set_image(view->app, image);
-    pen_round_panel_refresh_images(view->panel);
+        return FALSE;
+    *use = (PenPictureUse){ view->round, k, pen_candidate_card_get_picture(card_of(view, k)),
+                            g_hash_table_lookup(view->spots, &view->round) };
+    return TRUE;
 }
 
 void pen_round_view_insert(PenRoundView *view)
 {
-    GimpImage *image = pen_app_image(view->app);
-    int k = meant(view);
-    if (k < 0)
-        return;
-    if (!image) {
-        pen_round_view_open(view);
-        return;
-    }
-    g_autoptr(GError) error = NULL;
-    g_autofree char *name = layer_name(view);
-    if (!pen_image_insert(image, g_hash_table_lookup(view->spots, &view->round),
-                          pen_candidate_card_get_picture(card_of(view, k)), name, &error)) {
-        pen_app_report(view->app, error);
-        return;
-    }
-    g_autofree char *file = gimp_image_get_name(image);
-    g_autofree char *text = g_strdup_printf(_("Inserted as a layer into %s."), file);
-    pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
+    PenPictureUse use;
+    if (find_use(view, &use))
+        pen_picture_insert(view->app, &use);
 }
 
-static void on_save_file(GtkFileChooser *chooser, const char *path, gpointer data)
+void pen_round_view_open(PenRoundView *view)
 {
-    PenRoundView *view = data;
-    g_autoptr(GFile) from = g_file_new_for_path(g_object_get_data(G_OBJECT(chooser), "from"));
-    g_autoptr(GFile) to = g_file_new_for_path(path);
-    g_autoptr(GError) error = NULL;
-    if (!g_file_copy(from, to, G_FILE_COPY_OVERWRITE | G_FILE_COPY_TARGET_DEFAULT_PERMS, NULL, NULL, NULL, &error))
-        pen_app_report(view->app, error);
+    PenPictureUse use;
+    if (find_use(view, &use))
+        pen_picture_open(view->app, &use);
 }
 
 void pen_round_view_save(PenRoundView *view)
 {
-    int k = meant(view);
-    PenStore *store = pen_app_store(view->app);
-    g_autoptr(GPtrArray) candidates =
-        store && view->round ? pen_store_list_candidates(store, view->round, NULL) : NULL;
-    if (k < 0 || !candidates || k >= (int)candidates->len)
-        return;
-    PenCandidate *candidate = candidates->pdata[k];
-    g_autofree char *name = layer_name(view);
-    g_autofree char *file = g_strdup_printf("%s.png", name);
-    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(view), _("Save the Picture"), file, _("_Save"),
-                                               on_save_file, view);
-    g_object_set_data_full(G_OBJECT(dialog), "from", pen_store_path(store, candidate->picture_file), g_free);
-    gtk_window_present(GTK_WINDOW(dialog));
+    PenPictureUse use;
+    if (find_use(view, &use))
+        pen_picture_save(view->app, &use, GTK_WIDGET(view));
 }
 
-/* --- the menu -------------------------------------------------------------------------------- */
-
-typedef struct {
-    PenRoundView *view;
-    int k;
-    int what;
-} MenuChoice;
-
-enum { MENU_BEST, MENU_NEXT, MENU_TIE, MENU_ZOOM, MENU_INSERT, MENU_OPEN, MENU_SAVE };
-
-static void on_menu_item(GtkMenuItem *item, MenuChoice *choice)
+static void on_menu(PenMenuEntry entry, int k, gpointer data)
 {
-    PenRoundView *view = choice->view;
-    if (choice->what <= MENU_TIE)
-        choose(view, choice->k, choice->what - MENU_BEST + PEN_CHOOSE_BEST);
-    else if (choice->what == MENU_ZOOM)
+    PenRoundView *view = data;
+    switch (entry) {
+    case PEN_MENU_BEST:
+    case PEN_MENU_NEXT:
+    case PEN_MENU_TIE:
+        choose(view, k, entry - PEN_MENU_BEST + PEN_CHOOSE_BEST);
+        break;
+    case PEN_MENU_ZOOM:
         pen_candidate_grid_set_zoomed(grid_of(view), !pen_candidate_grid_is_zoomed(grid_of(view)));
-    else if (choice->what == MENU_INSERT)
+        break;
+    case PEN_MENU_INSERT:
         pen_round_view_insert(view);
-    else if (choice->what == MENU_OPEN)
+        break;
+    case PEN_MENU_OPEN:
         pen_round_view_open(view);
-    else
+        break;
+    case PEN_MENU_SAVE:
         pen_round_view_save(view);
-}
-
-static void add_item(GtkWidget *menu, PenRoundView *view, int k, int what, const char *label)
-{
-    MenuChoice *choice = g_new(MenuChoice, 1);
-    *choice = (MenuChoice){ view, k, what };
-    GtkWidget *item = gtk_menu_item_new_with_mnemonic(label);
-    g_signal_connect_data(item, "activate", G_CALLBACK(on_menu_item), choice,
-                          (GClosureNotify)(void (*)(void))g_free, 0);
-    gtk_widget_set_sensitive(item, is_ready(view, k));
-    gtk_menu_shell_append(GTK_MENU_SHELL(menu), item);
+        break;
+    }
 }
 
 static GtkWidget *new_menu(PenRoundView *view, int k, gboolean picks)
 {
-    GtkWidget *menu = gtk_menu_new();
-    if (picks) {
-        add_item(menu, view, k, MENU_BEST, _("This Is the _Best"));
-        add_item(menu, view, k, MENU_NEXT, _("This Comes _Next"));
-        add_item(menu, view, k, MENU_TIE, _("This Is _as Good as the Last Chosen"));
-        gtk_menu_shell_append(GTK_MENU_SHELL(menu), gtk_separator_menu_item_new());
-    }
-    add_item(menu, view, k, MENU_ZOOM,
-             pen_candidate_grid_is_zoomed(grid_of(view)) ? _("Show _All Candidates") : _("_Larger View"));
-    if (picks)
-        add_item(menu, view, k, MENU_INSERT, _("_Insert as Layer"));
-    add_item(menu, view, k, MENU_OPEN, _("_Open as New Image"));
-    add_item(menu, view, k, MENU_SAVE, _("_Save…"));
-    g_signal_connect(menu, "selection-done", G_CALLBACK(gtk_widget_destroy), NULL);
-    gtk_widget_show_all(menu);
-    return menu;
+    return pen_candidate_menu_new(k, is_ready(view, k), pen_candidate_grid_is_zoomed(grid_of(view)), picks, on_menu,
+                                  view);
 }
 
 static void on_grid_menu(PenCandidateGrid *grid, int k, PenRoundView *view)
@@ -613,37 +512,10 @@ static void on_opened(PenApp *app, PenRoundView *view)
 {
     /* Go on where the last session ended. */
     g_autoptr(GPtrArray) rounds = pen_store_list_rounds(pen_app_store(app), 0, 1, NULL);
-    if (rounds && rounds->len && !view->job)
+    if (rounds && rounds->len && !view->making.job)
         pen_round_view_show_round(view, ((PenRound *)rounds->pdata[0])->id);
     else
         update(view);
-}
-
-static GtkWidget *build_empty(GtkWidget *view)
-{
-    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 9);
-    gtk_widget_set_valign(box, GTK_ALIGN_CENTER);
-    gtk_widget_set_halign(box, GTK_ALIGN_CENTER);
-    int factor = gtk_widget_get_scale_factor(view);
-    g_autoptr(GdkPixbuf) picture = pen_ui_icon(96 * factor);
-    GtkWidget *icon = gtk_image_new();
-    if (picture) {
-        cairo_surface_t *surface = gdk_cairo_surface_create_from_pixbuf(picture, factor, NULL);
-        gtk_image_set_from_surface(GTK_IMAGE(icon), surface);
-        cairo_surface_destroy(surface);
-    }
-    GtkWidget *title = pen_ui_label(_("Show Penchant what you like"), "pen-display");
-    GtkWidget *text = pen_ui_label(_("Write what should be in the picture and press Enter. Pick the "
-                                     "candidate that you like best; after some rounds, press Teach."),
-                                   NULL);
-    gtk_label_set_max_width_chars(GTK_LABEL(text), 46);
-    gtk_label_set_xalign(GTK_LABEL(title), 0.5);
-    gtk_label_set_xalign(GTK_LABEL(text), 0.5);
-    gtk_label_set_justify(GTK_LABEL(text), GTK_JUSTIFY_CENTER);
-    gtk_box_pack_start(GTK_BOX(box), icon, FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(box), title, FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(box), text, FALSE, FALSE, 0);
-    return box;
 }
 
 static void build(PenRoundView *view)
@@ -656,7 +528,9 @@ static void build(PenRoundView *view)
     g_signal_connect(view->grid, "choose", G_CALLBACK(on_choose), view);
     g_signal_connect(view->grid, "menu", G_CALLBACK(on_grid_menu), view);
     g_signal_connect_swapped(view->grid, "current-changed", G_CALLBACK(update), view);
-    view->empty = build_empty(GTK_WIDGET(view));
+    view->empty = pen_ui_placeholder(_("Show Penchant what you like"),
+                                     _("Write what should be in the picture and press Enter. Pick the "
+                                       "candidate that you like best; after some rounds, press Teach."));
     view->stack = gtk_stack_new();
     gtk_container_add(GTK_CONTAINER(view->stack), view->empty);
     gtk_container_add(GTK_CONTAINER(view->stack), view->grid);
@@ -694,6 +568,8 @@ static void build(PenRoundView *view)
 static void pen_round_view_finalize(GObject *object)
 {
     PenRoundView *view = PEN_ROUND_VIEW(object);
+    g_cancellable_cancel(view->load);
+    g_clear_object(&view->load);
     g_hash_table_unref(view->spots);
     G_OBJECT_CLASS(pen_round_view_parent_class)->finalize(object);
 }
@@ -719,5 +595,6 @@ GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel)
     g_signal_connect_object(panel, "generate", G_CALLBACK(on_generate), view, 0);
     g_signal_connect_object(panel, "stop", G_CALLBACK(on_stop), view, 0);
     g_signal_connect_object(app, "opened", G_CALLBACK(on_opened), view, 0);
+    g_signal_connect_object(app, "model-changed", G_CALLBACK(on_model_changed), view, G_CONNECT_SWAPPED);
     return GTK_WIDGET(view);
 }

@@ -138,20 +138,76 @@ static void on_new(GtkButton *button, PenStylesView *view)
                    on_named, view);
 }
 
-static void on_import_file(GtkFileChooser *chooser, const char *path, gpointer data)
+/* Files of adapters may be large: they are read and written in a thread. */
+typedef struct {
+    PenStylesView *view;
+    PenStudio *studio;
+    GCancellable *job;
+    char *path, *model, *notice;
+    gint64 style;
+    PenExportFormat format;
+} FileJob;
+
+static FileJob *file_job_new(PenStylesView *view, const char *path)
+{
+    FileJob *job = g_new(FileJob, 1);
+    *job = (FileJob){
+        .view = g_object_ref(view),
+        .studio = pen_app_studio(view->app),
+        .job = pen_app_begin_job(view->app),
+        .path = g_strdup(path),
+        .model = g_strdup(pen_app_settings(view->app)->model),
+        .style = pen_app_style(view->app),
+    };
+    return job;
+}
+
+static void file_job_free(gpointer data)
+{
+    FileJob *job = data;
+    g_object_unref(job->view);
+    g_free(job->path);
+    g_free(job->model);
+    g_free(job->notice);
+    g_free(job);
+}
+
+static void start_file_job(FileJob *job, GTaskThreadFunc run, GAsyncReadyCallback done)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, done, job->view);
+    g_task_set_task_data(task, job, file_job_free);
+    g_task_run_in_thread(task, run);
+}
+
+static void run_import(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    FileJob *job = data;
+    GError *error = NULL;
+    gint64 style = pen_studio_import_style(job->studio, job->path, NULL, job->model, &job->notice, &error);
+    if (style)
+        g_task_return_int(task, style);
+    else
+        g_task_return_error(task, error);
+}
+
+static void on_imported(GObject *source, GAsyncResult *result, gpointer data)
 {
     PenStylesView *view = data;
-    g_autofree char *notice = NULL;
+    FileJob *job = g_task_get_task_data(G_TASK(result));
     g_autoptr(GError) error = NULL;
-    gint64 style = pen_studio_import_style(pen_app_studio(view->app), path, NULL,
-                                           pen_app_settings(view->app)->model, &notice, &error);
-    if (!style) {
+    gint64 style = g_task_propagate_int(G_TASK(result), &error);
+    if (error)
         pen_app_report(view->app, error);
-        return;
-    }
-    pen_app_set_style(view->app, style);
-    if (notice)
-        pen_app_notify(view->app, GTK_MESSAGE_WARNING, notice);
+    else
+        pen_app_set_style(view->app, style);
+    if (job->notice)
+        pen_app_notify(view->app, GTK_MESSAGE_WARNING, job->notice);
+    pen_app_end_job(view->app, job->job);
+}
+
+static void on_import_file(GtkFileChooser *chooser, const char *path, gpointer data)
+{
+    start_file_job(file_job_new(data, path), run_import, on_imported);
 }
 
 static void on_import(GtkButton *button, PenStylesView *view)
@@ -238,18 +294,36 @@ static void on_delete(GtkButton *button, PenStylesView *view)
     pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
 }
 
-static void on_export_file(GtkFileChooser *chooser, const char *path, gpointer data)
+static void run_export(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    FileJob *job = data;
+    GError *error = NULL;
+    if (pen_studio_export_style(job->studio, job->style, job->path, job->format, &error))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+static void on_exported(GObject *source, GAsyncResult *result, gpointer data)
 {
     PenStylesView *view = data;
-    GtkComboBox *format = g_object_get_data(G_OBJECT(chooser), "format");
-    PenExportFormat as = gtk_combo_box_get_active(format) == 1 ? PEN_EXPORT_DIFFUSERS : PEN_EXPORT_KOHYA;
+    FileJob *job = g_task_get_task_data(G_TASK(result));
     g_autoptr(GError) error = NULL;
-    if (!pen_studio_export_style(pen_app_studio(view->app), pen_app_style(view->app), path, as, &error)) {
+    if (g_task_propagate_boolean(G_TASK(result), &error)) {
+        g_autofree char *text = g_strdup_printf(_("Exported to %s."), job->path);
+        pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
+    } else {
         pen_app_report(view->app, error);
-        return;
     }
-    g_autofree char *text = g_strdup_printf(_("Exported to %s."), path);
-    pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
+    pen_app_end_job(view->app, job->job);
+}
+
+static void on_export_file(GtkFileChooser *chooser, const char *path, gpointer data)
+{
+    GtkComboBox *format = g_object_get_data(G_OBJECT(chooser), "format");
+    FileJob *job = file_job_new(data, path);
+    job->format = gtk_combo_box_get_active(format) == 1 ? PEN_EXPORT_DIFFUSERS : PEN_EXPORT_KOHYA;
+    start_file_job(job, run_export, on_exported);
 }
 
 static void on_export(GtkButton *button, PenStylesView *view)
@@ -337,12 +411,9 @@ static void build(PenStylesView *view)
     gtk_box_pack_start(GTK_BOX(left), buttons, FALSE, FALSE, 0);
 
     view->details = build_details(view);
-    view->nothing = pen_ui_label(_("A style is what Penchant has learnt of your taste. Make one here, or "
-                                   "just pick candidates and press Teach."),
-                                 "pen-hint");
-    gtk_label_set_max_width_chars(GTK_LABEL(view->nothing), 40);
-    gtk_label_set_xalign(GTK_LABEL(view->nothing), 0.5);
-    gtk_label_set_justify(GTK_LABEL(view->nothing), GTK_JUSTIFY_CENTER);
+    view->nothing = pen_ui_placeholder(_("No style is chosen"),
+                                       _("A style is what Penchant has learnt of your taste. Make one here, or "
+                                         "just pick candidates and press Teach."));
     view->stack = gtk_stack_new();
     gtk_container_add(GTK_CONTAINER(view->stack), view->nothing);
     gtk_container_add(GTK_CONTAINER(view->stack), view->details);

@@ -57,6 +57,16 @@ static void load_curve(PenTeachPanel *panel)
     show_verdict(panel);
 }
 
+/* Those that teaching would learn: the style's own, or those of the model that no style has yet. */
+static int count_new_picks(PenTeachPanel *panel, const PenStyle *style)
+{
+    PenStudio *studio = pen_app_studio(panel->app);
+    const PenModelInfo *model = pen_app_model(panel->app);
+    if (style)
+        return pen_studio_count_picks(studio, style->id, NULL, TRUE, NULL);
+    return model ? pen_store_count_adoptable(pen_app_store(panel->app), model->hash, NULL) : 0;
+}
+
 static void update(PenTeachPanel *panel)
 {
     gtk_revealer_set_reveal_child(GTK_REVEALER(panel->running), panel->job != NULL);
@@ -65,12 +75,9 @@ static void update(PenTeachPanel *panel)
         gtk_widget_set_sensitive(panel->teach, TRUE);
         return;
     }
-    PenStudio *studio = pen_app_studio(panel->app);
     g_autoptr(PenStyle) style = pen_app_load_style(panel->app);
     g_autoptr(PenRun) run = unfinished_run(panel);
-    int picks = studio ? pen_studio_count_picks(studio, style ? style->id : 0,
-                                                pen_app_settings(panel->app)->model, TRUE, NULL)
-                       : 0;
+    int picks = count_new_picks(panel, style);
     g_autofree char *text = NULL;
     if (picks > 0 && style)
         text = g_strdup_printf(ngettext("%d new pick for “%s”", "%d new picks for “%s”", picks), picks,
@@ -217,6 +224,7 @@ GtkWidget *pen_teach_panel_new(PenApp *app)
     update(panel);
     g_signal_connect_object(app, "opened", G_CALLBACK(on_styles_changed), panel, G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "styles-changed", G_CALLBACK(on_styles_changed), panel, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "model-changed", G_CALLBACK(update), panel, G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "picks-changed", G_CALLBACK(update), panel, G_CONNECT_SWAPPED);
     return GTK_WIDGET(panel);
 }

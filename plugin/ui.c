@@ -54,6 +54,83 @@ GtkWidget *pen_ui_percent_scale(const char *name, double low, double high)
     return pen_ui_name(scale, name);
 }
 
+GtkWidget *pen_ui_ellipsize(GtkWidget *combo)
+{
+    g_autoptr(GList) cells = gtk_cell_layout_get_cells(GTK_CELL_LAYOUT(combo));
+    g_object_set(cells->data, "ellipsize", PANGO_ELLIPSIZE_END, NULL);
+    return combo;
+}
+
+GtkWidget *pen_ui_spin(double low, double high, double step, double value)
+{
+    GtkWidget *spin = gtk_spin_button_new_with_range(low, high, step);
+    gtk_spin_button_set_value(GTK_SPIN_BUTTON(spin), value);
+    gtk_widget_set_valign(spin, GTK_ALIGN_START);
+    return spin;
+}
+
+GtkWidget *pen_ui_pair(GtkWidget *left, GtkWidget *right)
+{
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
+    gtk_box_set_homogeneous(GTK_BOX(box), TRUE);
+    gtk_box_pack_start(GTK_BOX(box), left, TRUE, TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(box), right, TRUE, TRUE, 0);
+    return box;
+}
+
+/* With Shift a digit becomes a sign that depends on the keyboard. */
+int pen_ui_digit(const GdkEventKey *event)
+{
+    if (event->keyval >= GDK_KEY_KP_0 && event->keyval <= GDK_KEY_KP_9)
+        return event->keyval - GDK_KEY_KP_0;
+    GdkKeymap *keymap = gdk_keymap_get_for_display(gdk_display_get_default());
+    GdkKeymapKey *keys = NULL;
+    guint *values = NULL;
+    int n = 0, digit = -1;
+    gdk_keymap_get_entries_for_keycode(keymap, event->hardware_keycode, &keys, &values, &n);
+    for (int i = 0; i < n && digit < 0; i++) {
+        if (keys[i].group == event->group && values[i] >= GDK_KEY_0 && values[i] <= GDK_KEY_9)
+            digit = values[i] - GDK_KEY_0;
+    }
+    g_free(keys);
+    g_free(values);
+    return digit;
+}
+
+#define ICON_SIZE 96
+
+/* GtkImage would blur a pixbuf on a HiDPI screen; which screen it is may change. */
+static void draw_icon(GtkImage *image)
+{
+    int factor = gtk_widget_get_scale_factor(GTK_WIDGET(image));
+    g_autoptr(GdkPixbuf) picture = pen_ui_icon(ICON_SIZE * factor);
+    if (!picture)
+        return;
+    cairo_surface_t *surface = gdk_cairo_surface_create_from_pixbuf(picture, factor, NULL);
+    gtk_image_set_from_surface(image, surface);
+    cairo_surface_destroy(surface);
+}
+
+GtkWidget *pen_ui_placeholder(const char *title, const char *text)
+{
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 9);
+    gtk_widget_set_valign(box, GTK_ALIGN_CENTER);
+    gtk_widget_set_halign(box, GTK_ALIGN_CENTER);
+    gtk_container_set_border_width(GTK_CONTAINER(box), 18);
+    GtkWidget *icon = gtk_image_new();
+    g_signal_connect(icon, "notify::scale-factor", G_CALLBACK(draw_icon), NULL);
+    draw_icon(GTK_IMAGE(icon));
+    gtk_box_pack_start(GTK_BOX(box), icon, FALSE, FALSE, 0);
+    GtkWidget *labels[] = { pen_ui_label(title, "pen-display"), pen_ui_label(text, NULL) };
+    for (int i = 0; i < 2; i++) {
+        gtk_label_set_max_width_chars(GTK_LABEL(labels[i]), 46);
+        gtk_label_set_xalign(GTK_LABEL(labels[i]), 0.5);
+        gtk_label_set_justify(GTK_LABEL(labels[i]), GTK_JUSTIFY_CENTER);
+        gtk_box_pack_start(GTK_BOX(box), labels[i], FALSE, FALSE, 0);
+    }
+    return box;
+}
+
 static void on_ask_changed(GtkEntry *entry, GtkDialog *dialog)
 {
     g_autofree char *text = g_strstrip(g_strdup(gtk_entry_get_text(entry)));

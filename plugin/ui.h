@@ -21,6 +21,20 @@ GtkWidget *pen_ui_icon_button(const char *icon, const char *name);
 /* A horizontal scale that shows its value as per cent. */
 GtkWidget *pen_ui_percent_scale(const char *name, double low, double high);
 
+/* Lets a chooser with long entries stay narrow; returns it. */
+GtkWidget *pen_ui_ellipsize(GtkWidget *combo);
+
+GtkWidget *pen_ui_spin(double low, double high, double step, double value);
+
+/* Two fields side by side, equally wide. */
+GtkWidget *pen_ui_pair(GtkWidget *left, GtkWidget *right);
+
+/* What a view shows while it is empty: the icon, what it is for, and how to begin. */
+GtkWidget *pen_ui_placeholder(const char *title, const char *text);
+
+/* The digit that a key types without its modifiers, or -1. */
+int pen_ui_digit(const GdkEventKey *event);
+
 /*
  * Dialogs call back when the artist agreed, and not at all when he cancelled. They never run a main
  * loop of their own: that would shut assistive technology out while they are open. The view that

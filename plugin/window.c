@@ -94,7 +94,7 @@ static gboolean open_studio(gpointer data)
                                  style ? NULL : pen_app_settings(window->app)->model, style,
                                  on_prepare_event, window, preparing->job, on_prepared, preparing);
     }
-    pen_image_init();
+    pen_image_warm(pen_app_image(window->app));
     g_object_unref(window);
     return G_SOURCE_REMOVE;
 }
@@ -114,6 +114,8 @@ static gboolean on_focus_in(GtkWidget *widget, GdkEvent *event, gpointer data)
     PenWindow *window = PEN_WINDOW(widget);
     /* Another process, the command line, may have changed the store as well. */
     pen_round_panel_refresh_images(PEN_ROUND_PANEL(window->panel));
+    if (!window->opening)
+        pen_image_warm(pen_app_image(window->app));
     return FALSE;
 }
 

@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "src/cli/cli.h"
@@ -295,7 +296,7 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
     if (!report_round(cli, &watch, NULL, error))
         return FALSE;
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                _("Stopped. Round %" G_GINT64_FORMAT " keeps its finished candidates (%u) and can "
+                _("Stopped. Round %" PRId64 " keeps its finished candidates (%u) and can "
                   "be picked from."),
                 watch.round, watch.finished);
     return FALSE;

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "src/cli/cli.h"
 
@@ -80,7 +81,7 @@ static void show_round(PenCli *cli, const PenRound *round, const char *style)
     g_autoptr(GPtrArray) candidates = pen_store_list_candidates(store, round->id, NULL);
     g_autofree char *order = pick ? pen_notation_write(pick->ranks, pick->n) : NULL;
     g_autofree char *when = pen_cli_time(round->created);
-    pen_cli_print(cli, _("%s  round %" G_GINT64_FORMAT "  %s  “%s”%s%s  %s"), when, round->id,
+    pen_cli_print(cli, _("%s  round %" PRId64 "  %s  “%s”%s%s  %s"), when, round->id,
                   pen_round_state_name(round->state), round->prompt, style ? "  " : "",
                   style ? style : "", order ? order : _("not picked"));
     JsonObject *object = pen_cli_object("round");

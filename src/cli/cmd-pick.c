@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "src/cli/cli.h"
@@ -91,7 +92,7 @@ static gboolean run_pick(PenCli *cli, char **arguments, GError **error)
     json_object_set_int_member(object, "round", round);
     json_object_set_string_member(object, "order", text);
     pen_cli_emit(cli, object);
-    pen_cli_print(cli, _("Round %" G_GINT64_FORMAT ": %s"), round, text);
+    pen_cli_print(cli, _("Round %" PRId64 ": %s"), round, text);
     return TRUE;
 }
 
@@ -129,7 +130,7 @@ static char *describe(PenStore *store, const PenAction *action)
 {
     switch (action->kind) {
     case PEN_ACTION_PICK:
-        return g_strdup_printf(_("pick of round %" G_GINT64_FORMAT), action->round);
+        return g_strdup_printf(_("pick of round %" PRId64), action->round);
     case PEN_ACTION_RENAME:
         return g_strdup_printf(_("renaming of the style “%s” to “%s”"), action->old_name,
                                action->new_name);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,7 +133,7 @@ gboolean pen_cli_parse_uint64(const char *text, const char *option, guint64 *val
     if (g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT64, value, NULL))
         return TRUE;
     return pen_cli_usage_error(
-        error, _("“%s” is not a whole number for %s: give one from 0 to %" G_GINT64_FORMAT "."),
+        error, _("“%s” is not a whole number for %s: give one from 0 to %" PRId64 "."),
         text, option, G_MAXINT64);
 }
 

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -96,7 +97,7 @@ static gboolean read_choices(PenProbe *probe, D3po *d, GError **error)
     for (guint j = 0; j < n_train; j++) {
         if (train[j] < 0 || train[j] >= d->steps)
             return pen_cli_usage_error(
-                error, _("“train_steps” are indices of the %u steps, not %" G_GINT64_FORMAT "."),
+                error, _("“train_steps” are indices of the %u steps, not %" PRId64 "."),
                 d->steps, train[j]);
         d->train[j] = (guint)train[j];
     }
@@ -115,7 +116,7 @@ static gboolean check_timesteps(PenProbe *probe, const D3po *d, GError **error)
     for (guint k = 0; k < d->steps; k++)
         if (timesteps[k] != d->trajectories[0]->timesteps[k])
             return pen_cli_usage_error(error,
-                                       _("Step %u is at timestep %" G_GINT64_FORMAT " in the file "
+                                       _("Step %u is at timestep %" PRId64 " in the file "
                                          "and at %d in the model's schedule."),
                                        k, timesteps[k], d->trajectories[0]->timesteps[k]);
     return TRUE;

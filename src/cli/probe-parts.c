@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "src/cli/probe.h"
@@ -73,7 +74,7 @@ gboolean pen_probe_text(PenProbe *probe, GError **error)
     for (gsize i = 0; i < n; i++) {
         if (wide[i] < 0 || wide[i] >= probe->model->text.vocabulary)
             return pen_cli_usage_error(error,
-                                       _("%" G_GINT64_FORMAT " is not a token of this model, "
+                                       _("%" PRId64 " is not a token of this model, "
                                          "which has %u."),
                                        wide[i], probe->model->text.vocabulary);
         ids[i] = (gint32)wide[i];

@@ -382,6 +382,22 @@ GPtrArray *pen_studio_list_devices_finish(PenStudio *studio G_GNUC_UNUSED, GAsyn
     return g_task_propagate_pointer(G_TASK(result), error);
 }
 
+/* On the worker thread, in line with the jobs: only there are device and model touched. */
+static gpointer change_device(PenJob *job, GError **error G_GNUC_UNUSED)
+{
+    PenStudio *studio = job->studio;
+    workshop_close(&studio->workshop);
+    g_free(studio->device_wanted);
+    studio->device_wanted = g_strdup(job->input);
+    return studio;
+}
+
+void pen_studio_set_device(PenStudio *studio, const char *device)
+{
+    pen_job_start(studio, change_device, g_strdup(device), g_free, NULL, NULL, NULL, NULL, NULL,
+                  NULL, pen_studio_set_device);
+}
+
 void pen_model_info_free(PenModelInfo *info)
 {
     if (!info)
@@ -411,5 +427,11 @@ PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, GError
 
 char **pen_studio_model_names(PenStudio *studio G_GNUC_UNUSED)
 {
-    return pen_model_names();
+    g_auto(GStrv) names = pen_model_names();
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_strv_builder_add(builder, PEN_STARTER_MODEL);
+    for (guint i = 0; names[i]; i++)
+        if (!g_str_equal(names[i], PEN_STARTER_MODEL))
+            g_strv_builder_add(builder, names[i]);
+    return g_strv_builder_end(builder);
 }

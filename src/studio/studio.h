@@ -157,6 +157,9 @@ void pen_studio_list_devices_async(PenStudio *studio, GCancellable *cancellable,
 GPtrArray *pen_studio_list_devices_finish(PenStudio *studio, GAsyncResult *result,
                                           GError **error);
 
+/* The device of all jobs that are started from now on, as in pen_studio_new(). */
+void pen_studio_set_device(PenStudio *studio, const char *device);
+
 /* Reads a model's numbers, e.g. its picture size, without a device. */
 typedef struct {
     char *folder, *name, *hash;

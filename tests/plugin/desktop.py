@@ -70,6 +70,7 @@ class Desktop:
             "GIMP3_DIRECTORY": self.profile,
             "PENCHANT_DATA": self.data,
             "PENCHANT_PROBE": os.path.join(self.folder, "probe"),
+            "PENCHANT_STALLS": os.path.join(self.folder, "stalls"),
             "GDK_BACKEND": "x11",
             "NO_AT_BRIDGE": "0",
             "GTK_A11Y": "atspi",
@@ -98,7 +99,7 @@ class Desktop:
     def start(self, name, *command, **kwargs):
         log = open(os.path.join(self.folder, name + ".log"), "ab")
         process = subprocess.Popen(command, env=self.env, stdout=log, stderr=subprocess.STDOUT,
-                                   start_new_session=True, **kwargs)
+                                   start_new_session=True, restore_signals=False, **kwargs)
         self.processes.append(process)
         return process
 
@@ -125,7 +126,8 @@ class Desktop:
             file.write('(plug-in-path "%s")\n' % os.path.join(self.profile, "plug-ins"))
         if os.path.exists(self.env["PENCHANT_PROBE"]):
             os.unlink(self.env["PENCHANT_PROBE"])
-        self.gimp = self.start("gimp", "gimp-3.0", "--no-splash", "--new-instance", *args)
+        stall = os.path.join(self.build, "tests", "plugin", "libstall.so")
+        self.gimp = self.start("gimp", "env", "LD_PRELOAD=" + stall, "gimp-3.0", "--no-splash", "--new-instance", *args)
         wait_until("GIMP starts", lambda: os.path.exists(self.env["PENCHANT_PROBE"]) and self.probe("result = 1"), 90)
 
     def stop_gimp(self):
@@ -204,6 +206,10 @@ class Desktop:
             return found[-1] if found else None
         return wait_until("a window “%s”" % title, look, seconds)
 
+    def has_window(self, title):
+        return subprocess.run(["xdotool", "search", "--onlyvisible", "--name", "^%s$" % title], env=self.env,
+                              capture_output=True).returncode == 0
+
     def focus(self, title):
         window = self.window(title)
         self.xdotool("windowactivate", "--sync", window)
@@ -212,6 +218,12 @@ class Desktop:
     def shot(self, path, window=None):
         """A picture of a window, or of the screen."""
         subprocess.run(["import", "-window", window or "root", path], env=self.env, check=True)
+
+    def colours(self, x, y, width, height):
+        """How many colours a rectangle of the screen has."""
+        shot = subprocess.run(["import", "-window", "root", "-crop", "%dx%d+%d+%d" % (width, height, x, y), "-format", "%k",
+                               "info:"], env=self.env, capture_output=True, text=True).stdout.strip()
+        return int(shot or 0)
 
     # ------------------------------------------------------------------ eyes
 
@@ -270,6 +282,17 @@ class Desktop:
     def is_sensitive(self, widget):
         import pyatspi
         return widget.getState().contains(pyatspi.STATE_SENSITIVE)
+
+    def focused_text(self):
+        """The text field that the keyboard writes into, or None."""
+        import pyatspi
+        for item in self.walk():
+            try:
+                if item.getRoleName() == "text" and item.getState().contains(pyatspi.STATE_FOCUSED):
+                    return item
+            except Exception:
+                continue
+        return None
 
     def text(self, widget):
         text = widget.queryText()

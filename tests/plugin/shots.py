@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Takes pictures of the window in each of its states; ./dev shots calls it.
 
-shots.py BUILD FOLDER [LOOK...]: LOOK is dark, light, german, japanese, large or hidpi; without one, all.
+shots.py BUILD FOLDER [LOOK...]: LOOK is one of LOOKS; without one, all. The first look makes and teaches a
+style, which takes some minutes; the others start from a copy of what it left, kept in FOLDER/work/made.
 """
 
+import gettext
 import os
 import shutil
 import sys
@@ -12,151 +14,178 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from desktop import Desktop, enter_session, wait_until  # noqa: E402
+from session import ROUND_SECONDS, TEACH_SECONDS, Session  # noqa: E402
 
-SETTINGS = "[penchant]\nprompt=\ncount=4\nsteps=%d\nshape=1\nwidth=%d\nheight=%d\n"
-SIZE = (1040, 760)
+SETTINGS = "[penchant]\nprompt=\ncount=4\nsteps=%d\nshape=1\nwidth=1040\nheight=760\nstyle=%d\nadvanced=%s\n"
 
 LOOKS = {
     "dark": dict(gimprc=['(theme-color-scheme dark)']),
     "light": dict(gimprc=['(theme-color-scheme light)']),
-    "german": dict(env={"LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"}, gimprc=['(theme-color-scheme light)']),
-    "japanese": dict(env={"LC_ALL": "ja_JP.UTF-8", "LANGUAGE": "ja"}),
+    "german": dict(language="de_DE", gimprc=['(theme-color-scheme light)']),
+    "french": dict(language="fr_FR"),
+    "japanese": dict(language="ja_JP"),
+    "chinese": dict(language="zh_CN", gimprc=['(theme-color-scheme light)']),
     "large": dict(gimprc=['(font-relative-size 1.6)']),
     "hidpi": dict(env={"GDK_SCALE": "2"}, size="2560x1800"),
 }
 
 
-class Photographer:
-    def __init__(self, desktop, folder, look):
-        self.desktop, self.folder, self.look = desktop, folder, look
-        self.number = 0
+class Photographer(Session):
+    def __init__(self, desktop, folder, look, language):
+        super().__init__(desktop)
+        self.folder, self.look = folder, look
+        # Which texts the window shows, to find its widgets by.
+        self.translation = gettext.translation("penchant", os.path.join(desktop.build, "po"),
+                                               [language.split("_")[0], language], fallback=True)
 
-    def shot(self, name):
-        time.sleep(0.6)
-        window = self.desktop.window("Penchant")
-        self.desktop.shot(os.path.join(self.folder, "%s-%s.png" % (self.look, name)), window)
+    def say(self, text):
+        return self.translation.gettext(text).replace("_", "")
+
+    def shot(self, name, title="Penchant"):
+        """A window, or with None the screen. After two pictures in a row were the same: nothing moves any more. What always moves is not waited for."""
+        path = os.path.join(self.folder, "%s-%s.png" % (self.look, name))
+        window, before = title and self.desktop.window(title), None
+        for _ in range(10):
+            time.sleep(0.3)
+            self.desktop.shot(path, window)
+            with open(path, "rb") as file:
+                now = file.read()
+            if now == before:
+                break
+            before = now
         print(self.look, name, flush=True)
 
-    def cards(self):
-        """The candidates' cards; their number is the last word of the name in every language."""
-        d = self.desktop
-        return [item for item in d.walk() if item.getRoleName() in ("button", "push button") and item.name.split()
-                and item.name.split()[-1] in "1234" and d.visible(item)]
-
-    def count(self, query):
-        import sqlite3
-        with sqlite3.connect("file:%s/penchant.db?mode=ro" % self.desktop.data, uri=True) as database:
-            return database.execute(query).fetchone()[0]
+    def rounds(self):
+        return self.sql("SELECT COUNT(*) FROM rounds WHERE state = 'complete'")[0][0]
 
     def open(self):
         d = self.desktop
         d.open_penchant()
-        wait_until("the studio opens", lambda: os.path.exists(d.data + "/penchant.db"))
-        time.sleep(1.5)
+        d.find(self.say("_Prompt"), "text", 30)
+        wait_until("the studio is open", lambda: os.path.exists(d.data + "/penchant.db"))
+        # Out of the way of the pictures: the mouse, and what the bar says of the software's speed.
+        d.xdotool("mousemove", "2", "2")
+        wait_until("the bar speaks", lambda: d.message(), 60)
+        if self.look != "dark":
+            d.press(self.say("Close the message"))
 
-    def generate(self, prompt, shot=None):
+    def make(self, prompt, shot=None):
         d = self.desktop
-        before = self.count("SELECT COUNT(*) FROM rounds WHERE state = 'complete'")
+        before, started = self.rounds(), self.last_round()
+        d.focus("Penchant")
         d.key("ctrl+l")
         d.key("ctrl+a")
         d.type(prompt)
         d.key("Return")
         if shot:
-            time.sleep(4)
+            wait_until("the round is begun", lambda: self.last_round() != started, ROUND_SECONDS)
+            time.sleep(1.5)
             self.shot(shot)
-        wait_until("the round is finished",
-                   lambda: self.count("SELECT COUNT(*) FROM rounds WHERE state = 'complete'") > before, 300)
+        wait_until("the round is finished", lambda: self.rounds() > before, ROUND_SECONDS)
         time.sleep(0.5)
 
     def pick(self, *keys):
         for key in keys:
+            before = self.sql("SELECT COUNT(*) FROM picks")[0][0]
             self.desktop.key(key)
-            time.sleep(0.3)
+            wait_until("the pick is stored", lambda: self.sql("SELECT COUNT(*) FROM picks")[0][0] > before)
 
-    def all_states(self):
+    def teach(self):
+        """The style and the pictures that the other looks show."""
+        d = self.desktop
+        for prompt in ["cat", "heart", "house"]:
+            self.make(prompt)
+            self.pick("1")
+        d.press(self.say("T_each"))
+        d.focus(self.say("A Style of Your Own"))
+        self.shot("ask", self.say("A Style of Your Own"))
+        self.set_text(self.say("_Name of the style"), "Warm evenings")
+        d.key("Return")
+        wait_until("teaching ends", lambda: self.sql("SELECT COUNT(*) FROM style_versions")[0][0] == 1, TEACH_SECONDS, 1)
+        self.shot("taught")
+        d.press(self.say("Close the message"))
+
+    def all_states(self, made):
         d = self.desktop
         self.open()
         self.shot("empty")
-        d.xdotool("mousemove", "2", "2")
-        self.generate("bird", "generating")
+        if not os.path.isdir(made):
+            self.teach()
+        d.key("ctrl+w")
+        wait_until("the plug-in ends", lambda: self.pid() is None)
+        if not os.path.isdir(made):
+            shutil.copytree(d.data, made)
+        shutil.rmtree(d.data)
+        shutil.copytree(made, d.data)
+        write_settings(d, 24, 1)
+        self.open()
+        wait_until("the round is shown", lambda: d.look(self.say("Round %s") % self.last_round()))
+        self.make("bird", "generating")
         self.shot("candidates")
         self.pick("2", "shift+4")
         self.shot("picked")
         d.key("space")
         self.shot("larger")
         d.key("Escape")
-        for prompt in ["cat", "heart"]:
-            self.generate(prompt)
-            self.pick("1")
-        d.key("alt+e")
-        time.sleep(1)
-        d.type("Warm")
-        d.key("Return")
-        time.sleep(8)
+        d.press(self.say("More to do with the picture"))
+        self.shot("menu", None)
+        d.key("Escape")
+        d.press(self.say("T_each"))
+        wait_until("a step is done", lambda: self.sql("SELECT 1 FROM runs WHERE state = 'running' AND steps_done > 0"),
+                   TEACH_SECONDS)
+        time.sleep(4)
         self.shot("teaching")
-        wait_until("teaching ends", lambda: self.count("SELECT COUNT(*) FROM style_versions") == 1, 600)
-        time.sleep(1)
-        self.shot("taught")
+        d.press(self.say("Stop T_eaching"))
+        d.find(self.say("Go on T_eaching"), seconds=60)
+        d.press(self.say("M_ore settings"))
+        self.shot("more")
+        d.press(self.say("M_ore settings"))
         d.key("alt+2")
         self.shot("compare-empty")
-        # The Compare button is the one beside the prompt.
-        d.key("Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab")
-        compare = [item for item in d.walk() if item.getRoleName() in ("button", "push button") and d.visible(item)]
-        compare[3 if len(compare) > 3 else 0].queryAction().doAction(0)
-        time.sleep(15)
+        d.press(self.say("_Compare"), "push button")
+        left = wait_until("the pair is there", lambda: d.look(self.say("_Left")) and
+                          d.is_sensitive(d.look(self.say("_Left"))), ROUND_SECONDS)
+        assert left
         self.shot("compare")
         d.key("1")
         self.shot("compare-chosen")
         d.key("alt+3")
         self.shot("styles")
-        broken = os.path.join(d.folder, "broken.safetensors")
-        with open(broken, "wb") as file:
-            file.write(b"\xff" * 100)
         d.key("F1")
-        time.sleep(1)
-        d.shot(os.path.join(self.folder, "%s-help.png" % self.look))
+        self.shot("help", self.say("Penchant Help"))
         d.key("Escape")
+        d.focus("Penchant")
+        with open(os.path.join(d.folder, "broken.safetensors"), "wb") as file:
+            file.write(b"\xff" * 100)
+        d.press(self.say("I_mport…"))
+        self.answer_file_dialog(self.say("Import a Style"), file.name, False)
+        wait_until("the bar tells", lambda: "broken.safetensors" in d.message())
         d.key("alt+1")
-        d.key("ctrl+l")
-        d.key("ctrl+a")
-        d.key("Delete")
-        d.key("Return")
-        self.shot("message")
+        self.shot("error")
 
-    def few_states(self):
-        d = self.desktop
-        self.open()
-        self.shot("empty")
-        d.xdotool("mousemove", "2", "2")
-        self.generate("bird")
-        self.pick("2", "shift+4")
-        self.shot("picked")
-        d.key("alt+2")
-        self.shot("compare")
-        d.key("alt+3")
-        self.shot("styles")
-        d.key("F1")
-        time.sleep(1)
-        d.shot(os.path.join(self.folder, "%s-help.png" % self.look))
+
+def write_settings(desktop, steps, style):
+    os.makedirs(desktop.profile, exist_ok=True)
+    with open(os.path.join(desktop.profile, "penchant.ini"), "w") as file:
+        file.write(SETTINGS % (steps, style, "false"))
 
 
 def main():
     enter_session()
     build, folder = sys.argv[1:3]
+    made = os.path.abspath(os.path.join(folder, "work", "made"))
     os.makedirs(folder, exist_ok=True)
     for look in sys.argv[3:] or LOOKS:
-        scale = 2 if look == "hidpi" else 1
-        desktop = Desktop(build, os.path.join(folder, "work"), **LOOKS[look])
-        os.makedirs(desktop.profile)
-        with open(os.path.join(desktop.profile, "penchant.ini"), "w") as file:
-            file.write(SETTINGS % (10 if look == "dark" else 6, *SIZE))
+        options = dict(LOOKS[look])
+        language = options.pop("language", "C")
+        if language != "C":
+            options["env"] = {"LC_ALL": language + ".UTF-8", "LANGUAGE": language}
+        desktop = Desktop(build, os.path.join(folder, "work", look), **options)
+        write_settings(desktop, 24, 0)
         with desktop:
-            photographer = Photographer(desktop, folder, look)
-            if look == "dark":
-                photographer.all_states()
-            else:
-                photographer.few_states()
-    shutil.rmtree(os.path.join(folder, "work"), ignore_errors=True)
+            Photographer(desktop, os.path.abspath(folder), look, language).all_states(made)
+    if not sys.argv[3:]:
+        shutil.rmtree(os.path.join(folder, "work"), ignore_errors=True)
 
 
 main()

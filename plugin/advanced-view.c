@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugin/advanced-view.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "plugin/ui.h"
+
+struct _PenAdvancedView {
+    GtkExpander parent;
+    PenApp *app;
+    GtkWidget *steps, *guidance, *eta, *fixed_seed, *seed, *device;
+    gboolean filling; /* the device chooser is being filled: its signal is no choice */
+};
+
+G_DEFINE_FINAL_TYPE(PenAdvancedView, pen_advanced_view, GTK_TYPE_EXPANDER)
+
+void pen_advanced_view_read(PenAdvancedView *view)
+{
+    PenSettings *settings = pen_app_settings(view->app);
+    settings->steps = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(view->steps));
+    settings->guidance = gtk_spin_button_get_value(GTK_SPIN_BUTTON(view->guidance));
+    settings->eta = gtk_range_get_value(GTK_RANGE(view->eta));
+    settings->fixed_seed = gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(view->fixed_seed));
+    settings->seed = g_ascii_strtoull(gtk_entry_get_text(GTK_ENTRY(view->seed)), NULL, 10);
+    settings->advanced = gtk_expander_get_expanded(GTK_EXPANDER(view));
+}
+
+static void on_fixed_seed(GtkToggleButton *check, PenAdvancedView *view)
+{
+    gtk_widget_set_sensitive(view->seed, gtk_toggle_button_get_active(check));
+}
+
+/* --- the device ------------------------------------------------------------------------------ */
+
+static void on_devices(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GCancellable *job = data;
+    PenAdvancedView *view = g_object_get_data(G_OBJECT(job), "view");
+    g_autoptr(GPtrArray) devices = pen_studio_list_devices_finish(pen_app_studio(view->app), result, NULL);
+    const char *chosen = pen_app_settings(view->app)->device;
+    GtkComboBoxText *combo = GTK_COMBO_BOX_TEXT(view->device);
+    gboolean found = FALSE;
+    view->filling = TRUE;
+    for (guint i = 0; devices && i < devices->len; i++) {
+        const PenDeviceInfo *device = devices->pdata[i];
+        if (device->unusable)
+            continue;
+        gtk_combo_box_text_append(combo, device->name, device->name);
+        found = found || !g_strcmp0(device->name, chosen);
+    }
+    if (found)
+        gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), chosen);
+    view->filling = FALSE;
+    pen_app_end_job(view->app, job);
+}
+
+static void on_opened(PenApp *app, PenAdvancedView *view)
+{
+    GCancellable *job = pen_app_begin_job(app);
+    g_object_set_data_full(G_OBJECT(job), "view", g_object_ref(view), g_object_unref);
+    pen_studio_list_devices_async(pen_app_studio(app), job, on_devices, job);
+}
+
+static void on_device_changed(GtkComboBox *combo, PenAdvancedView *view)
+{
+    const char *id = gtk_combo_box_get_active_id(combo);
+    if (view->filling || !id)
+        return;
+    PenSettings *settings = pen_app_settings(view->app);
+    g_free(settings->device);
+    settings->device = *id ? g_strdup(id) : NULL;
+    if (pen_app_studio(view->app))
+        pen_studio_set_device(pen_app_studio(view->app), settings->device);
+}
+
+/* --- building -------------------------------------------------------------------------------- */
+
+static GtkWidget *build(PenAdvancedView *view)
+{
+    const PenSettings *settings = pen_app_settings(view->app);
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 9);
+    gtk_widget_set_margin_top(box, 6);
+    view->steps = pen_ui_spin(1, 150, 1, settings->steps);
+    gtk_widget_set_tooltip_text(view->steps, _("More steps take longer and add detail"));
+    view->guidance = pen_ui_spin(1, 30, 0.5, settings->guidance);
+    gtk_widget_set_tooltip_text(view->guidance, _("How closely the pictures follow the prompt"));
+    gtk_box_pack_start(GTK_BOX(box),
+                       pen_ui_pair(pen_ui_field(_("Step_s"), view->steps),
+                                   pen_ui_field(_("G_uidance"), view->guidance)),
+                       FALSE, FALSE, 0);
+    view->eta = pen_ui_percent_scale(_("Randomness"), 0, 1);
+    gtk_range_set_value(GTK_RANGE(view->eta), settings->eta);
+    gtk_widget_set_tooltip_text(view->eta, _("Fresh noise in each step (eta). Without it the candidates of a round "
+                                             "are all alike and nothing can be taught."));
+    gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Randomness"), view->eta), FALSE, FALSE, 0);
+
+    view->fixed_seed = gtk_check_button_new_with_mnemonic(_("_Keep the seed"));
+    view->seed = gtk_entry_new();
+    pen_ui_name(view->seed, _("Seed"));
+    gtk_entry_set_width_chars(GTK_ENTRY(view->seed), 8);
+    gtk_entry_set_input_purpose(GTK_ENTRY(view->seed), GTK_INPUT_PURPOSE_DIGITS);
+    g_autofree char *seed = g_strdup_printf("%" G_GUINT64_FORMAT, settings->seed);
+    gtk_entry_set_text(GTK_ENTRY(view->seed), seed);
+    g_signal_connect(view->fixed_seed, "toggled", G_CALLBACK(on_fixed_seed), view);
+    gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(view->fixed_seed), settings->fixed_seed);
+    on_fixed_seed(GTK_TOGGLE_BUTTON(view->fixed_seed), view);
+    gtk_box_pack_start(GTK_BOX(box), pen_ui_pair(view->fixed_seed, view->seed), FALSE, FALSE, 0);
+
+    view->device = pen_ui_ellipsize(gtk_combo_box_text_new());
+    gtk_combo_box_text_append(GTK_COMBO_BOX_TEXT(view->device), "", _("Chosen by itself"));
+    gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->device), "");
+    g_signal_connect(view->device, "changed", G_CALLBACK(on_device_changed), view);
+    gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Device"), view->device), FALSE, FALSE, 0);
+    return box;
+}
+
+static void pen_advanced_view_class_init(PenAdvancedViewClass *class)
+{
+}
+
+static void pen_advanced_view_init(PenAdvancedView *view)
+{
+    gtk_expander_set_use_underline(GTK_EXPANDER(view), TRUE);
+    gtk_expander_set_label(GTK_EXPANDER(view), _("M_ore settings"));
+    pen_ui_name(GTK_WIDGET(view), gtk_label_get_text(GTK_LABEL(gtk_expander_get_label_widget(GTK_EXPANDER(view)))));
+}
+
+GtkWidget *pen_advanced_view_new(PenApp *app)
+{
+    PenAdvancedView *view = g_object_new(PEN_TYPE_ADVANCED_VIEW, NULL);
+    view->app = app;
+    gtk_container_add(GTK_CONTAINER(view), build(view));
+    gtk_expander_set_expanded(GTK_EXPANDER(view), pen_app_settings(app)->advanced);
+    g_signal_connect_object(app, "opened", G_CALLBACK(on_opened), view, 0);
+    return GTK_WIDGET(view);
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * The settings of a round that most artists never open, folded away: steps, guidance, randomness, seed,
+ * device. It fills itself from the settings of the app.
+ */
+
+#include <gtk/gtk.h>
+
+#include "plugin/app.h"
+
+G_BEGIN_DECLS
+
+#define PEN_TYPE_ADVANCED_VIEW (pen_advanced_view_get_type())
+G_DECLARE_FINAL_TYPE(PenAdvancedView, pen_advanced_view, PEN, ADVANCED_VIEW, GtkExpander)
+
+GtkWidget *pen_advanced_view_new(PenApp *app);
+
+/* Brings the settings of the app up to date with the widgets. */
+void pen_advanced_view_read(PenAdvancedView *view);
+
+G_END_DECLS

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/* The menu of a candidate: what a mouse or a keyboard does otherwise, in words. */
+
+#include <gtk/gtk.h>
+
+G_BEGIN_DECLS
+
+typedef enum {
+    PEN_MENU_BEST, /* the first three in the order of PenChooseHow */
+    PEN_MENU_NEXT,
+    PEN_MENU_TIE,
+    PEN_MENU_ZOOM,
+    PEN_MENU_INSERT,
+    PEN_MENU_OPEN,
+    PEN_MENU_SAVE,
+} PenMenuEntry;
+
+typedef void (*PenMenuChosen)(PenMenuEntry entry, int k, gpointer data);
+
+/* Of candidate `k`. `picks`: with the entries that have buttons of their own. It destroys itself. */
+GtkWidget *pen_candidate_menu_new(int k, gboolean ready, gboolean zoomed, gboolean picks, PenMenuChosen chosen,
+                                  gpointer data);
+
+G_END_DECLS

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * What an artist does with a finished candidate: insert it into the chosen image as a layer, open it
+ * as an image of its own, or save its file. What went wrong, or right, is told in the bar.
+ */
+
+#include <gtk/gtk.h>
+
+#include "plugin/app.h"
+#include "plugin/image.h"
+
+G_BEGIN_DECLS
+
+/* A candidate that is stored and shown. */
+typedef struct {
+    gint64 round;
+    int place;            /* from 0 */
+    GdkPixbuf *picture;
+    const PenSpot *spot;  /* where it belongs; NULL: nowhere in particular */
+} PenPictureUse;
+
+/* Without an image it is opened as one. */
+void pen_picture_insert(PenApp *app, const PenPictureUse *use);
+void pen_picture_open(PenApp *app, const PenPictureUse *use);
+/* Asks for the file in a dialog over `parent`'s window. */
+void pen_picture_save(PenApp *app, const PenPictureUse *use, GtkWidget *parent);
+
+G_END_DECLS

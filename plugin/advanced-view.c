@@ -120,14 +120,12 @@ static void pen_advanced_view_class_init(PenAdvancedViewClass *class)
 
 static void pen_advanced_view_init(PenAdvancedView *view)
 {
-    gtk_expander_set_use_underline(GTK_EXPANDER(view), TRUE);
-    gtk_expander_set_label(GTK_EXPANDER(view), _("M_ore settings"));
-    pen_ui_name(GTK_WIDGET(view), gtk_label_get_text(GTK_LABEL(gtk_expander_get_label_widget(GTK_EXPANDER(view)))));
 }
 
 GtkWidget *pen_advanced_view_new(PenApp *app)
 {
-    PenAdvancedView *view = g_object_new(PEN_TYPE_ADVANCED_VIEW, NULL);
+    PenAdvancedView *view =
+        g_object_new(PEN_TYPE_ADVANCED_VIEW, "use-underline", TRUE, "label", _("M_ore settings"), NULL);
     view->app = app;
     gtk_container_add(GTK_CONTAINER(view), build(view));
     gtk_expander_set_expanded(GTK_EXPANDER(view), pen_app_settings(app)->advanced);

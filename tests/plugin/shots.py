@@ -79,8 +79,7 @@ class Photographer(Session):
         d.key("Return")
         if shot:
             wait_until("the round is begun", lambda: self.last_round() != started, ROUND_SECONDS)
-            time.sleep(1.5)
-            self.shot(shot)
+            self.desktop.shot(os.path.join(self.folder, "%s-%s.png" % (self.look, shot)), d.window("Penchant"))
         wait_until("the round is finished", lambda: self.rounds() > before, ROUND_SECONDS)
         time.sleep(0.5)
 
@@ -142,7 +141,7 @@ class Photographer(Session):
         d.press(self.say("M_ore settings"))
         d.key("alt+2")
         self.shot("compare-empty")
-        d.press(self.say("_Compare"), "push button")
+        d.press(self.say("_Compare"), "button")
         left = wait_until("the pair is there", lambda: d.look(self.say("_Left")) and
                           d.is_sensitive(d.look(self.say("_Left"))), ROUND_SECONDS)
         assert left

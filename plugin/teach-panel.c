@@ -195,8 +195,10 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
     gtk_style_context_add_class(gtk_widget_get_style_context(GTK_WIDGET(panel)), "pen-panel");
 
     panel->news = pen_ui_label(NULL, NULL);
+    /* The name of a style may be long. */
     gtk_label_set_ellipsize(GTK_LABEL(panel->news), PANGO_ELLIPSIZE_END);
-    gtk_label_set_line_wrap(GTK_LABEL(panel->news), FALSE);
+    gtk_label_set_lines(GTK_LABEL(panel->news), 2);
+    gtk_label_set_max_width_chars(GTK_LABEL(panel->news), 24);
     panel->teach = gtk_button_new_with_mnemonic(_("T_each"));
     g_signal_connect(panel->teach, "clicked", G_CALLBACK(on_teach), panel);
     panel->progress = pen_ui_name(gtk_progress_bar_new(), _("Progress of teaching"));

@@ -9,7 +9,8 @@ struct _PenAdvancedView {
     GtkExpander parent;
     PenApp *app;
     GtkWidget *steps, *guidance, *eta, *fixed_seed, *seed, *device;
-    gboolean filling; /* the device chooser is being filled: its signal is no choice */
+    gboolean filling;   /* the device chooser is being filled: its signal is no choice */
+    gboolean unfolding; /* until the settings that were folded away have their place */
 };
 
 G_DEFINE_FINAL_TYPE(PenAdvancedView, pen_advanced_view, GTK_TYPE_EXPANDER)
@@ -73,6 +74,32 @@ static void on_device_changed(GtkComboBox *combo, PenAdvancedView *view)
         pen_studio_set_device(pen_app_studio(view->app), settings->device);
 }
 
+/* Down to the settings that were unfolded, once they have their place. */
+static gboolean scroll_down(gpointer data)
+{
+    GtkWidget *scrolled = gtk_widget_get_ancestor(data, GTK_TYPE_SCROLLED_WINDOW);
+    if (scrolled) {
+        GtkAdjustment *adjustment = gtk_scrolled_window_get_vadjustment(GTK_SCROLLED_WINDOW(scrolled));
+        gtk_adjustment_set_value(adjustment, gtk_adjustment_get_upper(adjustment));
+    }
+    g_object_unref(data);
+    return G_SOURCE_REMOVE;
+}
+
+static void on_expanded(PenAdvancedView *view)
+{
+    view->unfolding = gtk_expander_get_expanded(GTK_EXPANDER(view));
+}
+
+static void pen_advanced_view_size_allocate(GtkWidget *widget, GtkAllocation *allocation)
+{
+    GTK_WIDGET_CLASS(pen_advanced_view_parent_class)->size_allocate(widget, allocation);
+    PenAdvancedView *view = PEN_ADVANCED_VIEW(widget);
+    if (view->unfolding)
+        g_idle_add_full(G_PRIORITY_LOW, scroll_down, g_object_ref(view), NULL);
+    view->unfolding = FALSE;
+}
+
 /* --- building -------------------------------------------------------------------------------- */
 
 static GtkWidget *build(PenAdvancedView *view)
@@ -116,21 +143,22 @@ static GtkWidget *build(PenAdvancedView *view)
 
 static void pen_advanced_view_class_init(PenAdvancedViewClass *class)
 {
+    GTK_WIDGET_CLASS(class)->size_allocate = pen_advanced_view_size_allocate;
 }
 
 static void pen_advanced_view_init(PenAdvancedView *view)
 {
-    gtk_expander_set_use_underline(GTK_EXPANDER(view), TRUE);
-    gtk_expander_set_label(GTK_EXPANDER(view), _("M_ore settings"));
-    pen_ui_name(GTK_WIDGET(view), gtk_label_get_text(GTK_LABEL(gtk_expander_get_label_widget(GTK_EXPANDER(view)))));
 }
 
 GtkWidget *pen_advanced_view_new(PenApp *app)
 {
-    PenAdvancedView *view = g_object_new(PEN_TYPE_ADVANCED_VIEW, NULL);
+    PenAdvancedView *view =
+        g_object_new(PEN_TYPE_ADVANCED_VIEW, "use-underline", TRUE, "label", _("M_ore settings"), NULL);
     view->app = app;
     gtk_container_add(GTK_CONTAINER(view), build(view));
     gtk_expander_set_expanded(GTK_EXPANDER(view), pen_app_settings(app)->advanced);
+    gtk_style_context_add_class(gtk_widget_get_style_context(GTK_WIDGET(view)), "pen-more");
+    g_signal_connect(view, "notify::expanded", G_CALLBACK(on_expanded), NULL);
     g_signal_connect_object(app, "opened", G_CALLBACK(on_opened), view, 0);
     return GTK_WIDGET(view);
 }

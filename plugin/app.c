@@ -163,7 +163,7 @@ static void on_model_read(GObject *source, GAsyncResult *result, gpointer job)
         app->model = g_steal_pointer(&info);
         if (!app->model) {
             g_clear_pointer(&app->asked_model, g_free); /* so that choosing it again tries again */
-            pen_app_report(app, error);
+            pen_app_report_file(app, error, _("Choose another model, or get its files anew."));
         }
         g_signal_emit(app, signals[MODEL_CHANGED], 0);
     }
@@ -223,6 +223,12 @@ void pen_app_report(PenApp *app, const GError *error)
     if (!error || g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         return;
     pen_app_notify(app, GTK_MESSAGE_ERROR, error->message);
+}
+
+void pen_app_report_file(PenApp *app, const GError *error, const char *advice)
+{
+    g_autofree char *text = g_strdup_printf("%s %s", error->message, advice);
+    pen_app_notify(app, GTK_MESSAGE_ERROR, text);
 }
 
 gboolean pen_app_event(PenApp *app, const PenStudioEvent *event)

@@ -63,7 +63,9 @@ void pen_app_set_image(PenApp *app, GimpImage *image);
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text);
 /* `error` is not freed. A cancelled job is no message. */
 void pen_app_report(PenApp *app, const GError *error);
-/* Tells the events DEVICE and NOTICE; returns TRUE when it did. */
+/* Errors about a broken file say what is wrong with it; `advice` says what to do. */
+void pen_app_report_file(PenApp *app, const GError *error, const char *advice);
+/* Tells the event NOTICE; returns TRUE when it did. */
 gboolean pen_app_event(PenApp *app, const PenStudioEvent *event);
 
 /* Takes the latest action back or does it again, and says which. `*round` gets the round whose pick

@@ -7,6 +7,7 @@
 
 #define MARGIN 6 /* around the picture, for the frame of a chosen one */
 #define RADIUS 6.0
+#define PASSED 0.55 /* opacity of a picture that the artist passed over */
 #define STRIP 4 /* the progress along its lower edge */
 #define GLASS 30.0 /* the corner that asks for the larger view */
 
@@ -97,12 +98,8 @@ static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
     }
 
     if (card->picture) {
-        pen_paint_picture(widget, cr, card->picture, &card->drawn, x, y, w, h, RADIUS);
-        if (card->passed && !card->hovered) {
-            pen_paint_rounded(cr, x, y, w, h, RADIUS);
-            cairo_set_source_rgba(cr, 0.5, 0.5, 0.5, 0.35);
-            cairo_fill(cr);
-        }
+        pen_paint_picture(widget, cr, card->picture, &card->drawn, x, y, w, h, RADIUS,
+                          card->passed && !card->hovered ? PASSED : 1);
     } else {
         pen_paint_rounded(cr, x, y, w, h, RADIUS);
         cairo_set_source_rgba(cr, text.red, text.green, text.blue, 0.08);
@@ -135,8 +132,11 @@ static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
     }
     if (card->picture && card->hovered)
         draw_glass(cr, x + w - GLASS - 6, y + 6);
-    if (gtk_widget_has_visible_focus(widget))
-        gtk_render_focus(gtk_widget_get_style_context(widget), cr, x - 5, y - 5, w + 10, h + 10);
+    if (gtk_widget_has_visible_focus(widget)) {
+        /* Within the frame of a chosen one, around the picture of another. */
+        int out = card->place ? -3 : 5;
+        gtk_render_focus(gtk_widget_get_style_context(widget), cr, x - out, y - out, w + 2 * out, h + 2 * out);
+    }
     return FALSE;
 }
 

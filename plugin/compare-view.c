@@ -309,6 +309,8 @@ static void build(PenCompareView *view)
 
     view->grid = pen_candidate_grid_new();
     pen_ui_name(view->grid, _("The pair"));
+    gtk_widget_set_margin_start(view->grid, 12);
+    gtk_widget_set_margin_end(view->grid, 12);
     g_signal_connect(view->grid, "choose", G_CALLBACK(on_grid_choose), view);
     view->empty = pen_ui_placeholder(_("Does the style go your way?"),
                                      _("You will see two pictures and not be told which one the style made."));

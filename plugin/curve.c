@@ -100,9 +100,14 @@ GtkWidget *pen_curve_new(void)
     return g_object_new(PEN_TYPE_CURVE, NULL);
 }
 
-void pen_curve_reset(PenCurve *curve, guint steps)
+void pen_curve_reset(PenCurve *curve)
 {
     g_array_set_size(curve->points, 0);
+    pen_curve_set_steps(curve, 0);
+}
+
+void pen_curve_set_steps(PenCurve *curve, guint steps)
+{
     curve->steps = steps;
     gtk_widget_queue_draw(GTK_WIDGET(curve));
 }

@@ -11,8 +11,9 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE(PenCurve, pen_curve, PEN, CURVE, GtkDrawingArea)
 
 GtkWidget *pen_curve_new(void);
-/* Empties it; `steps` are expected. */
-void pen_curve_reset(PenCurve *curve, guint steps);
+void pen_curve_reset(PenCurve *curve);
+/* So many steps are expected in all: its width. */
+void pen_curve_set_steps(PenCurve *curve, guint steps);
 /* `step` from 1, `agreement` from 0 to 1; NaN is left out. */
 void pen_curve_add(PenCurve *curve, guint step, double agreement);
 /* The mean of the latest steps, as shown in words; NaN without any. */

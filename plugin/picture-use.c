@@ -83,7 +83,8 @@ void pen_picture_save(PenApp *app, const PenPictureUse *use, GtkWidget *parent)
     g_autofree char *name = layer_name(app, use);
     g_autofree char *file = g_strdup_printf("%s.png", name);
     GtkWidget *dialog =
-        pen_ui_new_file_dialog(parent, _("Save the Picture"), file, _("_Save"), on_save_file, app);
+        pen_ui_new_file_dialog(parent, GTK_FILE_CHOOSER_ACTION_SAVE, _("Save the Picture"), file, _("_Save"),
+                               on_save_file, app);
     g_object_set_data_full(G_OBJECT(dialog), "from", pen_store_path(store, candidate->picture_file), g_free);
     gtk_window_present(GTK_WINDOW(dialog));
 }

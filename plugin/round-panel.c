@@ -213,9 +213,9 @@ static void on_model_changed(GtkComboBox *combo, PenRoundPanel *panel)
         return;
     }
     fill_models(panel); /* back to the one that is chosen, until there is an answer */
-    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(panel), _("Choose the Folder of a Model"), NULL, _("_Choose"),
-                                               on_model_folder, panel);
-    gtk_file_chooser_set_action(GTK_FILE_CHOOSER(dialog), GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER);
+    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(panel), GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER,
+                                               _("Choose the Folder of a Model"), NULL, _("_Choose"), on_model_folder,
+                                               panel);
     gtk_window_present(GTK_WINDOW(dialog));
 }
 

@@ -25,7 +25,7 @@ static GtkWidget *new_row(GtkWidget *list, gint64 id, const char *title, const c
 {
     GtkWidget *row = gtk_list_box_row_new();
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 1);
-    gtk_container_set_border_width(GTK_CONTAINER(box), 8);
+    gtk_style_context_add_class(gtk_widget_get_style_context(row), "pen-row");
     GtkWidget *label = pen_ui_label(title, "pen-title");
     gtk_label_set_line_wrap(GTK_LABEL(label), FALSE);
     gtk_label_set_ellipsize(GTK_LABEL(label), PANGO_ELLIPSIZE_END);
@@ -197,7 +197,7 @@ static void on_imported(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     gint64 style = g_task_propagate_int(G_TASK(result), &error);
     if (error)
-        pen_app_report(view->app, error);
+        pen_app_report_file(view->app, error, _("Choose another file, or get this one anew."));
     else
         pen_app_set_style(view->app, style);
     if (job->notice)
@@ -214,8 +214,8 @@ static void on_import(GtkButton *button, PenStylesView *view)
 {
     if (!pen_app_studio(view->app))
         return;
-    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(view), _("Import a Style"), NULL, _("I_mport"),
-                                               on_import_file, view);
+    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(view), GTK_FILE_CHOOSER_ACTION_OPEN, _("Import a Style"),
+                                               NULL, _("I_mport"), on_import_file, view);
     GtkFileFilter *filter = gtk_file_filter_new();
     gtk_file_filter_set_name(filter, _("Adapters (safetensors)"));
     gtk_file_filter_add_pattern(filter, "*.safetensors");
@@ -332,8 +332,8 @@ static void on_export(GtkButton *button, PenStylesView *view)
     if (!style)
         return;
     g_autofree char *name = g_strdup_printf("%s.safetensors", style->name);
-    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(view), _("Export the Style"), name, _("_Export"),
-                                               on_export_file, view);
+    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(view), GTK_FILE_CHOOSER_ACTION_SAVE, _("Export the Style"),
+                                               name, _("_Export"), on_export_file, view);
     GtkWidget *format = gtk_combo_box_text_new();
     gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(format), _("For most programs (kohya)"));
     gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(format), _("For Python (diffusers)"));

@@ -41,14 +41,14 @@ static void show_verdict(PenTeachPanel *panel)
 /* The curve of the style's latest teaching. */
 static void load_curve(PenTeachPanel *panel)
 {
-    pen_curve_reset(PEN_CURVE(panel->curve), 0);
+    pen_curve_reset(PEN_CURVE(panel->curve));
     PenStore *store = pen_app_store(panel->app);
     gint64 style = pen_app_style(panel->app);
     g_autoptr(GPtrArray) runs = store && style ? pen_store_list_runs(store, style, NULL) : NULL;
     if (runs && runs->len) {
         PenRun *run = runs->pdata[0];
         g_autoptr(GPtrArray) steps = pen_store_list_training_steps(store, run->id, NULL);
-        pen_curve_reset(PEN_CURVE(panel->curve), run->steps_total);
+        pen_curve_set_steps(PEN_CURVE(panel->curve), run->steps_total);
         for (guint i = 0; steps && i < steps->len; i++) {
             PenTrainingStep *step = steps->pdata[i];
             pen_curve_add(PEN_CURVE(panel->curve), step->step, step->agreement);
@@ -106,6 +106,7 @@ static void on_event(const PenStudioEvent *event, gpointer data)
         gtk_progress_bar_set_fraction(bar, CLAMP(event->fraction, 0, 1));
         gtk_progress_bar_set_text(bar, left ? left : _("Teaching…"));
     } else if (event->kind == PEN_STUDIO_STEP) {
+        pen_curve_set_steps(PEN_CURVE(panel->curve), event->steps);
         pen_curve_add(PEN_CURVE(panel->curve), event->step, event->training->agreement);
         show_verdict(panel);
     }
@@ -140,7 +141,7 @@ static void start(PenTeachPanel *panel)
     panel->style = pen_app_style(panel->app);
     g_autoptr(PenRun) run = unfinished_run(panel);
     if (!run)
-        pen_curve_reset(PEN_CURVE(panel->curve), 0);
+        pen_curve_reset(PEN_CURVE(panel->curve));
     panel->job = pen_app_begin_job(panel->app);
     gtk_progress_bar_set_fraction(GTK_PROGRESS_BAR(panel->progress), 0);
     gtk_progress_bar_set_text(GTK_PROGRESS_BAR(panel->progress), _("Preparing…"));
@@ -194,8 +195,10 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
     gtk_style_context_add_class(gtk_widget_get_style_context(GTK_WIDGET(panel)), "pen-panel");
 
     panel->news = pen_ui_label(NULL, NULL);
+    /* The name of a style may be long. */
     gtk_label_set_ellipsize(GTK_LABEL(panel->news), PANGO_ELLIPSIZE_END);
-    gtk_label_set_line_wrap(GTK_LABEL(panel->news), FALSE);
+    gtk_label_set_lines(GTK_LABEL(panel->news), 2);
+    gtk_label_set_max_width_chars(GTK_LABEL(panel->news), 24);
     panel->teach = gtk_button_new_with_mnemonic(_("T_each"));
     g_signal_connect(panel->teach, "clicked", G_CALLBACK(on_teach), panel);
     panel->progress = pen_ui_name(gtk_progress_bar_new(), _("Progress of teaching"));

@@ -144,6 +144,19 @@ typedef struct {
     gpointer data;
 } Question;
 
+static void destroy_now(gpointer dialog)
+{
+    gtk_widget_destroy(dialog);
+    g_object_unref(dialog);
+}
+
+/* Its entry may still be busy with the Enter that it was answered with. */
+static void dismiss(GtkDialog *dialog)
+{
+    gtk_widget_hide(GTK_WIDGET(dialog));
+    g_idle_add_once(destroy_now, g_object_ref(dialog));
+}
+
 static void on_asked(GtkDialog *dialog, int response, Question *question)
 {
     g_autofree char *answer = NULL;
@@ -151,20 +164,19 @@ static void on_asked(GtkDialog *dialog, int response, Question *question)
         answer = g_strstrip(g_strdup(gtk_entry_get_text(GTK_ENTRY(question->entry))));
     PenUiAnswer answered = question->answered;
     gpointer data = question->data;
-    gtk_widget_destroy(GTK_WIDGET(dialog));
+    dismiss(dialog);
     if (answer && *answer)
         answered(answer, data);
 }
 
 static void on_file_chosen(GtkDialog *dialog, int response, Question *question)
 {
-    gtk_widget_hide(GTK_WIDGET(dialog));
+    dismiss(dialog);
     if (response == GTK_RESPONSE_ACCEPT) {
         g_autofree char *path = gtk_file_chooser_get_filename(GTK_FILE_CHOOSER(dialog));
         if (path)
             question->chosen(GTK_FILE_CHOOSER(dialog), path, question->data);
     }
-    gtk_widget_destroy(GTK_WIDGET(dialog));
 }
 
 static void connect_question(GtkWidget *dialog, GCallback callback, Question *question)
@@ -199,13 +211,12 @@ void pen_ui_ask(GtkWidget *parent, const char *title, const char *label, const c
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
-GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, const char *title, const char *name,
-                                  const char *button, PenUiFile chosen, gpointer data)
+GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, GtkFileChooserAction action, const char *title,
+                                  const char *name, const char *button, PenUiFile chosen, gpointer data)
 {
     GtkWidget *dialog = gtk_file_chooser_dialog_new(
-        title, GTK_WINDOW(gtk_widget_get_toplevel(parent)),
-        name ? GTK_FILE_CHOOSER_ACTION_SAVE : GTK_FILE_CHOOSER_ACTION_OPEN, _("_Cancel"), GTK_RESPONSE_CANCEL,
-        button, GTK_RESPONSE_ACCEPT, NULL);
+        title, GTK_WINDOW(gtk_widget_get_toplevel(parent)), action, _("_Cancel"), GTK_RESPONSE_CANCEL, button,
+        GTK_RESPONSE_ACCEPT, NULL);
     gtk_window_set_modal(GTK_WINDOW(dialog), TRUE);
     gtk_window_set_destroy_with_parent(GTK_WINDOW(dialog), TRUE);
     gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_ACCEPT);
@@ -213,6 +224,9 @@ GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, const char *title, const ch
         g_autofree char *plain = g_strdelimit(g_strdup(name), "/\\", '-');
         gtk_file_chooser_set_do_overwrite_confirmation(GTK_FILE_CHOOSER(dialog), TRUE);
         gtk_file_chooser_set_current_name(GTK_FILE_CHOOSER(dialog), plain);
+    } else {
+        /* In place of GTK's list of files that were used lately, which has no model and no adapter. */
+        gtk_file_chooser_set_current_folder(GTK_FILE_CHOOSER(dialog), g_get_home_dir());
     }
     Question *question = g_new0(Question, 1);
     *question = (Question){ .chosen = chosen, .data = data };
@@ -235,7 +249,12 @@ void pen_ui_load_css(void)
                                     ".pen-display { font-size: 150%; font-weight: bold; }"
                                     ".pen-prompt, .pen-prompt text { padding: 5px; }"
                                     ".pen-panel { padding: 12px; }"
-                                    ".pen-bar { padding: 6px 12px; }",
+                                    ".pen-bar { padding: 6px 12px; }"
+                                    /* GIMP's themes paint a background behind everything, rows included. */
+                                    ".pen-row { padding: 8px; }"
+                                    ".pen-row, .pen-row * { background: none; }"
+                                    ".pen-row:selected { background: alpha(currentColor, 0.16); }"
+                                    ".pen-more > title > arrow { margin-right: 6px; }",
                                     -1, NULL);
     gtk_style_context_add_provider_for_screen(gdk_screen_get_default(), GTK_STYLE_PROVIDER(provider),
                                               GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);

@@ -48,10 +48,10 @@ void pen_ui_ask(GtkWidget *parent, const char *title, const char *label, const c
 
 typedef void (*PenUiFile)(GtkFileChooser *chooser, const char *path, gpointer data);
 
-/* Asks for a file; `name` is the proposed one, or NULL to open. Returns the chooser, for filters
- * and the like; it is not shown yet. */
-GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, const char *title, const char *name,
-                                  const char *button, PenUiFile chosen, gpointer data);
+/* Asks for a file or folder; `name` is the proposed one where one is saved, else NULL. Returns the
+ * chooser, for filters and the like; it is not shown yet. */
+GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, GtkFileChooserAction action, const char *title,
+                                  const char *name, const char *button, PenUiFile chosen, gpointer data);
 
 /* Penchant's icon in device pixels; NULL if it cannot be drawn here. Needs no screen. */
 GdkPixbuf *pen_ui_icon(int size);

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from desktop import Desktop, enter_session, wait_until  # noqa: E402
 from session import ROUND_SECONDS, TEACH_SECONDS, Session  # noqa: E402
 
-SETTINGS = "[penchant]\nprompt=\ncount=4\nsteps=%d\nshape=1\nwidth=1040\nheight=760\nstyle=%d\nadvanced=%s\n"
+SETTINGS = "[penchant]\nprompt=%s\ncount=4\nsteps=24\nshape=1\nwidth=1040\nheight=760\nstyle=%d\nadvanced=false\n"
 
 LOOKS = {
     "dark": dict(gimprc=['(theme-color-scheme dark)']),
@@ -61,7 +61,7 @@ class Photographer(Session):
     def open(self):
         d = self.desktop
         d.open_penchant()
-        d.find(self.say("_Prompt"), "text", 30)
+        d.find(self.say("Prompt"), "text", 30)
         wait_until("the studio is open", lambda: os.path.exists(d.data + "/penchant.db"))
         # Out of the way of the pictures: the mouse, and what the bar says of the software's speed.
         d.xdotool("mousemove", "2", "2")
@@ -78,9 +78,12 @@ class Photographer(Session):
         d.type(prompt)
         d.key("Return")
         if shot:
-            wait_until("the round is begun", lambda: self.last_round() != started, ROUND_SECONDS)
-            time.sleep(1.5)
-            self.shot(shot)
+            # Once something is seen of the first candidate; it moves on while the picture is taken.
+            card = wait_until("the cards are there", lambda: d.look(self.say("Candidate %d") % 1)).queryComponent().getExtents(0)
+            wait_until("the round is begun", lambda: self.last_round() != started, ROUND_SECONDS, 0.02)
+            wait_until("a preview", lambda: self.rounds() > before or d.colours(card.x + 40, card.y + 40, card.width - 80,
+                                                                              card.height - 80) > 50, ROUND_SECONDS, 0.02)
+            self.desktop.shot(os.path.join(self.folder, "%s-%s.png" % (self.look, shot)), d.window("Penchant"))
         wait_until("the round is finished", lambda: self.rounds() > before, ROUND_SECONDS)
         time.sleep(0.5)
 
@@ -117,9 +120,10 @@ class Photographer(Session):
             shutil.copytree(d.data, made)
         shutil.rmtree(d.data)
         shutil.copytree(made, d.data)
-        write_settings(d, 24, 1)
+        write_settings(d, "house", 1)
         self.open()
         wait_until("the round is shown", lambda: d.look(self.say("Round %s") % self.last_round()))
+        self.shot("reopened")
         self.make("bird", "generating")
         self.shot("candidates")
         self.pick("2", "shift+4")
@@ -142,7 +146,7 @@ class Photographer(Session):
         d.press(self.say("M_ore settings"))
         d.key("alt+2")
         self.shot("compare-empty")
-        d.press(self.say("_Compare"), "push button")
+        d.press(self.say("_Compare"), "button")
         left = wait_until("the pair is there", lambda: d.look(self.say("_Left")) and
                           d.is_sensitive(d.look(self.say("_Left"))), ROUND_SECONDS)
         assert left
@@ -164,10 +168,10 @@ class Photographer(Session):
         self.shot("error")
 
 
-def write_settings(desktop, steps, style):
+def write_settings(desktop, prompt, style):
     os.makedirs(desktop.profile, exist_ok=True)
     with open(os.path.join(desktop.profile, "penchant.ini"), "w") as file:
-        file.write(SETTINGS % (steps, style, "false"))
+        file.write(SETTINGS % (prompt, style))
 
 
 def main():
@@ -181,7 +185,7 @@ def main():
         if language != "C":
             options["env"] = {"LC_ALL": language + ".UTF-8", "LANGUAGE": language}
         desktop = Desktop(build, os.path.join(folder, "work", look), **options)
-        write_settings(desktop, 24, 0)
+        write_settings(desktop, "", 0)
         with desktop:
             Photographer(desktop, os.path.abspath(folder), look, language).all_states(made)
     if not sys.argv[3:]:

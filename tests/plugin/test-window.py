@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -26,7 +27,8 @@ class Work(Session):
         picks_with_the_mouse undoes_a_pick ranks_and_ties shows_a_larger_view leafs_through_rounds
         inserts_a_layer inserts_into_another_precision opens_as_an_image saves_a_picture
         changes_only_the_selection changes_a_layer obeys_the_settings chooses_a_device recalls_prompts teaches
-        stops_teaching_and_goes_on compares renames_and_weighs_a_style returns_to_a_version exports_and_imports_a_style
+        stops_teaching_and_goes_on compares renames_and_weighs_a_style returns_to_a_version
+        cancels_a_procedure exports_and_imports_a_style
         deletes_and_restores_a_style opens_the_help survives_a_closed_image closes_in_the_middle_of_a_round
         remembers survives_a_kill_while_teaching survives_the_end_of_gimp""".split()
 
@@ -440,6 +442,28 @@ image.remove_layer(image.get_layers()[0])
         d.press("Undo")
         wait_until("version 2 is in use again", lambda: self.sql(now)[0][0] == 2)
 
+    def cancels_a_procedure(self):
+        """Of a script, with the button beside GIMP's progress bar."""
+        d = self.desktop
+        answer = []
+        script = threading.Thread(target=lambda: answer.append(d.probe("""
+procedure = Gimp.get_pdb().lookup_procedure("plug-in-penchant")
+config = procedure.create_config()
+for key, value in {"run-mode": Gimp.RunMode.NONINTERACTIVE, "prompt": "bird", "steps": 150, "count": 9}.items():
+    config.set_property(key, value)
+result = int(procedure.run(config).index(0))
+""")))
+        script.start()
+        cancel = wait_until("GIMP shows the progress", lambda: d.look("Cancel", "button", d.app("gimp")), 60)
+        wait_until("the round is begun", lambda: self.sql("SELECT 1 FROM rounds WHERE steps = 150"), 60)
+        bars = [bar.queryValue().currentValue for bar in d.walk(d.app("gimp")) if bar.getRoleName() == "progress bar"]
+        expect(any(0 < value < 1 for value in bars) or any(value > 0 for value in bars), "GIMP's progress bar stands still")
+        cancel.queryAction().doAction(0)
+        script.join(60)
+        expect(answer and answer[0] == 4, "the script's answer is %s, not that it was cancelled" % answer)
+        expect(self.sql("PRAGMA integrity_check")[0][0] == "ok", "the store is damaged")
+        d.focus("Penchant")
+
     def exports_and_imports_a_style(self):
         d = self.desktop
         for format, prefix in [("For most programs (kohya)", "lora_unet_"), ("For Python (diffusers)", "unet.")]:
@@ -482,7 +506,7 @@ image.remove_layer(image.get_layers()[0])
         d = self.desktop
         d.press("Help")
         d.focus("Penchant Help")
-        d.find("Keys", "label")
+        d.find("A round", "label")
         d.key("Escape")
         wait_until("the page is closed", lambda: not d.has_window("Penchant Help"))
         d.focus("Penchant")

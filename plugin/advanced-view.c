@@ -37,7 +37,8 @@ static void on_devices(GObject *source, GAsyncResult *result, gpointer data)
 {
     GCancellable *job = data;
     PenAdvancedView *view = g_object_get_data(G_OBJECT(job), "view");
-    g_autoptr(GPtrArray) devices = pen_studio_list_devices_finish(pen_app_studio(view->app), result, NULL);
+    g_autoptr(GPtrArray) devices =
+        pen_studio_list_devices_finish(pen_app_studio(view->app), result, NULL);
     const char *chosen = pen_app_settings(view->app)->device;
     GtkComboBoxText *combo = GTK_COMBO_BOX_TEXT(view->device);
     gboolean found = FALSE;
@@ -79,7 +80,8 @@ static gboolean scroll_down(gpointer data)
 {
     GtkWidget *scrolled = gtk_widget_get_ancestor(data, GTK_TYPE_SCROLLED_WINDOW);
     if (scrolled) {
-        GtkAdjustment *adjustment = gtk_scrolled_window_get_vadjustment(GTK_SCROLLED_WINDOW(scrolled));
+        GtkAdjustment *adjustment =
+            gtk_scrolled_window_get_vadjustment(GTK_SCROLLED_WINDOW(scrolled));
         gtk_adjustment_set_value(adjustment, gtk_adjustment_get_upper(adjustment));
     }
     g_object_unref(data);
@@ -117,8 +119,9 @@ static GtkWidget *build(PenAdvancedView *view)
                        FALSE, FALSE, 0);
     view->eta = pen_ui_percent_scale(_("Randomness"), 0, 1);
     gtk_range_set_value(GTK_RANGE(view->eta), settings->eta);
-    gtk_widget_set_tooltip_text(view->eta, _("Fresh noise in each step (eta). Without it the candidates of a round "
-                                             "are all alike and nothing can be taught."));
+    gtk_widget_set_tooltip_text(
+        view->eta, _("Fresh noise in each step (eta). Without it the candidates of a round "
+                     "are all alike and nothing can be taught."));
     gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Randomness"), view->eta), FALSE, FALSE, 0);
 
     view->fixed_seed = gtk_check_button_new_with_mnemonic(_("_Keep the seed"));
@@ -152,8 +155,8 @@ static void pen_advanced_view_init(PenAdvancedView *view)
 
 GtkWidget *pen_advanced_view_new(PenApp *app)
 {
-    PenAdvancedView *view =
-        g_object_new(PEN_TYPE_ADVANCED_VIEW, "use-underline", TRUE, "label", _("M_ore settings"), NULL);
+    PenAdvancedView *view = g_object_new(PEN_TYPE_ADVANCED_VIEW, "use-underline", TRUE, "label",
+                                         _("M_ore settings"), NULL);
     view->app = app;
     gtk_container_add(GTK_CONTAINER(view), build(view));
     gtk_expander_set_expanded(GTK_EXPANDER(view), pen_app_settings(app)->advanced);

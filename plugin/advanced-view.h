@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The settings of a round that most artists never open, folded away: steps, guidance, randomness, seed,
- * device. It fills itself from the settings of the app.
+ * The settings of a round that most artists never open, folded away: steps, guidance, randomness,
+ * seed, device. It fills itself from the settings of the app.
  */
 
 #include <gtk/gtk.h>

@@ -9,11 +9,21 @@ struct _PenApp {
     PenSettings *settings;
     char *asked_model; /* whose numbers are read or were; "": the starter */
     PenModelInfo *model;
-    gint32 image; /* id; 0: none */
+    gint32 image;    /* id; 0: none */
     GPtrArray *jobs; /* GCancellable */
+    gboolean teaching;
 };
 
-enum { MESSAGE, OPENED, MODEL_CHANGED, STYLES_CHANGED, PICKS_CHANGED, IMAGE_CHANGED, JOBS_CHANGED, N_SIGNALS };
+enum {
+    MESSAGE,
+    OPENED,
+    MODEL_CHANGED,
+    STYLES_CHANGED,
+    PICKS_CHANGED,
+    IMAGE_CHANGED,
+    JOBS_CHANGED,
+    N_SIGNALS
+};
 static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE(PenApp, pen_app, G_TYPE_OBJECT)
@@ -146,7 +156,8 @@ static void read_model(GTask *task, gpointer source, gpointer data, GCancellable
 {
     GError *error = NULL;
     const char *model = data;
-    PenModelInfo *info = pen_studio_model_info(PEN_APP(source)->studio, *model ? model : NULL, &error);
+    PenModelInfo *info =
+        pen_studio_model_info(PEN_APP(source)->studio, *model ? model : NULL, &error);
     if (info)
         g_task_return_pointer(task, info, (GDestroyNotify)pen_model_info_free);
     else
@@ -270,7 +281,8 @@ gboolean pen_app_undo(PenApp *app, gboolean redo, gint64 *round)
     if (!store)
         return FALSE;
     g_autoptr(GError) error = NULL;
-    g_autoptr(PenAction) action = redo ? pen_store_redo(store, &error) : pen_store_undo(store, &error);
+    g_autoptr(PenAction) action =
+        redo ? pen_store_redo(store, &error) : pen_store_undo(store, &error);
     if (!action) {
         if (g_error_matches(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING))
             pen_app_notify(app, GTK_MESSAGE_INFO,
@@ -308,6 +320,16 @@ void pen_app_end_job(PenApp *app, GCancellable *job)
 gboolean pen_app_is_busy(PenApp *app)
 {
     return app->jobs->len > 0;
+}
+
+void pen_app_set_teaching(PenApp *app, gboolean teaching)
+{
+    app->teaching = teaching;
+}
+
+gboolean pen_app_is_teaching(PenApp *app)
+{
+    return app->teaching;
 }
 
 char *pen_app_time_left(double seconds)

@@ -8,11 +8,10 @@
  *
  *     message(type: GtkMessageType, text: string)  something to tell the artist in the bar
  *     opened()             the studio is open
- *     model-changed()      another model was chosen, or its numbers are known now, or cannot be read
- *     styles-changed()     styles, their versions, or the chosen one, changed
- *     picks-changed()      a pick was made, changed or undone
- *     image-changed()      another image was chosen
- *     jobs-changed()       a job started or ended
+ *     model-changed()      another model was chosen, or its numbers are known now, or cannot be
+ * read styles-changed()     styles, their versions, or the chosen one, changed picks-changed() a
+ * pick was made, changed or undone image-changed()      another image was chosen jobs-changed() a
+ * job started or ended
  */
 
 #include <gtk/gtk.h>
@@ -49,8 +48,8 @@ void pen_app_styles_changed(PenApp *app);
 void pen_app_picks_changed(PenApp *app);
 
 /*
- * The chosen model's numbers are read in the background; NULL until they are, or when they could not
- * be. A style brings its own model along.
+ * The chosen model's numbers are read in the background; NULL until they are, or when they could
+ * not be. A style brings its own model along.
  */
 void pen_app_set_model(PenApp *app, const char *model);
 const PenModelInfo *pen_app_model(PenApp *app);
@@ -77,6 +76,9 @@ GCancellable *pen_app_begin_job(PenApp *app);
 void pen_app_end_job(PenApp *app, GCancellable *job);
 void pen_app_cancel_jobs(PenApp *app);
 gboolean pen_app_is_busy(PenApp *app);
+/* While it teaches, other jobs stand in line. */
+void pen_app_set_teaching(PenApp *app, gboolean teaching);
+gboolean pen_app_is_teaching(PenApp *app);
 
 /* "About 2 minutes left"; NULL while unknown (negative). Free with g_free(). */
 char *pen_app_time_left(double seconds);

@@ -8,8 +8,8 @@
 #define MARGIN 6 /* around the picture, for the frame of a chosen one */
 #define RADIUS 6.0
 #define PASSED 0.55 /* opacity of a picture that the artist passed over */
-#define STRIP 4 /* the progress along its lower edge */
-#define GLASS 30.0 /* the corner that asks for the larger view */
+#define STRIP 4     /* the progress along its lower edge */
+#define GLASS 30.0  /* the corner that asks for the larger view */
 
 struct _PenCandidateCard {
     GtkButton parent;
@@ -27,7 +27,8 @@ G_DEFINE_FINAL_TYPE(PenCandidateCard, pen_candidate_card, GTK_TYPE_BUTTON)
 
 static guint zoom_signal;
 
-/* Where the picture is drawn, or would be: as large as fits, its proportions kept, on whole pixels. */
+/* Where the picture is drawn, or would be: as large as fits, its proportions kept, on whole pixels.
+ */
 static GdkRectangle picture_area(PenCandidateCard *card)
 {
     int width = gtk_widget_get_allocated_width(GTK_WIDGET(card)) - 2 * MARGIN;
@@ -44,8 +45,8 @@ static GdkRectangle picture_area(PenCandidateCard *card)
 static gboolean in_glass(PenCandidateCard *card, double px, double py)
 {
     GdkRectangle area = picture_area(card);
-    return card->picture && px >= area.x + area.width - GLASS - 6 && px <= area.x + area.width && py >= area.y &&
-           py <= area.y + GLASS + 6;
+    return card->picture && px >= area.x + area.width - GLASS - 6 && px <= area.x + area.width &&
+           py >= area.y && py <= area.y + GLASS + 6;
 }
 
 static char *place_text(PenCandidateCard *card)
@@ -88,7 +89,8 @@ static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
 
     if (card->place || card->current) {
         double width = card->place == 1 ? 4 : 2;
-        pen_paint_rounded(cr, x - width / 2 - 1, y - width / 2 - 1, w + width + 2, h + width + 2, 8);
+        pen_paint_rounded(cr, x - width / 2 - 1, y - width / 2 - 1, w + width + 2, h + width + 2,
+                          8);
         if (card->place)
             gdk_cairo_set_source_rgba(cr, &PEN_PAINT_ACCENT);
         else
@@ -120,11 +122,13 @@ static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
     }
 
     if (card->state == PEN_CARD_FAILED) {
-        pen_paint_text(widget, cr, _("Not finished"), x + w / 2.0, y + h / 2.0, PEN_PAINT_CENTRE, &text);
+        pen_paint_text(widget, cr, _("Not finished"), x + w / 2.0, y + h / 2.0, PEN_PAINT_CENTRE,
+                       &text);
     } else {
         char number[8];
         g_snprintf(number, sizeof number, "%d", card->number);
-        pen_paint_pill(widget, cr, number, x + 8, y + h - 8, PEN_PAINT_BOTTOM_LEFT, &PEN_PAINT_SHADE);
+        pen_paint_pill(widget, cr, number, x + 8, y + h - 8, PEN_PAINT_BOTTOM_LEFT,
+                       &PEN_PAINT_SHADE);
     }
     if (card->place) {
         g_autofree char *place = place_text(card);
@@ -135,14 +139,16 @@ static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
     if (gtk_widget_has_visible_focus(widget)) {
         /* Within the frame of a chosen one, around the picture of another. */
         int out = card->place ? -3 : 5;
-        gtk_render_focus(gtk_widget_get_style_context(widget), cr, x - out, y - out, w + 2 * out, h + 2 * out);
+        gtk_render_focus(gtk_widget_get_style_context(widget), cr, x - out, y - out, w + 2 * out,
+                         h + 2 * out);
     }
     return FALSE;
 }
 
 static gboolean pen_candidate_card_button_press(GtkWidget *widget, GdkEventButton *event)
 {
-    if (event->button == GDK_BUTTON_PRIMARY && in_glass(PEN_CANDIDATE_CARD(widget), event->x, event->y)) {
+    if (event->button == GDK_BUTTON_PRIMARY &&
+        in_glass(PEN_CANDIDATE_CARD(widget), event->x, event->y)) {
         g_signal_emit(widget, zoom_signal, 0);
         return TRUE;
     }
@@ -152,7 +158,8 @@ static gboolean pen_candidate_card_button_press(GtkWidget *widget, GdkEventButto
 /* A button takes Space as a click; here it is the larger view. */
 static gboolean pen_candidate_card_key_press(GtkWidget *widget, GdkEventKey *event)
 {
-    if (event->keyval == GDK_KEY_space && !(event->state & gtk_accelerator_get_default_mod_mask())) {
+    if (event->keyval == GDK_KEY_space &&
+        !(event->state & gtk_accelerator_get_default_mod_mask())) {
         g_signal_emit(widget, zoom_signal, 0);
         return TRUE;
     }
@@ -193,8 +200,8 @@ static void pen_candidate_card_class_init(PenCandidateCardClass *class)
     widget_class->leave_notify_event = pen_candidate_card_crossing;
     widget_class->get_preferred_width = pen_candidate_card_preferred;
     widget_class->get_preferred_height = pen_candidate_card_preferred;
-    zoom_signal = g_signal_new("zoom", PEN_TYPE_CANDIDATE_CARD, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                               G_TYPE_NONE, 0);
+    zoom_signal = g_signal_new("zoom", PEN_TYPE_CANDIDATE_CARD, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                               NULL, G_TYPE_NONE, 0);
 }
 
 static void pen_candidate_card_init(PenCandidateCard *card)
@@ -254,8 +261,8 @@ void pen_candidate_card_set_fraction(PenCandidateCard *card, double fraction)
     GtkAllocation place;
     gtk_widget_get_allocation(GTK_WIDGET(card), &place);
     GdkRectangle area = picture_area(card);
-    gtk_widget_queue_draw_area(GTK_WIDGET(card), place.x + area.x, place.y + area.y + area.height - STRIP, area.width,
-                               STRIP);
+    gtk_widget_queue_draw_area(GTK_WIDGET(card), place.x + area.x,
+                               place.y + area.y + area.height - STRIP, area.width, STRIP);
 }
 
 void pen_candidate_card_set_place(PenCandidateCard *card, int place, gboolean passed)

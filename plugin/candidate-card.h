@@ -3,8 +3,8 @@
 
 /*
  * One candidate as a card: an empty frame, then the picture while it sharpens, then the finished
- * picture, with the place that the artist gave it. It is a button: clicking it is picking it. Signal
- * "zoom": the larger view was asked for (Space, or the glass in the corner).
+ * picture, with the place that the artist gave it. It is a button: clicking it is picking it.
+ * Signal "zoom": the larger view was asked for (Space, or the glass in the corner).
  */
 
 #include <gtk/gtk.h>

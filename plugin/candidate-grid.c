@@ -6,7 +6,7 @@
 struct _PenCandidateGrid {
     GtkContainer parent;
     GPtrArray *cards; /* PenCandidateCard, owned by the container */
-    double shape; /* height over width of the pictures; all of a round have the same */
+    double shape;     /* height over width of the pictures; all of a round have the same */
     int current;
     gboolean zoomed;
 };
@@ -39,8 +39,8 @@ static void pen_candidate_grid_remove(GtkContainer *container, GtkWidget *child)
     }
 }
 
-static void pen_candidate_grid_forall(GtkContainer *container, gboolean internals, GtkCallback callback,
-                                      gpointer data)
+static void pen_candidate_grid_forall(GtkContainer *container, gboolean internals,
+                                      GtkCallback callback, gpointer data)
 {
     GPtrArray *cards = PEN_CANDIDATE_GRID(container)->cards;
     /* The callback may remove the child it is given. */
@@ -125,7 +125,6 @@ static void pen_candidate_grid_preferred_height(GtkWidget *widget, int *minimum,
     *natural = 560;
 }
 
-
 static void pen_candidate_grid_finalize(GObject *object)
 {
     g_ptr_array_unref(PEN_CANDIDATE_GRID(object)->cards);
@@ -145,8 +144,8 @@ static void pen_candidate_grid_class_init(PenCandidateGridClass *class)
     container_class->remove = pen_candidate_grid_remove;
     container_class->forall = pen_candidate_grid_forall;
     container_class->child_type = pen_candidate_grid_child_type;
-    signals[CHOOSE] = g_signal_new("choose", PEN_TYPE_CANDIDATE_GRID, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
-                                   NULL, G_TYPE_NONE, 2, G_TYPE_INT, G_TYPE_INT);
+    signals[CHOOSE] = g_signal_new("choose", PEN_TYPE_CANDIDATE_GRID, G_SIGNAL_RUN_LAST, 0, NULL,
+                                   NULL, NULL, G_TYPE_NONE, 2, G_TYPE_INT, G_TYPE_INT);
     signals[CURRENT_CHANGED] = g_signal_new("current-changed", PEN_TYPE_CANDIDATE_GRID,
                                             G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
     signals[MENU] = g_signal_new("menu", PEN_TYPE_CANDIDATE_GRID, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
@@ -213,7 +212,8 @@ static gboolean on_popup_menu(GtkWidget *card, PenCandidateGrid *grid)
 void pen_candidate_grid_reset(PenCandidateGrid *grid, int n, double shape)
 {
     pen_candidate_grid_set_zoomed(grid, FALSE);
-    gtk_container_foreach(GTK_CONTAINER(grid), (GtkCallback)(void (*)(void))gtk_widget_destroy, NULL);
+    gtk_container_foreach(GTK_CONTAINER(grid), (GtkCallback)(void (*)(void))gtk_widget_destroy,
+                          NULL);
     grid->current = -1;
     grid->shape = CLAMP(shape, 0.1, 10);
     for (int i = 0; i < n; i++) {

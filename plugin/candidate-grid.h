@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The candidates of a round as cards, in the columns and rows that make them largest, or one of them
- * alone in the larger view.
+ * The candidates of a round as cards, in the columns and rows that make them largest, or one of
+ * them alone in the larger view.
  *
  *     choose(k: int, how: int)  a candidate was clicked; `how` is a PenChooseHow
  *     current-changed()         another candidate is the one that Insert, Open and Save act on

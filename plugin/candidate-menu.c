@@ -18,14 +18,15 @@ static void on_activate(GtkMenuItem *item, Choice *choice)
 static void add(GtkWidget *menu, Choice choice, gboolean ready, const char *label)
 {
     GtkWidget *item = gtk_menu_item_new_with_mnemonic(label);
-    g_signal_connect_data(item, "activate", G_CALLBACK(on_activate), g_memdup2(&choice, sizeof choice),
-                          (GClosureNotify)(void (*)(void))g_free, 0);
+    g_signal_connect_data(item, "activate", G_CALLBACK(on_activate),
+                          g_memdup2(&choice, sizeof choice), (GClosureNotify)(void (*)(void))g_free,
+                          0);
     gtk_widget_set_sensitive(item, ready);
     gtk_menu_shell_append(GTK_MENU_SHELL(menu), item);
 }
 
-GtkWidget *pen_candidate_menu_new(int k, gboolean ready, gboolean zoomed, gboolean picks, PenMenuChosen chosen,
-                                  gpointer data)
+GtkWidget *pen_candidate_menu_new(int k, gboolean ready, gboolean zoomed, gboolean picks,
+                                  PenMenuChosen chosen, gpointer data)
 {
     GtkWidget *menu = gtk_menu_new();
 #define ADD(entry, label) add(menu, (Choice){ entry, k, chosen, data }, ready, label)

@@ -19,8 +19,9 @@ typedef enum {
 
 typedef void (*PenMenuChosen)(PenMenuEntry entry, int k, gpointer data);
 
-/* Of candidate `k`. `picks`: with the entries that have buttons of their own. It destroys itself. */
-GtkWidget *pen_candidate_menu_new(int k, gboolean ready, gboolean zoomed, gboolean picks, PenMenuChosen chosen,
-                                  gpointer data);
+/* Of candidate `k`. `picks`: with the entries that have buttons of their own. It destroys itself.
+ */
+GtkWidget *pen_candidate_menu_new(int k, gboolean ready, gboolean zoomed, gboolean picks,
+                                  PenMenuChosen chosen, gpointer data);
 
 G_END_DECLS

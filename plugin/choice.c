@@ -66,8 +66,8 @@ void pen_choice_write(const PenChoiceState *choice, int *ranks)
 
 void pen_choice_best(PenChoiceState *choice, int k)
 {
-    gboolean again = choice->place[k] == 1 && last_place(choice) == 1 &&
-                     !pen_choice_is_tied(choice, k);
+    gboolean again =
+        choice->place[k] == 1 && last_place(choice) == 1 && !pen_choice_is_tied(choice, k);
     pen_choice_init(choice, choice->n);
     if (again)
         return;

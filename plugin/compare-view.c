@@ -17,7 +17,7 @@ struct _PenCompareView {
     int pending;           /* pictures that are still being made */
     gboolean swapped;      /* the picture with the style is on the right */
     gboolean chosen;
-    gint64 version;        /* of the style, that is compared */
+    gint64 version; /* of the style, that is compared */
     guint64 seed;
     char *asked; /* the prompt of the pair that is shown */
     PenTally count;
@@ -34,7 +34,8 @@ typedef struct {
 
 static PenCandidateCard *card_of(PenCompareView *view, gboolean with)
 {
-    return pen_candidate_grid_get_card(PEN_CANDIDATE_GRID(view->grid), with == view->swapped ? 1 : 0);
+    return pen_candidate_grid_get_card(PEN_CANDIDATE_GRID(view->grid),
+                                       with == view->swapped ? 1 : 0);
 }
 
 static gboolean can_choose(PenCompareView *view)
@@ -78,9 +79,9 @@ static void show_tally(PenCompareView *view, const PenStyle *style)
     view->count = (PenTally){ 0 };
     if (style && style->current_version)
         pen_store_get_tally(pen_app_store(view->app), style->current_version, &view->count, NULL);
-    g_autofree char *text =
-        g_strdup_printf(_("With the style %d · without it %d · neither %d"), view->count.count[PEN_CHOICE_WITH],
-                        view->count.count[PEN_CHOICE_WITHOUT], view->count.count[PEN_CHOICE_NEITHER]);
+    g_autofree char *text = g_strdup_printf(
+        _("With the style %d · without it %d · neither %d"), view->count.count[PEN_CHOICE_WITH],
+        view->count.count[PEN_CHOICE_WITHOUT], view->count.count[PEN_CHOICE_NEITHER]);
     gtk_label_set_text(GTK_LABEL(view->tally_text), text);
     pen_ui_name(view->tally, text);
     gtk_widget_queue_draw(view->tally);
@@ -181,8 +182,8 @@ static void make_half(PenCompareView *view, gint64 style, gboolean with)
     request.seed = view->seed;
     request.keep = FALSE;
     request.previews = TRUE;
-    pen_studio_generate_async(pen_app_studio(view->app), &request, on_event, half, view->job, on_half_done,
-                              half);
+    pen_studio_generate_async(pen_app_studio(view->app), &request, on_event, half, view->job,
+                              on_half_done, half);
 }
 
 static void on_next(GtkWidget *widget, PenCompareView *view)
@@ -197,7 +198,8 @@ static void on_next(GtkWidget *widget, PenCompareView *view)
         return;
     g_autofree char *prompt = g_strstrip(g_strdup(gtk_entry_get_text(GTK_ENTRY(view->prompt))));
     if (!*prompt) {
-        pen_app_notify(view->app, GTK_MESSAGE_INFO, _("Write what should be in the picture first."));
+        pen_app_notify(view->app, GTK_MESSAGE_INFO,
+                       _("Write what should be in the picture first."));
         gtk_widget_grab_focus(view->prompt);
         return;
     }
@@ -227,7 +229,7 @@ static void choose(PenCompareView *view, int which)
         .style_version = view->version,
         .seed = view->seed,
         .prompt = view->asked,
-        .choice = which == 2                                ? PEN_CHOICE_NEITHER
+        .choice = which == 2                                 ? PEN_CHOICE_NEITHER
                   : (which == 1) == (view->swapped != FALSE) ? PEN_CHOICE_WITH
                                                              : PEN_CHOICE_WITHOUT,
     };
@@ -238,8 +240,8 @@ static void choose(PenCompareView *view, int which)
     }
     view->chosen = TRUE;
     for (int i = 0; i < 2; i++)
-        pen_candidate_card_set_place(
-            pen_candidate_grid_get_card(PEN_CANDIDATE_GRID(view->grid), i), which == i, which != i);
+        pen_candidate_card_set_place(pen_candidate_grid_get_card(PEN_CANDIDATE_GRID(view->grid), i),
+                                     which == i, which != i);
     update(view);
     gtk_widget_grab_focus(view->next);
 }
@@ -301,7 +303,8 @@ static void build(PenCompareView *view)
     pen_ui_name(view->prompt, _("Prompt to compare with"));
     g_signal_connect(view->prompt, "activate", G_CALLBACK(on_next), view);
     view->next = gtk_button_new_with_mnemonic(_("_Compare"));
-    gtk_style_context_add_class(gtk_widget_get_style_context(view->next), GTK_STYLE_CLASS_SUGGESTED_ACTION);
+    gtk_style_context_add_class(gtk_widget_get_style_context(view->next),
+                                GTK_STYLE_CLASS_SUGGESTED_ACTION);
     g_signal_connect(view->next, "clicked", G_CALLBACK(on_next), view);
     gtk_box_pack_start(GTK_BOX(top), view->prompt, TRUE, TRUE, 0);
     gtk_box_pack_start(GTK_BOX(top), view->next, FALSE, FALSE, 0);
@@ -312,8 +315,9 @@ static void build(PenCompareView *view)
     gtk_widget_set_margin_start(view->grid, 12);
     gtk_widget_set_margin_end(view->grid, 12);
     g_signal_connect(view->grid, "choose", G_CALLBACK(on_grid_choose), view);
-    view->empty = pen_ui_placeholder(_("Does the style go your way?"),
-                                     _("You will see two pictures and not be told which one the style made."));
+    view->empty = pen_ui_placeholder(
+        _("Does the style go your way?"),
+        _("You will see two pictures and not be told which one the style made."));
     view->stack = gtk_stack_new();
     gtk_container_add(GTK_CONTAINER(view->stack), view->empty);
     gtk_container_add(GTK_CONTAINER(view->stack), view->grid);
@@ -376,6 +380,7 @@ GtkWidget *pen_compare_view_new(PenApp *app)
     build(view);
     update(view);
     g_signal_connect_object(app, "opened", G_CALLBACK(update), view, G_CONNECT_SWAPPED);
-    g_signal_connect_object(app, "styles-changed", G_CALLBACK(on_styles_changed), view, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "styles-changed", G_CALLBACK(on_styles_changed), view,
+                            G_CONNECT_SWAPPED);
     return GTK_WIDGET(view);
 }

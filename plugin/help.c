@@ -10,29 +10,34 @@ typedef struct {
 } Section;
 
 static const Section sections[] = {
-    { N_("A round"),
-      N_("Write what should be in the picture and press Enter. The candidates appear at once and become "
-         "sharper while they are made. Click the one that you like best. You can start the next round right "
-         "away; every pick is saved at once.") },
+    { N_("A round"), N_("Write what should be in the picture and press Enter. The candidates "
+                        "appear at once and become "
+                        "sharper while they are made. Click the one that you like best. You can "
+                        "start the next round right "
+                        "away; every pick is saved at once.") },
     { N_("More than one pick"),
-      N_("Shift-click adds the next best, Ctrl-click one that is as good as the last. If you like none, say "
+      N_("Shift-click adds the next best, Ctrl-click one that is as good as the last. If you like "
+         "none, say "
          "“None of These”. Click the best one again to take the pick back.") },
-    { N_("Teaching"),
-      N_("After some rounds press Teach. Penchant changes a small part of the model, the style, until it "
-         "agrees with your picks. You can stop at any time and go on later. New rounds use the style. About "
-         "ten picks make a difference; always picking for the same reason helps more than many picks.") },
-    { N_("Using a picture"),
-      N_("“Insert as Layer” puts it into your image, on the selection or in the middle, as one step that "
-         "GIMP can undo. It can also become an image of its own, or be saved as a PNG with its settings.") },
-    { N_("Starting from your image"),
-      N_("“Start from” the active layer changes it as much as you allow. From the selection, only what is "
-         "selected changes; what is around it guides the model.") },
-    { N_("Compare"),
-      N_("Two pictures of the same seed, one with the style and one without, and you are not told which is "
-         "which. The tally says honestly whether the style goes your way.") },
-    { N_("Styles"),
-      N_("Each teaching makes a new version; you can return to any earlier one. Exported styles work in "
-         "other programs that read LoRA files.") },
+    { N_("Teaching"), N_("After some rounds press Teach. Penchant changes a small part of the "
+                         "model, the style, until it "
+                         "agrees with your picks. You can stop at any time and go on later. New "
+                         "rounds use the style. About "
+                         "ten picks make a difference; always picking for the same reason helps "
+                         "more than many picks.") },
+    { N_("Using a picture"), N_("“Insert as Layer” puts it into your image, on the selection or in "
+                                "the middle, as one step that "
+                                "GIMP can undo. It can also become an image of its own, or be "
+                                "saved as a PNG with its settings.") },
+    { N_("Starting from your image"), N_("“Start from” the active layer changes it as much as you "
+                                         "allow. From the selection, only what is "
+                                         "selected changes; what is around it guides the model.") },
+    { N_("Compare"), N_("Two pictures of the same seed, one with the style and one without, and "
+                        "you are not told which is "
+                        "which. The tally says honestly whether the style goes your way.") },
+    { N_("Styles"), N_("Each teaching makes a new version; you can return to any earlier one. "
+                       "Exported styles work in "
+                       "other programs that read LoRA files.") },
 };
 
 static const Section keys[] = {
@@ -53,8 +58,9 @@ static const Section keys[] = {
 
 void pen_help_show(GtkWindow *parent)
 {
-    GtkWidget *dialog = gtk_dialog_new_with_buttons(_("Penchant Help"), parent, GTK_DIALOG_DESTROY_WITH_PARENT,
-                                                    _("_Close"), GTK_RESPONSE_CLOSE, NULL);
+    GtkWidget *dialog =
+        gtk_dialog_new_with_buttons(_("Penchant Help"), parent, GTK_DIALOG_DESTROY_WITH_PARENT,
+                                    _("_Close"), GTK_RESPONSE_CLOSE, NULL);
     gtk_window_set_default_size(GTK_WINDOW(dialog), 520, 620);
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6);
     gtk_container_set_border_width(GTK_CONTAINER(box), 18);
@@ -85,9 +91,11 @@ void pen_help_show(GtkWindow *parent)
     gtk_box_pack_start(GTK_BOX(box), grid, FALSE, FALSE, 0);
 
     GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
-    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
+    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
+                                   GTK_POLICY_AUTOMATIC);
     gtk_container_add(GTK_CONTAINER(scrolled), box);
-    gtk_box_pack_start(GTK_BOX(gtk_dialog_get_content_area(GTK_DIALOG(dialog))), scrolled, TRUE, TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(gtk_dialog_get_content_area(GTK_DIALOG(dialog))), scrolled, TRUE,
+                       TRUE, 0);
     g_signal_connect(dialog, "response", G_CALLBACK(gtk_widget_destroy), NULL);
     gtk_widget_show_all(dialog);
 }

@@ -117,28 +117,32 @@ GdkPixbuf *pen_image_read_spot(GimpImage *image, PenFrom from, const PenSpot *sp
         int x, y;
         gimp_drawable_get_offsets(GIMP_DRAWABLE(visible), &x, &y);
         g_autoptr(GeglBuffer) buffer = gimp_drawable_get_buffer(GIMP_DRAWABLE(visible));
-        rgba = read_rgba(buffer, GEGL_RECTANGLE(spot->x - x, spot->y - y, spot->width, spot->height));
+        rgba =
+            read_rgba(buffer, GEGL_RECTANGLE(spot->x - x, spot->y - y, spot->width, spot->height));
         gimp_item_delete(GIMP_ITEM(visible));
     }
 
     /* Transparency becomes white: the model knows nothing else. */
     g_autoptr(GBytes) bytes = g_bytes_new_take(rgba, (gsize)spot->width * spot->height * 4);
-    g_autoptr(GdkPixbuf) full = gdk_pixbuf_new_from_bytes(bytes, GDK_COLORSPACE_RGB, TRUE, 8,
-                                                          spot->width, spot->height, spot->width * 4);
+    g_autoptr(GdkPixbuf) full = gdk_pixbuf_new_from_bytes(
+        bytes, GDK_COLORSPACE_RGB, TRUE, 8, spot->width, spot->height, spot->width * 4);
     GdkPixbuf *scaled = gdk_pixbuf_new(GDK_COLORSPACE_RGB, FALSE, 8, width, height);
     gdk_pixbuf_fill(scaled, 0xffffffff);
     gdk_pixbuf_composite(full, scaled, 0, 0, width, height, 0, 0, (double)width / spot->width,
                          (double)height / spot->height, GDK_INTERP_BILINEAR, 255);
 
     if (spot->mask) {
-        g_autoptr(GdkPixbuf) grey = gdk_pixbuf_new(GDK_COLORSPACE_RGB, FALSE, 8, spot->width, spot->height);
+        g_autoptr(GdkPixbuf) grey =
+            gdk_pixbuf_new(GDK_COLORSPACE_RGB, FALSE, 8, spot->width, spot->height);
         guint8 *pixels = gdk_pixbuf_get_pixels(grey);
         int stride = gdk_pixbuf_get_rowstride(grey);
         for (int y = 0; y < spot->height; y++) {
             for (int x = 0; x < spot->width; x++)
-                memset(pixels + (gsize)y * stride + x * 3, spot->mask[(gsize)y * spot->width + x], 3);
+                memset(pixels + (gsize)y * stride + x * 3, spot->mask[(gsize)y * spot->width + x],
+                       3);
         }
-        g_autoptr(GdkPixbuf) small = gdk_pixbuf_scale_simple(grey, width, height, GDK_INTERP_BILINEAR);
+        g_autoptr(GdkPixbuf) small =
+            gdk_pixbuf_scale_simple(grey, width, height, GDK_INTERP_BILINEAR);
         pixels = gdk_pixbuf_get_pixels(small);
         stride = gdk_pixbuf_get_rowstride(small);
         *mask = g_malloc((gsize)width * height);
@@ -150,7 +154,8 @@ GdkPixbuf *pen_image_read_spot(GimpImage *image, PenFrom from, const PenSpot *sp
     return scaled;
 }
 
-void pen_image_fit(double width_over_height, guint size, guint multiple, guint *width, guint *height)
+void pen_image_fit(double width_over_height, guint size, guint multiple, guint *width,
+                   guint *height)
 {
     double shape = CLAMP(width_over_height, 0.25, 4);
     guint step = MAX(multiple, 1);
@@ -170,8 +175,10 @@ static GimpImageType layer_type(GimpImage *image)
     }
 }
 
-/* `picture` as width x height pixels; where there is a mask, it becomes the alpha. Calls no GIMP. */
-static GeglBuffer *render(GdkPixbuf *picture, const guint8 *mask, int width, int height, const Babl *format)
+/* `picture` as width x height pixels; where there is a mask, it becomes the alpha. Calls no GIMP.
+ */
+static GeglBuffer *render(GdkPixbuf *picture, const guint8 *mask, int width, int height,
+                          const Babl *format)
 {
     int pw = gdk_pixbuf_get_width(picture), ph = gdk_pixbuf_get_height(picture);
     g_autoptr(GeglBuffer) source =
@@ -185,11 +192,13 @@ static GeglBuffer *render(GdkPixbuf *picture, const guint8 *mask, int width, int
     } else {
         scaled = gegl_buffer_new(GEGL_RECTANGLE(0, 0, width, height), babl_format("RGB float"));
         GeglNode *graph = gegl_node_new();
-        GeglNode *in = gegl_node_new_child(graph, "operation", "gegl:buffer-source", "buffer", source, NULL);
-        GeglNode *scale = gegl_node_new_child(graph, "operation", "gegl:scale-size", "x", (double)width,
-                                              "y", (double)height, "sampler", GEGL_SAMPLER_CUBIC,
-                                              "abyss-policy", GEGL_ABYSS_CLAMP, NULL);
-        GeglNode *out = gegl_node_new_child(graph, "operation", "gegl:write-buffer", "buffer", scaled, NULL);
+        GeglNode *in =
+            gegl_node_new_child(graph, "operation", "gegl:buffer-source", "buffer", source, NULL);
+        GeglNode *scale = gegl_node_new_child(
+            graph, "operation", "gegl:scale-size", "x", (double)width, "y", (double)height,
+            "sampler", GEGL_SAMPLER_CUBIC, "abyss-policy", GEGL_ABYSS_CLAMP, NULL);
+        GeglNode *out =
+            gegl_node_new_child(graph, "operation", "gegl:write-buffer", "buffer", scaled, NULL);
         gegl_node_link_many(in, scale, out, NULL);
         gegl_node_process(out);
         g_object_unref(graph);
@@ -213,7 +222,8 @@ static GeglBuffer *render(GdkPixbuf *picture, const guint8 *mask, int width, int
     return target;
 }
 
-static void fill_layer(GimpLayer *layer, GdkPixbuf *picture, const guint8 *mask, int width, int height)
+static void fill_layer(GimpLayer *layer, GdkPixbuf *picture, const guint8 *mask, int width,
+                       int height)
 {
     init();
     g_autoptr(GeglBuffer) rendered =
@@ -226,8 +236,8 @@ static void fill_layer(GimpLayer *layer, GdkPixbuf *picture, const guint8 *mask,
 
 /* --- warming up ------------------------------------------------------------------------------ */
 
-/* babl looks for the best way between two formats when it first converts, which can take a second, and
- * GEGL loads its operations when it first needs one. Both remember. */
+/* babl looks for the best way between two formats when it first converts, which can take a second,
+ * and GEGL loads its operations when it first needs one. Both remember. */
 static gpointer warm(gpointer data)
 {
     const Babl *format = data;
@@ -237,8 +247,8 @@ static gpointer warm(gpointer data)
     g_autoptr(GeglBuffer) masked = render(picture, mask, 16, 16, format);
     g_autoptr(GeglBuffer) scaled = render(picture, NULL, 16, 16, format);
     g_autoptr(GeglBuffer) whole = render(picture, NULL, 8, 8, format);
-    gegl_buffer_get(masked, GEGL_RECTANGLE(0, 0, 16, 16), 1, babl_format("R'G'B'A u8"), rgba, GEGL_AUTO_ROWSTRIDE,
-                    GEGL_ABYSS_NONE);
+    gegl_buffer_get(masked, GEGL_RECTANGLE(0, 0, 16, 16), 1, babl_format("R'G'B'A u8"), rgba,
+                    GEGL_AUTO_ROWSTRIDE, GEGL_ABYSS_NONE);
     return NULL;
 }
 
@@ -248,7 +258,8 @@ void pen_image_warm(GimpImage *image)
     init();
     if (!image)
         return;
-    GimpLayer *layer = gimp_layer_new(image, "Penchant", 1, 1, layer_type(image), 100, GIMP_LAYER_MODE_NORMAL);
+    GimpLayer *layer =
+        gimp_layer_new(image, "Penchant", 1, 1, layer_type(image), 100, GIMP_LAYER_MODE_NORMAL);
     if (!layer)
         return;
     const Babl *format = gimp_drawable_get_format(GIMP_DRAWABLE(layer));
@@ -298,12 +309,14 @@ GimpLayer *pen_image_insert(GimpImage *image, const PenSpot *spot, GdkPixbuf *pi
     gboolean inserted = FALSE;
     if (layer) {
         fill_layer(layer, picture, spot ? spot->mask : NULL, width, height);
-        /* Above the selected layer: -1 with its parent would be the top, so ask for the position. */
+        /* Above the selected layer: -1 with its parent would be the top, so ask for the position.
+         */
         g_autofree GimpLayer **selected = gimp_image_get_selected_layers(image);
         GimpItem *above = selected && selected[0] ? GIMP_ITEM(selected[0]) : NULL;
         GimpItem *parent = above ? gimp_item_get_parent(above) : NULL;
         int position = above ? gimp_image_get_item_position(image, above) : 0;
-        inserted = gimp_image_insert_layer(image, layer, parent ? GIMP_LAYER(parent) : NULL, position);
+        inserted =
+            gimp_image_insert_layer(image, layer, parent ? GIMP_LAYER(parent) : NULL, position);
         if (inserted)
             gimp_layer_set_offsets(layer, x, y);
         else

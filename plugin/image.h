@@ -15,8 +15,9 @@
 G_BEGIN_DECLS
 
 /*
- * What GEGL and babl do only once, in a thread where it can be and when nobody waits: without it the
- * first picture that is inserted takes a second. Call it for an image that pictures will go into.
+ * What GEGL and babl do only once, in a thread where it can be and when nobody waits: without it
+ * the first picture that is inserted takes a second. Call it for an image that pictures will go
+ * into.
  */
 void pen_image_warm(GimpImage *image);
 
@@ -45,7 +46,8 @@ GdkPixbuf *pen_image_read_spot(GimpImage *image, PenFrom from, const PenSpot *sp
  * The size of a picture of the given proportions that a model of `size` can do well: about
  * size x size pixels, both sides multiples of `multiple`.
  */
-void pen_image_fit(double width_over_height, guint size, guint multiple, guint *width, guint *height);
+void pen_image_fit(double width_over_height, guint size, guint multiple, guint *width,
+                   guint *height);
 
 /*
  * Inserts `picture` as a new layer above the selected one, as one undo step. With a spot of this

@@ -8,21 +8,24 @@
 
 #define PRESENT "plug-in-penchant-present"
 
-static GimpValueArray *run_present(GimpProcedure *procedure, GimpProcedureConfig *config, gpointer data)
+static GimpValueArray *run_present(GimpProcedure *procedure, GimpProcedureConfig *config,
+                                   gpointer data)
 {
     g_autoptr(GimpImage) image = NULL;
     g_object_get(config, "image", &image, NULL);
     gboolean shown = pen_window_present(data, image);
-    return gimp_procedure_new_return_values(procedure, shown ? GIMP_PDB_SUCCESS : GIMP_PDB_CANCEL, NULL);
+    return gimp_procedure_new_return_values(procedure, shown ? GIMP_PDB_SUCCESS : GIMP_PDB_CANCEL,
+                                            NULL);
 }
 
 /* Lets a later start find this window. */
 static void offer_window(GimpPlugIn *plug_in, GtkWidget *window)
 {
-    g_autoptr(GimpProcedure) procedure =
-        gimp_procedure_new(plug_in, PRESENT, GIMP_PDB_PROC_TYPE_TEMPORARY, run_present, window, NULL);
+    g_autoptr(GimpProcedure) procedure = gimp_procedure_new(
+        plug_in, PRESENT, GIMP_PDB_PROC_TYPE_TEMPORARY, run_present, window, NULL);
     gimp_procedure_set_documentation(procedure, "Shows the window of Penchant", NULL, NULL);
-    gimp_procedure_add_image_argument(procedure, "image", "Image", "What pictures go into", TRUE, G_PARAM_READWRITE);
+    gimp_procedure_add_image_argument(procedure, "image", "Image", "What pictures go into", TRUE,
+                                      G_PARAM_READWRITE);
     gimp_plug_in_add_temp_procedure(plug_in, procedure);
     gimp_plug_in_persistent_enable(plug_in);
 }
@@ -33,7 +36,8 @@ static gboolean present_other(GimpImage *image)
     if (!gimp_pdb_procedure_exists(pdb, PRESENT))
         return FALSE;
     GimpProcedure *procedure = gimp_pdb_lookup_procedure(pdb, PRESENT);
-    g_autoptr(GimpProcedureConfig) config = procedure ? gimp_procedure_create_config(procedure) : NULL;
+    g_autoptr(GimpProcedureConfig) config =
+        procedure ? gimp_procedure_create_config(procedure) : NULL;
     if (!config)
         return FALSE;
     g_object_set(config, "image", image, NULL);

@@ -30,10 +30,11 @@ static GList *pen_plug_in_query(GimpPlugIn *plug_in)
 }
 
 /*
- * libgimp only looks for catalogues below the plug-in's own folder, where a build folder has them; an
- * installed Penchant shares one catalogue with the command line.
+ * libgimp only looks for catalogues below the plug-in's own folder, where a build folder has them;
+ * an installed Penchant shares one catalogue with the command line.
  */
-static gboolean pen_plug_in_set_i18n(GimpPlugIn *plug_in, const char *procedure, char **domain, char **folder)
+static gboolean pen_plug_in_set_i18n(GimpPlugIn *plug_in, const char *procedure, char **domain,
+                                     char **folder)
 {
     g_autofree char *here = g_path_get_dirname(gimp_get_progname());
     g_autofree char *own = g_build_filename(here, "locale", NULL);

@@ -15,9 +15,11 @@ void pen_paint_rounded(cairo_t *cr, double x, double y, double w, double h, doub
     cairo_close_path(cr);
 }
 
-/* The picture in device pixels with its corners cut, where the screen keeps its own pictures: drawing it
- * again then costs nearly nothing, which matters while cards are drawn ten times a second. */
-static cairo_surface_t *scale_picture(GtkWidget *widget, GdkPixbuf *picture, int w, int h, double radius)
+/* The picture in device pixels with its corners cut, where the screen keeps its own pictures:
+ * drawing it again then costs nearly nothing, which matters while cards are drawn ten times a
+ * second. */
+static cairo_surface_t *scale_picture(GtkWidget *widget, GdkPixbuf *picture, int w, int h,
+                                      double radius)
 {
     cairo_surface_t *full = gdk_cairo_surface_create_from_pixbuf(picture, 1, NULL);
     cairo_surface_t *scaled = gdk_window_create_similar_image_surface(
@@ -26,7 +28,8 @@ static cairo_surface_t *scale_picture(GtkWidget *widget, GdkPixbuf *picture, int
     cairo_t *to = cairo_create(scaled);
     pen_paint_rounded(to, 0, 0, w, h, radius);
     cairo_clip(to);
-    cairo_scale(to, (double)w / gdk_pixbuf_get_width(picture), (double)h / gdk_pixbuf_get_height(picture));
+    cairo_scale(to, (double)w / gdk_pixbuf_get_width(picture),
+                (double)h / gdk_pixbuf_get_height(picture));
     cairo_set_source_surface(to, full, 0, 0);
     cairo_pattern_set_extend(cairo_get_source(to), CAIRO_EXTEND_PAD);
     cairo_pattern_set_filter(cairo_get_source(to), CAIRO_FILTER_GOOD);
@@ -34,8 +37,8 @@ static cairo_surface_t *scale_picture(GtkWidget *widget, GdkPixbuf *picture, int
     cairo_destroy(to);
     cairo_surface_destroy(full);
 
-    cairo_surface_t *kept =
-        gdk_window_create_similar_surface(gtk_widget_get_window(widget), CAIRO_CONTENT_COLOR_ALPHA, w, h);
+    cairo_surface_t *kept = gdk_window_create_similar_surface(gtk_widget_get_window(widget),
+                                                              CAIRO_CONTENT_COLOR_ALPHA, w, h);
     to = cairo_create(kept);
     cairo_set_source_surface(to, scaled, 0, 0);
     cairo_paint(to);
@@ -44,8 +47,8 @@ static cairo_surface_t *scale_picture(GtkWidget *widget, GdkPixbuf *picture, int
     return kept;
 }
 
-void pen_paint_picture(GtkWidget *widget, cairo_t *cr, GdkPixbuf *picture, PenPaintCache *cache, int x, int y,
-                       int w, int h, double radius, double opacity)
+void pen_paint_picture(GtkWidget *widget, cairo_t *cr, GdkPixbuf *picture, PenPaintCache *cache,
+                       int x, int y, int w, int h, double radius, double opacity)
 {
     int factor = gtk_widget_get_scale_factor(widget);
     if (cache->surface && (cache->w != w || cache->h != h || cache->factor != factor))

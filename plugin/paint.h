@@ -26,9 +26,10 @@ typedef struct {
     int w, h, factor;
 } PenPaintCache;
 
-/* Draws `picture` over the rectangle with round corners, sharp on HiDPI screens. `opacity` is 0 to 1. */
-void pen_paint_picture(GtkWidget *widget, cairo_t *cr, GdkPixbuf *picture, PenPaintCache *cache, int x, int y,
-                       int w, int h, double radius, double opacity);
+/* Draws `picture` over the rectangle with round corners, sharp on HiDPI screens. `opacity` is 0
+ * to 1. */
+void pen_paint_picture(GtkWidget *widget, cairo_t *cr, GdkPixbuf *picture, PenPaintCache *cache,
+                       int x, int y, int w, int h, double radius, double opacity);
 void pen_paint_cache_clear(PenPaintCache *cache);
 
 /* Text in the widget's font. */

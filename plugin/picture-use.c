@@ -49,7 +49,8 @@ static void on_copied(GObject *from, GAsyncResult *result, gpointer data)
     PenApp *app = g_object_get_data(G_OBJECT(data), "app");
     g_autoptr(GError) error = NULL;
     if (g_file_copy_finish(G_FILE(from), result, &error)) {
-        g_autofree char *text = g_strdup_printf(_("Saved as %s."), (char *)g_object_get_data(G_OBJECT(from), "to"));
+        g_autofree char *text =
+            g_strdup_printf(_("Saved as %s."), (char *)g_object_get_data(G_OBJECT(from), "to"));
         pen_app_notify(app, GTK_MESSAGE_INFO, text);
     } else {
         pen_app_report(app, error);
@@ -66,8 +67,8 @@ static void on_save_file(GtkFileChooser *chooser, const char *path, gpointer dat
     /* The job is not the copy's cancellable: a window that closes waits for the file. */
     GCancellable *job = pen_app_begin_job(data);
     g_object_set_data_full(G_OBJECT(job), "app", g_object_ref(data), g_object_unref);
-    g_file_copy_async(from, to, G_FILE_COPY_OVERWRITE | G_FILE_COPY_TARGET_DEFAULT_PERMS, G_PRIORITY_DEFAULT, NULL,
-                      NULL, NULL, on_copied, job);
+    g_file_copy_async(from, to, G_FILE_COPY_OVERWRITE | G_FILE_COPY_TARGET_DEFAULT_PERMS,
+                      G_PRIORITY_DEFAULT, NULL, NULL, NULL, on_copied, job);
 }
 
 void pen_picture_save(PenApp *app, const PenPictureUse *use, GtkWidget *parent)
@@ -83,8 +84,9 @@ void pen_picture_save(PenApp *app, const PenPictureUse *use, GtkWidget *parent)
     g_autofree char *name = layer_name(app, use);
     g_autofree char *file = g_strdup_printf("%s.png", name);
     GtkWidget *dialog =
-        pen_ui_new_file_dialog(parent, GTK_FILE_CHOOSER_ACTION_SAVE, _("Save the Picture"), file, _("_Save"),
-                               on_save_file, app);
-    g_object_set_data_full(G_OBJECT(dialog), "from", pen_store_path(store, candidate->picture_file), g_free);
+        pen_ui_new_file_dialog(parent, GTK_FILE_CHOOSER_ACTION_SAVE, _("Save the Picture"), file,
+                               _("_Save"), on_save_file, app);
+    g_object_set_data_full(G_OBJECT(dialog), "from", pen_store_path(store, candidate->picture_file),
+                           g_free);
     gtk_window_present(GTK_WINDOW(dialog));
 }

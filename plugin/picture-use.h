@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What an artist does with a finished candidate: insert it into the chosen image as a layer, open it
- * as an image of its own, or save its file. What went wrong, or right, is told in the bar.
+ * What an artist does with a finished candidate: insert it into the chosen image as a layer, open
+ * it as an image of its own, or save its file. What went wrong, or right, is told in the bar.
  */
 
 #include <gtk/gtk.h>
@@ -16,9 +16,9 @@ G_BEGIN_DECLS
 /* A candidate that is stored and shown. */
 typedef struct {
     gint64 round;
-    int place;            /* from 0 */
+    int place; /* from 0 */
     GdkPixbuf *picture;
-    const PenSpot *spot;  /* where it belongs; NULL: nowhere in particular */
+    const PenSpot *spot; /* where it belongs; NULL: nowhere in particular */
 } PenPictureUse;
 
 /* Without an image it is opened as one. */

@@ -53,7 +53,8 @@ static void on_run(GObject *source, GAsyncResult *result, gpointer unused)
         load->loaded(pictures, load->data);
 }
 
-void pen_pictures_load(GPtrArray *paths, GCancellable *cancellable, PenPicturesLoaded loaded, gpointer data)
+void pen_pictures_load(GPtrArray *paths, GCancellable *cancellable, PenPicturesLoaded loaded,
+                       gpointer data)
 {
     Load *load = g_new(Load, 1);
     *load = (Load){ g_ptr_array_ref(paths), loaded, data };

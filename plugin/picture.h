@@ -19,6 +19,7 @@ typedef void (*PenPicturesLoaded)(GPtrArray *pictures, gpointer data);
 
 /* Reads pictures from their files in a thread: nine large ones take longer than a click may wait.
  * `paths`: char * or NULL. `loaded` is not called once `cancellable` was cancelled. */
-void pen_pictures_load(GPtrArray *paths, GCancellable *cancellable, PenPicturesLoaded loaded, gpointer data);
+void pen_pictures_load(GPtrArray *paths, GCancellable *cancellable, PenPicturesLoaded loaded,
+                       gpointer data);
 
 G_END_DECLS

@@ -43,7 +43,8 @@ static GimpValueArray *fail(GimpProcedure *procedure, GError *error)
     return gimp_procedure_new_return_values(procedure, GIMP_PDB_EXECUTION_ERROR, error);
 }
 
-/* The id of the living style of that name; 0 for an empty name, -1 with an error for an unknown one. */
+/* The id of the living style of that name; 0 for an empty name, -1 with an error for an unknown
+ * one. */
 static gint64 find_style(PenStudio *studio, const char *name, GError **error)
 {
     if (!name || !*name)
@@ -62,11 +63,12 @@ typedef struct {
 
 static void round_args_read(RoundArgs *args, GimpProcedureConfig *config)
 {
-    g_object_get(config, "prompt", &args->prompt, "negative-prompt", &args->negative_prompt, "count", &args->count,
-                 "style", &args->style, "style-strength", &args->strength, "model", &args->model, "start-from",
-                 &args->from, "change", &args->change, "width", &args->width, "height", &args->height, "steps",
-                 &args->steps, "guidance", &args->guidance, "eta", &args->eta, "seed", &args->seed, "device",
-                 &args->device, NULL);
+    g_object_get(config, "prompt", &args->prompt, "negative-prompt", &args->negative_prompt,
+                 "count", &args->count, "style", &args->style, "style-strength", &args->strength,
+                 "model", &args->model, "start-from", &args->from, "change", &args->change, "width",
+                 &args->width, "height", &args->height, "steps", &args->steps, "guidance",
+                 &args->guidance, "eta", &args->eta, "seed", &args->seed, "device", &args->device,
+                 NULL);
 }
 
 static void round_args_clear(RoundArgs *args)
@@ -86,8 +88,9 @@ static const char *or_null(const char *text)
 }
 
 /* Size and starting picture. `*pixels` keeps what the request points to. */
-static gboolean set_start(PenStudio *studio, GimpImage *image, const RoundArgs *args, PenRoundRequest *request,
-                          PenSpot **spot, GdkPixbuf **pixels, guint8 **mask, GError **error)
+static gboolean set_start(PenStudio *studio, GimpImage *image, const RoundArgs *args,
+                          PenRoundRequest *request, PenSpot **spot, GdkPixbuf **pixels,
+                          guint8 **mask, GError **error)
 {
     gboolean text = !g_strcmp0(args->from, "text");
     PenFrom from = g_strcmp0(args->from, "selection") ? PEN_FROM_LAYER : PEN_FROM_SELECTION;
@@ -124,13 +127,14 @@ static guint8 *pack(GdkPixbuf *pixbuf)
     guint8 *rgb = g_malloc((gsize)width * height * 3);
     for (int y = 0; y < height; y++)
         memcpy(rgb + (gsize)y * width * 3,
-               gdk_pixbuf_get_pixels(pixbuf) + (gsize)y * gdk_pixbuf_get_rowstride(pixbuf), (gsize)width * 3);
+               gdk_pixbuf_get_pixels(pixbuf) + (gsize)y * gdk_pixbuf_get_rowstride(pixbuf),
+               (gsize)width * 3);
     return rgb;
 }
 
 /* The candidates as layers, the first one on top, as one step of undo. */
-static gboolean insert_all(PenRoundResult *made, GimpImage **image, const PenSpot *spot, const char *prompt,
-                           GimpLayer **layers, GError **error)
+static gboolean insert_all(PenRoundResult *made, GimpImage **image, const PenSpot *spot,
+                           const char *prompt, GimpLayer **layers, GError **error)
 {
     g_autofree char *name = pen_image_layer_name(prompt);
     GimpImage *old = *image;
@@ -138,9 +142,10 @@ static gboolean insert_all(PenRoundResult *made, GimpImage **image, const PenSpo
         gimp_image_undo_group_start(old);
     gboolean done = TRUE;
     for (guint i = made->n; i-- > 0 && done;) {
-        g_autoptr(GBytes) bytes = g_bytes_new_static(made->rgb[i], (gsize)made->width * made->height * 3);
-        g_autoptr(GdkPixbuf) picture = gdk_pixbuf_new_from_bytes(bytes, GDK_COLORSPACE_RGB, FALSE, 8, made->width,
-                                                                 made->height, made->width * 3);
+        g_autoptr(GBytes) bytes =
+            g_bytes_new_static(made->rgb[i], (gsize)made->width * made->height * 3);
+        g_autoptr(GdkPixbuf) picture = gdk_pixbuf_new_from_bytes(
+            bytes, GDK_COLORSPACE_RGB, FALSE, 8, made->width, made->height, made->width * 3);
         g_autofree char *own_name = g_strdup_printf("%s (%u)", name, i + 1);
         if (*image) {
             layers[i] = pen_image_insert(*image, spot, picture, own_name, error);
@@ -159,7 +164,8 @@ static gboolean insert_all(PenRoundResult *made, GimpImage **image, const PenSpo
     return done;
 }
 
-static GimpValueArray *make_round(GimpProcedure *procedure, GimpImage *image, GimpProcedureConfig *config)
+static GimpValueArray *make_round(GimpProcedure *procedure, GimpImage *image,
+                                  GimpProcedureConfig *config)
 {
     GError *error = NULL;
     g_auto(RoundArgs) args = { 0 };
@@ -214,8 +220,9 @@ static GimpValueArray *make_round(GimpProcedure *procedure, GimpImage *image, Gi
     return values;
 }
 
-static GimpValueArray *run_penchant(GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image,
-                                    GimpDrawable **drawables, GimpProcedureConfig *config, gpointer data)
+static GimpValueArray *run_penchant(GimpProcedure *procedure, GimpRunMode run_mode,
+                                    GimpImage *image, GimpDrawable **drawables,
+                                    GimpProcedureConfig *config, gpointer data)
 {
     if (run_mode == GIMP_RUN_NONINTERACTIVE)
         return make_round(procedure, image, config);
@@ -225,8 +232,8 @@ static GimpValueArray *run_penchant(GimpProcedure *procedure, GimpRunMode run_mo
 
 static GimpProcedure *new_penchant(GimpPlugIn *plug_in)
 {
-    GimpProcedure *p = gimp_image_procedure_new(plug_in, PEN_PROCEDURE, GIMP_PDB_PROC_TYPE_PLUGIN, run_penchant,
-                                                NULL, NULL);
+    GimpProcedure *p = gimp_image_procedure_new(plug_in, PEN_PROCEDURE, GIMP_PDB_PROC_TYPE_PLUGIN,
+                                                run_penchant, NULL, NULL);
     gimp_procedure_set_image_types(p, "*");
     gimp_procedure_set_sensitivity_mask(p, GIMP_PROCEDURE_SENSITIVE_ALWAYS);
     gimp_procedure_set_menu_label(p, _("_Penchant…"));
@@ -236,61 +243,74 @@ static GimpProcedure *new_penchant(GimpPlugIn *plug_in)
         gimp_procedure_set_icon_pixbuf(p, icon);
     gimp_procedure_set_documentation(
         p, _("Make pictures that learn your taste"),
-        _("Shows candidates for a prompt, lets you pick, and teaches a style from the picks. Not interactive, it "
-          "makes one round and inserts the candidates as layers, the first on top, into the image or, without "
+        _("Shows candidates for a prompt, lets you pick, and teaches a style from the picks. Not "
+          "interactive, it "
+          "makes one round and inserts the candidates as layers, the first on top, into the image "
+          "or, without "
           "one, into a new image. The round can then be picked from with plug-in-penchant-pick."),
         PEN_PROCEDURE);
     gimp_procedure_set_attribution(p, AUTHORS, AUTHORS, YEAR);
 
-    gimp_procedure_add_string_argument(p, "prompt", _("_Prompt"), _("What should be in the picture"), "",
-                                       G_PARAM_READWRITE);
+    gimp_procedure_add_string_argument(p, "prompt", _("_Prompt"),
+                                       _("What should be in the picture"), "", G_PARAM_READWRITE);
     gimp_procedure_add_int_argument(p, "count", _("_Candidates"), _("How many candidates"), 1, 9, 4,
                                     G_PARAM_READWRITE);
-    gimp_procedure_add_int_argument(p, "seed", _("S_eed"), _("Seed of the first noise; -1: a random one"), -1,
-                                    G_MAXINT, -1, G_PARAM_READWRITE);
-    gimp_procedure_add_string_argument(p, "style", _("St_yle"), _("Name of the style; empty: none"), "",
-                                       G_PARAM_READWRITE);
-    gimp_procedure_add_string_argument(p, "negative-prompt", _("_Avoid"), _("What should not be in it"), "",
-                                       G_PARAM_READWRITE);
+    gimp_procedure_add_int_argument(p, "seed", _("S_eed"),
+                                    _("Seed of the first noise; -1: a random one"), -1, G_MAXINT,
+                                    -1, G_PARAM_READWRITE);
+    gimp_procedure_add_string_argument(p, "style", _("St_yle"), _("Name of the style; empty: none"),
+                                       "", G_PARAM_READWRITE);
+    gimp_procedure_add_string_argument(p, "negative-prompt", _("_Avoid"),
+                                       _("What should not be in it"), "", G_PARAM_READWRITE);
     gimp_procedure_add_choice_argument(
         p, "start-from", _("Start _from"), _("What the pictures start from"),
-        gimp_choice_new_with_values("text", PEN_FROM_TEXT, _("Text alone"), NULL, "layer", PEN_FROM_LAYER,
-                                    _("The active layer"), NULL, "selection", PEN_FROM_SELECTION,
-                                    _("The selection"), NULL, NULL),
+        gimp_choice_new_with_values("text", PEN_FROM_TEXT, _("Text alone"), NULL, "layer",
+                                    PEN_FROM_LAYER, _("The active layer"), NULL, "selection",
+                                    PEN_FROM_SELECTION, _("The selection"), NULL, NULL),
         "text", G_PARAM_READWRITE);
-    gimp_procedure_add_double_argument(p, "change", _("C_hange"),
-                                       _("How much a layer or selection may change: 0 keeps it, 1 nearly ignores it"),
-                                       0, 1, 0.6, G_PARAM_READWRITE);
-    gimp_procedure_add_int_argument(p, "width", _("_Width"),
-                                    _("Width in pixels; with width or height 0 the image's proportions at the model's size"),
-                                    0, 8192, 0, G_PARAM_READWRITE);
-    gimp_procedure_add_int_argument(p, "height", _("_Height"), _("Height in pixels; 0: as with width"), 0, 8192, 0,
+    gimp_procedure_add_double_argument(
+        p, "change", _("C_hange"),
+        _("How much a layer or selection may change: 0 keeps it, 1 nearly ignores it"), 0, 1, 0.6,
+        G_PARAM_READWRITE);
+    gimp_procedure_add_int_argument(
+        p, "width", _("_Width"),
+        _("Width in pixels; with width or height 0 the image's proportions at the model's size"), 0,
+        8192, 0, G_PARAM_READWRITE);
+    gimp_procedure_add_int_argument(p, "height", _("_Height"),
+                                    _("Height in pixels; 0: as with width"), 0, 8192, 0,
                                     G_PARAM_READWRITE);
-    gimp_procedure_add_int_argument(p, "steps", _("Step_s"), _("More steps take longer and add detail"), 1, 150, 20,
+    gimp_procedure_add_int_argument(p, "steps", _("Step_s"),
+                                    _("More steps take longer and add detail"), 1, 150, 20,
                                     G_PARAM_READWRITE);
-    gimp_procedure_add_double_argument(p, "guidance", _("G_uidance"), _("How closely the pictures follow the prompt"),
-                                       1, 30, 5, G_PARAM_READWRITE);
-    gimp_procedure_add_double_argument(p, "eta", _("_Randomness"), _("Fresh noise in each step (eta); needed for teaching"),
-                                       0, 1, 1, G_PARAM_READWRITE);
-    gimp_procedure_add_double_argument(p, "style-strength", _("_Strength"),
-                                       _("How strongly the style shows; negative: as set for the style"), -1, 1.5, -1,
+    gimp_procedure_add_double_argument(p, "guidance", _("G_uidance"),
+                                       _("How closely the pictures follow the prompt"), 1, 30, 5,
                                        G_PARAM_READWRITE);
-    gimp_procedure_add_string_argument(p, "model", _("_Model"), _("Name or folder of the model; empty: the starter model"),
+    gimp_procedure_add_double_argument(p, "eta", _("_Randomness"),
+                                       _("Fresh noise in each step (eta); needed for teaching"), 0,
+                                       1, 1, G_PARAM_READWRITE);
+    gimp_procedure_add_double_argument(
+        p, "style-strength", _("_Strength"),
+        _("How strongly the style shows; negative: as set for the style"), -1, 1.5, -1,
+        G_PARAM_READWRITE);
+    gimp_procedure_add_string_argument(p, "model", _("_Model"),
+                                       _("Name or folder of the model; empty: the starter model"),
                                        "", G_PARAM_READWRITE);
-    gimp_procedure_add_string_argument(p, "device", _("_Device"), _("Part of a device's name; empty: chosen by itself"), "",
+    gimp_procedure_add_string_argument(p, "device", _("_Device"),
+                                       _("Part of a device's name; empty: chosen by itself"), "",
                                        G_PARAM_READWRITE);
-    gimp_procedure_add_int_return_value(p, "round", _("Round"), _("Number of the round"), 0, G_MAXINT, 0,
-                                        G_PARAM_READWRITE);
-    gimp_procedure_add_image_return_value(p, "result-image", _("Image"), _("The image that has the layers"), TRUE,
-                                          G_PARAM_READWRITE);
-    gimp_procedure_add_core_object_array_return_value(p, "layers", _("Layers"), _("The candidates"), GIMP_TYPE_LAYER,
-                                                      G_PARAM_READWRITE);
+    gimp_procedure_add_int_return_value(p, "round", _("Round"), _("Number of the round"), 0,
+                                        G_MAXINT, 0, G_PARAM_READWRITE);
+    gimp_procedure_add_image_return_value(
+        p, "result-image", _("Image"), _("The image that has the layers"), TRUE, G_PARAM_READWRITE);
+    gimp_procedure_add_core_object_array_return_value(p, "layers", _("Layers"), _("The candidates"),
+                                                      GIMP_TYPE_LAYER, G_PARAM_READWRITE);
     return p;
 }
 
 /* --- plug-in-penchant-pick ------------------------------------------------------------------- */
 
-static GimpValueArray *run_pick(GimpProcedure *procedure, GimpProcedureConfig *config, gpointer data)
+static GimpValueArray *run_pick(GimpProcedure *procedure, GimpProcedureConfig *config,
+                                gpointer data)
 {
     GError *error = NULL;
     g_autofree char *order = NULL;
@@ -317,30 +337,35 @@ static GimpValueArray *run_pick(GimpProcedure *procedure, GimpProcedureConfig *c
 
 static GimpProcedure *new_pick(GimpPlugIn *plug_in)
 {
-    GimpProcedure *p =
-        gimp_procedure_new(plug_in, PEN_PROCEDURE_PICK, GIMP_PDB_PROC_TYPE_PLUGIN, run_pick, NULL, NULL);
+    GimpProcedure *p = gimp_procedure_new(plug_in, PEN_PROCEDURE_PICK, GIMP_PDB_PROC_TYPE_PLUGIN,
+                                          run_pick, NULL, NULL);
     gimp_procedure_set_documentation(
         p, _("Record which candidates of a round you like better"),
-        _("The order names candidates, from 0, best first: \"2\" picks one, \"2>0>1=3\" ranks four with a tie, "
-          "\"none\" says that none is better. Candidates that are not named come last. The pick is on disk when "
+        _("The order names candidates, from 0, best first: \"2\" picks one, \"2>0>1=3\" ranks four "
+          "with a tie, "
+          "\"none\" says that none is better. Candidates that are not named come last. The pick is "
+          "on disk when "
           "the procedure returns; a later pick of the same round replaces it."),
         PEN_PROCEDURE_PICK);
     gimp_procedure_set_attribution(p, AUTHORS, AUTHORS, YEAR);
-    gimp_procedure_add_int_argument(p, "round", _("Round"), _("Number of the round"), 1, G_MAXINT, 1, G_PARAM_READWRITE);
-    gimp_procedure_add_string_argument(p, "order", _("Order"), _("Candidates, best first, e.g. 2>0>1=3"), "0",
-                                       G_PARAM_READWRITE);
-    gimp_procedure_add_int_return_value(p, "pick", _("Pick"), _("Number of the pick"), 0, G_MAXINT, 0,
-                                        G_PARAM_READWRITE);
+    gimp_procedure_add_int_argument(p, "round", _("Round"), _("Number of the round"), 1, G_MAXINT,
+                                    1, G_PARAM_READWRITE);
+    gimp_procedure_add_string_argument(
+        p, "order", _("Order"), _("Candidates, best first, e.g. 2>0>1=3"), "0", G_PARAM_READWRITE);
+    gimp_procedure_add_int_return_value(p, "pick", _("Pick"), _("Number of the pick"), 0, G_MAXINT,
+                                        0, G_PARAM_READWRITE);
     return p;
 }
 
 /* --- plug-in-penchant-teach ------------------------------------------------------------------ */
 
-/* The style of that name, made if there is none yet; it adopts the picked rounds without a style. */
+/* The style of that name, made if there is none yet; it adopts the picked rounds without a style.
+ */
 static gint64 need_style(PenStudio *studio, const char *name, const char *model, GError **error)
 {
     if (!name || !*name) {
-        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID, _("Say which style to teach."));
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
+                    _("Say which style to teach."));
         return 0;
     }
     g_autoptr(PenStyle) style = pen_store_find_style(pen_studio_store(studio), name, NULL);
@@ -350,14 +375,15 @@ static gint64 need_style(PenStudio *studio, const char *name, const char *model,
     return id;
 }
 
-static GimpValueArray *run_teach(GimpProcedure *procedure, GimpProcedureConfig *config, gpointer data)
+static GimpValueArray *run_teach(GimpProcedure *procedure, GimpProcedureConfig *config,
+                                 gpointer data)
 {
     GError *error = NULL;
     g_autofree char *name = NULL, *model = NULL, *device = NULL;
     int epochs = 0;
     double learning_rate = 0;
-    g_object_get(config, "style", &name, "model", &model, "epochs", &epochs, "learning-rate", &learning_rate, "device",
-                 &device, NULL);
+    g_object_get(config, "style", &name, "model", &model, "epochs", &epochs, "learning-rate",
+                 &learning_rate, "device", &device, NULL);
     g_autoptr(PenStudio) studio = pen_studio_new(NULL, or_null(device), NULL, &error);
     if (!studio)
         return fail(procedure, error);
@@ -392,31 +418,41 @@ static GimpValueArray *run_teach(GimpProcedure *procedure, GimpProcedureConfig *
 
 static GimpProcedure *new_teach(GimpPlugIn *plug_in)
 {
-    GimpProcedure *p =
-        gimp_procedure_new(plug_in, PEN_PROCEDURE_TEACH, GIMP_PDB_PROC_TYPE_PLUGIN, run_teach, NULL, NULL);
-    gimp_procedure_set_documentation(
-        p, _("Teach a style what you picked"),
-        _("Trains the style on its picks and makes a new version of it. A style that does not exist is made, and "
-          "gets the picked rounds that belong to no style. Teaching that was stopped goes on at its last step."),
-        PEN_PROCEDURE_TEACH);
+    GimpProcedure *p = gimp_procedure_new(plug_in, PEN_PROCEDURE_TEACH, GIMP_PDB_PROC_TYPE_PLUGIN,
+                                          run_teach, NULL, NULL);
+    gimp_procedure_set_documentation(p, _("Teach a style what you picked"),
+                                     _("Trains the style on its picks and makes a new version of "
+                                       "it. A style that does not exist is made, and "
+                                       "gets the picked rounds that belong to no style. Teaching "
+                                       "that was stopped goes on at its last step."),
+                                     PEN_PROCEDURE_TEACH);
     gimp_procedure_set_attribution(p, AUTHORS, AUTHORS, YEAR);
-    gimp_procedure_add_string_argument(p, "style", _("St_yle"), _("Name of the style"), "", G_PARAM_READWRITE);
-    gimp_procedure_add_int_argument(p, "epochs", _("_Epochs"), _("Passes over the picks; 0: as needed for a few picks"), 0,
+    gimp_procedure_add_string_argument(p, "style", _("St_yle"), _("Name of the style"), "",
+                                       G_PARAM_READWRITE);
+    gimp_procedure_add_int_argument(p, "epochs", _("_Epochs"),
+                                    _("Passes over the picks; 0: as needed for a few picks"), 0,
                                     10000, 0, G_PARAM_READWRITE);
-    gimp_procedure_add_double_argument(p, "learning-rate", _("_Learning rate"), _("0: as needed for a few picks"), 0, 1, 0,
+    gimp_procedure_add_double_argument(p, "learning-rate", _("_Learning rate"),
+                                       _("0: as needed for a few picks"), 0, 1, 0,
                                        G_PARAM_READWRITE);
-    gimp_procedure_add_string_argument(p, "model", _("_Model"), _("Model of a style that does not exist yet; empty: the starter model"),
-                                       "", G_PARAM_READWRITE);
-    gimp_procedure_add_string_argument(p, "device", _("_Device"), _("Part of a device's name; empty: chosen by itself"), "",
+    gimp_procedure_add_string_argument(
+        p, "model", _("_Model"),
+        _("Model of a style that does not exist yet; empty: the starter model"), "",
+        G_PARAM_READWRITE);
+    gimp_procedure_add_string_argument(p, "device", _("_Device"),
+                                       _("Part of a device's name; empty: chosen by itself"), "",
                                        G_PARAM_READWRITE);
-    gimp_procedure_add_int_return_value(p, "version", _("Version"), _("Number of the style's new version"), 0, G_MAXINT, 0,
+    gimp_procedure_add_int_return_value(p, "version", _("Version"),
+                                        _("Number of the style's new version"), 0, G_MAXINT, 0,
                                         G_PARAM_READWRITE);
-    gimp_procedure_add_int_return_value(p, "picks", _("Picks"), _("How many picks it was taught"), 0, G_MAXINT, 0,
+    gimp_procedure_add_int_return_value(p, "picks", _("Picks"), _("How many picks it was taught"),
+                                        0, G_MAXINT, 0, G_PARAM_READWRITE);
+    gimp_procedure_add_int_return_value(p, "steps", _("Steps"),
+                                        _("How many steps the teaching took"), 0, G_MAXINT, 0,
                                         G_PARAM_READWRITE);
-    gimp_procedure_add_int_return_value(p, "steps", _("Steps"), _("How many steps the teaching took"), 0, G_MAXINT, 0,
-                                        G_PARAM_READWRITE);
-    gimp_procedure_add_double_return_value(p, "agreement", _("Agreement"), _("Share of the picks' pairs that the style agrees with"),
-                                           0, 1, 0, G_PARAM_READWRITE);
+    gimp_procedure_add_double_return_value(
+        p, "agreement", _("Agreement"), _("Share of the picks' pairs that the style agrees with"),
+        0, 1, 0, G_PARAM_READWRITE);
     return p;
 }
 

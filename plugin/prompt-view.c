@@ -149,8 +149,8 @@ static void pen_prompt_view_finalize(GObject *object)
 static void pen_prompt_view_class_init(PenPromptViewClass *class)
 {
     G_OBJECT_CLASS(class)->finalize = pen_prompt_view_finalize;
-    activate_signal = g_signal_new("activate", PEN_TYPE_PROMPT_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
-                                   NULL, G_TYPE_NONE, 0);
+    activate_signal = g_signal_new("activate", PEN_TYPE_PROMPT_VIEW, G_SIGNAL_RUN_LAST, 0, NULL,
+                                   NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void pen_prompt_view_init(PenPromptView *view)
@@ -171,7 +171,8 @@ static void pen_prompt_view_init(PenPromptView *view)
 
     GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
     gtk_scrolled_window_set_shadow_type(GTK_SCROLLED_WINDOW(scrolled), GTK_SHADOW_IN);
-    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
+    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
+                                   GTK_POLICY_AUTOMATIC);
     gtk_scrolled_window_set_min_content_height(GTK_SCROLLED_WINDOW(scrolled), 64);
     gtk_container_add(GTK_CONTAINER(scrolled), view->text);
 

@@ -213,9 +213,9 @@ static void on_model_changed(GtkComboBox *combo, PenRoundPanel *panel)
         return;
     }
     fill_models(panel); /* back to the one that is chosen, until there is an answer */
-    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(panel), GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER,
-                                               _("Choose the Folder of a Model"), NULL, _("_Choose"), on_model_folder,
-                                               panel);
+    GtkWidget *dialog = pen_ui_new_file_dialog(
+        GTK_WIDGET(panel), GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER, _("Choose the Folder of a Model"),
+        NULL, _("_Choose"), on_model_folder, panel);
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
@@ -246,7 +246,8 @@ void pen_round_panel_read(PenRoundPanel *panel)
     g_free(settings->prompt);
     settings->prompt = pen_prompt_view_get_text(PEN_PROMPT_VIEW(panel->prompt));
     g_free(settings->negative_prompt);
-    settings->negative_prompt = g_strstrip(g_strdup(gtk_entry_get_text(GTK_ENTRY(panel->negative))));
+    settings->negative_prompt =
+        g_strstrip(g_strdup(gtk_entry_get_text(GTK_ENTRY(panel->negative))));
     settings->start_strength = gtk_range_get_value(GTK_RANGE(panel->strength));
     settings->count = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(panel->count));
     pen_advanced_view_read(PEN_ADVANCED_VIEW(panel->advanced));
@@ -259,7 +260,8 @@ PenRoundOrder *pen_round_panel_order(PenRoundPanel *panel, GError **error)
     g_autoptr(PenRoundOrder) order = g_new0(PenRoundOrder, 1);
     order->request = (PenRoundRequest)PEN_ROUND_REQUEST_INIT;
     order->prompt = g_strdup(settings->prompt);
-    order->negative_prompt = *settings->negative_prompt ? g_strdup(settings->negative_prompt) : NULL;
+    order->negative_prompt =
+        *settings->negative_prompt ? g_strdup(settings->negative_prompt) : NULL;
     order->model = g_strdup(settings->model);
 
     GimpImage *image = pen_app_image(panel->app);
@@ -384,7 +386,8 @@ static void build(PenRoundPanel *panel)
     gtk_box_pack_start(box, panel->progress_box, FALSE, FALSE, 0);
 
     panel->negative = gtk_entry_new();
-    gtk_entry_set_text(GTK_ENTRY(panel->negative), settings->negative_prompt ? settings->negative_prompt : "");
+    gtk_entry_set_text(GTK_ENTRY(panel->negative),
+                       settings->negative_prompt ? settings->negative_prompt : "");
     gtk_entry_set_placeholder_text(GTK_ENTRY(panel->negative), _("What should not be in it"));
     g_signal_connect(panel->negative, "activate", G_CALLBACK(on_generate), panel);
     gtk_box_pack_start(box, pen_ui_field(_("_Avoid"), panel->negative), FALSE, FALSE, 0);
@@ -393,15 +396,20 @@ static void build(PenRoundPanel *panel)
     g_signal_connect(panel->style, "changed", G_CALLBACK(on_style_changed), panel);
     panel->model = pen_ui_ellipsize(gtk_combo_box_text_new());
     g_signal_connect(panel->model, "changed", G_CALLBACK(on_model_changed), panel);
-    gtk_box_pack_start(box, pen_ui_pair(pen_ui_field(_("St_yle"), panel->style), pen_ui_field(_("_Model"), panel->model)),
+    gtk_box_pack_start(box,
+                       pen_ui_pair(pen_ui_field(_("St_yle"), panel->style),
+                                   pen_ui_field(_("_Model"), panel->model)),
                        FALSE, FALSE, 0);
 
     panel->image = pen_ui_ellipsize(gtk_combo_box_text_new());
     g_signal_connect(panel->image, "changed", G_CALLBACK(on_image_changed), panel);
-    panel->from = pen_ui_ellipsize(new_combo(_("Text alone"), _("The active layer"), _("The selection"), NULL));
+    panel->from = pen_ui_ellipsize(
+        new_combo(_("Text alone"), _("The active layer"), _("The selection"), NULL));
     gtk_widget_set_tooltip_text(panel->from,
                                 _("With the selection, only what is selected changes"));
-    gtk_box_pack_start(box, pen_ui_pair(pen_ui_field(_("_Image"), panel->image), pen_ui_field(_("Start _from"), panel->from)),
+    gtk_box_pack_start(box,
+                       pen_ui_pair(pen_ui_field(_("_Image"), panel->image),
+                                   pen_ui_field(_("Start _from"), panel->from)),
                        FALSE, FALSE, 0);
     panel->strength = pen_ui_percent_scale(_("Change"), 0.05, 1);
     gtk_range_set_value(GTK_RANGE(panel->strength), settings->start_strength);
@@ -411,12 +419,14 @@ static void build(PenRoundPanel *panel)
     gtk_box_pack_start(box, panel->strength_field, FALSE, FALSE, 0);
 
     panel->count = pen_ui_spin(2, 9, 1, settings->count);
-    panel->shape = pen_ui_ellipsize(new_combo(_("Like the image"), _("Square"), _("Portrait"), _("Landscape"), NULL));
+    panel->shape = pen_ui_ellipsize(
+        new_combo(_("Like the image"), _("Square"), _("Portrait"), _("Landscape"), NULL));
     panel->size = pen_ui_label(NULL, "pen-hint");
     gtk_label_set_line_wrap(GTK_LABEL(panel->size), FALSE);
     GtkWidget *shape = pen_ui_field(_("Si_ze"), panel->shape);
     gtk_box_pack_start(GTK_BOX(shape), panel->size, FALSE, FALSE, 0);
-    gtk_box_pack_start(box, pen_ui_pair(pen_ui_field(_("_Candidates"), panel->count), shape), FALSE, FALSE, 0);
+    gtk_box_pack_start(box, pen_ui_pair(pen_ui_field(_("_Candidates"), panel->count), shape), FALSE,
+                       FALSE, 0);
 
     panel->advanced = pen_advanced_view_new(panel->app);
     gtk_box_pack_start(box, panel->advanced, FALSE, FALSE, 0);
@@ -433,10 +443,10 @@ static void build(PenRoundPanel *panel)
 
 static void pen_round_panel_class_init(PenRoundPanelClass *class)
 {
-    signals[GENERATE] = g_signal_new("generate", PEN_TYPE_ROUND_PANEL, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
-                                     NULL, G_TYPE_NONE, 0);
-    signals[STOP] = g_signal_new("stop", PEN_TYPE_ROUND_PANEL, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                 G_TYPE_NONE, 0);
+    signals[GENERATE] = g_signal_new("generate", PEN_TYPE_ROUND_PANEL, G_SIGNAL_RUN_LAST, 0, NULL,
+                                     NULL, NULL, G_TYPE_NONE, 0);
+    signals[STOP] = g_signal_new("stop", PEN_TYPE_ROUND_PANEL, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                 NULL, G_TYPE_NONE, 0);
 }
 
 static void pen_round_panel_init(PenRoundPanel *panel)
@@ -453,7 +463,9 @@ GtkWidget *pen_round_panel_new(PenApp *app)
     build(panel);
     g_signal_connect_object(app, "opened", G_CALLBACK(on_opened), panel, 0);
     g_signal_connect_object(app, "model-changed", G_CALLBACK(show_size), panel, G_CONNECT_SWAPPED);
-    g_signal_connect_object(app, "image-changed", G_CALLBACK(on_image_set), panel, G_CONNECT_SWAPPED);
-    g_signal_connect_object(app, "styles-changed", G_CALLBACK(fill_styles), panel, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "image-changed", G_CALLBACK(on_image_set), panel,
+                            G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "styles-changed", G_CALLBACK(fill_styles), panel,
+                            G_CONNECT_SWAPPED);
     return GTK_WIDGET(panel);
 }

@@ -6,8 +6,8 @@
 #include "plugin/candidate-menu.h"
 #include "plugin/choice.h"
 #include "plugin/making.h"
-#include "plugin/picture.h"
 #include "plugin/picture-use.h"
+#include "plugin/picture.h"
 #include "plugin/ui.h"
 
 #define HISTORY 500
@@ -113,7 +113,8 @@ static void load_choice(PenRoundView *view)
 {
     pen_choice_init(&view->choice, pen_candidate_grid_get_n(grid_of(view)));
     PenStore *store = pen_app_store(view->app);
-    g_autoptr(PenPick) pick = store && view->round ? pen_store_get_pick(store, view->round, NULL) : NULL;
+    g_autoptr(PenPick) pick =
+        store && view->round ? pen_store_get_pick(store, view->round, NULL) : NULL;
     if (pick && pick->n == view->choice.n)
         pen_choice_read(&view->choice, pick);
 }
@@ -148,7 +149,8 @@ static void on_loaded(GPtrArray *pictures, gpointer data)
     pen_candidate_grid_reset(grid_of(view), pictures->len,
                              round && round->width ? (double)round->height / round->width : 1);
     for (guint i = 0; i < pictures->len; i++)
-        pen_candidate_card_set(card_of(view, i), pictures->pdata[i] ? PEN_CARD_READY : PEN_CARD_FAILED,
+        pen_candidate_card_set(card_of(view, i),
+                               pictures->pdata[i] ? PEN_CARD_READY : PEN_CARD_FAILED,
                                pictures->pdata[i]);
     pen_round_view_refresh(view);
 }
@@ -173,7 +175,8 @@ void pen_round_view_show_round(PenRoundView *view, gint64 id)
     g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < candidates->len; i++) {
         const PenCandidate *candidate = candidates->pdata[i];
-        g_ptr_array_add(paths, candidate->picture_file ? pen_store_path(store, candidate->picture_file) : NULL);
+        g_ptr_array_add(
+            paths, candidate->picture_file ? pen_store_path(store, candidate->picture_file) : NULL);
     }
     view->loading = id;
     view->load = g_cancellable_new();
@@ -230,7 +233,8 @@ static void on_event(const PenStudioEvent *event, gpointer data)
         break;
     case PEN_STUDIO_PROGRESS: {
         g_autofree char *left = pen_app_time_left(event->seconds_left);
-        pen_round_panel_set_progress(view->panel, event->fraction, left ? left : _("Making the pictures…"));
+        pen_round_panel_set_progress(view->panel, event->fraction,
+                                     left ? left : _("Making the pictures…"));
         for (int i = 0; view->following && i < pen_candidate_grid_get_n(grid_of(view)); i++)
             pen_candidate_card_set_fraction(card_of(view, i), event->fraction);
         break;
@@ -271,7 +275,8 @@ static void on_generate(PenRoundPanel *panel, PenRoundView *view)
         return;
     g_autofree char *prompt = pen_round_panel_get_prompt(panel);
     if (!*prompt) {
-        pen_app_notify(view->app, GTK_MESSAGE_INFO, _("Write what should be in the picture first."));
+        pen_app_notify(view->app, GTK_MESSAGE_INFO,
+                       _("Write what should be in the picture first."));
         pen_round_panel_focus_prompt(panel);
         return;
     }
@@ -289,7 +294,9 @@ static void on_generate(PenRoundPanel *panel, PenRoundView *view)
     }
     pen_making_begin(&view->making, view->app, order);
     pen_round_panel_set_running(panel, TRUE);
-    pen_round_panel_set_progress(panel, 0, _("Preparing…"));
+    pen_round_panel_set_progress(
+        panel, 0,
+        pen_app_is_teaching(view->app) ? _("Waiting until teaching is done…") : _("Preparing…"));
     follow(view);
     /* The pictures get the keyboard, so that a number picks. */
     gtk_widget_grab_focus(GTK_WIDGET(card_of(view, 0)));
@@ -377,7 +384,8 @@ gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event)
     if (digit > n)
         return TRUE;
     if (digit > 0) {
-        /* The focus goes along: else it would bring its own card back when the window gets it again. */
+        /* The focus goes along: else it would bring its own card back when the window gets it
+         * again. */
         gtk_widget_grab_focus(GTK_WIDGET(card_of(view, digit - 1)));
         pen_candidate_grid_set_current(grid_of(view), digit - 1);
         choose(view, digit - 1, pen_choose_how(modifiers));
@@ -483,8 +491,8 @@ static void on_menu(PenMenuEntry entry, int k, gpointer data)
 
 static GtkWidget *new_menu(PenRoundView *view, int k, gboolean picks)
 {
-    return pen_candidate_menu_new(k, is_ready(view, k), pen_candidate_grid_is_zoomed(grid_of(view)), picks, on_menu,
-                                  view);
+    return pen_candidate_menu_new(k, is_ready(view, k), pen_candidate_grid_is_zoomed(grid_of(view)),
+                                  picks, on_menu, view);
 }
 
 static void on_grid_menu(PenCandidateGrid *grid, int k, PenRoundView *view)
@@ -528,9 +536,10 @@ static void build(PenRoundView *view)
     g_signal_connect(view->grid, "choose", G_CALLBACK(on_choose), view);
     g_signal_connect(view->grid, "menu", G_CALLBACK(on_grid_menu), view);
     g_signal_connect_swapped(view->grid, "current-changed", G_CALLBACK(update), view);
-    view->empty = pen_ui_placeholder(_("Show Penchant what you like"),
-                                     _("Write what should be in the picture and press Enter. Pick the "
-                                       "candidate that you like best; after some rounds, press Teach."));
+    view->empty =
+        pen_ui_placeholder(_("Show Penchant what you like"),
+                           _("Write what should be in the picture and press Enter. Pick the "
+                             "candidate that you like best; after some rounds, press Teach."));
     view->stack = gtk_stack_new();
     gtk_container_add(GTK_CONTAINER(view->stack), view->empty);
     gtk_container_add(GTK_CONTAINER(view->stack), view->grid);
@@ -582,7 +591,8 @@ static void pen_round_view_class_init(PenRoundViewClass *class)
 static void pen_round_view_init(PenRoundView *view)
 {
     gtk_orientable_set_orientation(GTK_ORIENTABLE(view), GTK_ORIENTATION_VERTICAL);
-    view->spots = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, (GDestroyNotify)pen_spot_free);
+    view->spots =
+        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, (GDestroyNotify)pen_spot_free);
 }
 
 GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel)
@@ -595,6 +605,7 @@ GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel)
     g_signal_connect_object(panel, "generate", G_CALLBACK(on_generate), view, 0);
     g_signal_connect_object(panel, "stop", G_CALLBACK(on_stop), view, 0);
     g_signal_connect_object(app, "opened", G_CALLBACK(on_opened), view, 0);
-    g_signal_connect_object(app, "model-changed", G_CALLBACK(on_model_changed), view, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "model-changed", G_CALLBACK(on_model_changed), view,
+                            G_CONNECT_SWAPPED);
     return GTK_WIDGET(view);
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One round: its candidates as cards while they are made and afterwards, the artist's pick, and what
- * can be done with a picture. Also leafs through earlier rounds.
+ * One round: its candidates as cards while they are made and afterwards, the artist's pick, and
+ * what can be done with a picture. Also leafs through earlier rounds.
  */
 
 #include "plugin/app.h"

@@ -47,7 +47,8 @@ PenSettings *pen_settings_load(void)
     settings->style = MAX(g_key_file_get_int64(file, GROUP, "style", NULL), 0);
     settings->from = read_int(file, "from", PEN_FROM_TEXT, PEN_FROM_TEXT, PEN_FROM_SELECTION);
     settings->start_strength = read_double(file, "start-strength", 0.6, 0.05, 1);
-    settings->shape = read_int(file, "shape", PEN_SHAPE_IMAGE, PEN_SHAPE_IMAGE, PEN_SHAPE_LANDSCAPE);
+    settings->shape =
+        read_int(file, "shape", PEN_SHAPE_IMAGE, PEN_SHAPE_IMAGE, PEN_SHAPE_LANDSCAPE);
     settings->count = read_int(file, "count", 4, 2, 9);
     settings->steps = read_int(file, "steps", 20, 1, 150);
     settings->guidance = read_double(file, "guidance", 5, 1, 30);

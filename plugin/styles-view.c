@@ -44,7 +44,8 @@ static GtkWidget *new_row(GtkWidget *list, gint64 id, const char *title, const c
 
 static void clear(GtkWidget *list)
 {
-    gtk_container_foreach(GTK_CONTAINER(list), (GtkCallback)(void (*)(void))gtk_widget_destroy, NULL);
+    gtk_container_foreach(GTK_CONTAINER(list), (GtkCallback)(void (*)(void))gtk_widget_destroy,
+                          NULL);
 }
 
 static char *when(gint64 microseconds)
@@ -64,13 +65,15 @@ static void fill_versions(PenStylesView *view, const PenStyle *style)
     g_autoptr(GPtrArray) versions = pen_store_list_style_versions(store, style->id, NULL);
     for (guint i = versions ? versions->len : 0; i-- > 0;) {
         PenStyleVersion *version = versions->pdata[i];
-        g_autoptr(GPtrArray) picks = version->run ? pen_store_list_run_picks(store, version->run, NULL) : NULL;
+        g_autoptr(GPtrArray) picks =
+            version->run ? pen_store_list_run_picks(store, version->run, NULL) : NULL;
         g_autofree char *title = g_strdup_printf(_("Version %d"), version->number);
         g_autofree char *date = when(version->created);
-        g_autofree char *source = picks ? g_strdup_printf(ngettext("taught with %u pick", "taught with %u picks",
-                                                                   picks->len),
-                                                          picks->len)
-                                        : g_strdup(_("imported or copied"));
+        g_autofree char *source =
+            picks ? g_strdup_printf(
+                        ngettext("taught with %u pick", "taught with %u picks", picks->len),
+                        picks->len)
+                  : g_strdup(_("imported or copied"));
         g_autofree char *text = g_strdup_printf("%s · %s", source, date);
         GtkWidget *row = new_row(view->versions, version->id, title, text);
         if (version->id == style->current_version)
@@ -134,8 +137,8 @@ static void on_named(const char *name, gpointer data)
 static void on_new(GtkButton *button, PenStylesView *view)
 {
     if (pen_app_studio(view->app))
-        pen_ui_ask(GTK_WIDGET(view), _("A New Style"), _("_Name of the style"), _("My style"), _("C_reate"),
-                   on_named, view);
+        pen_ui_ask(GTK_WIDGET(view), _("A New Style"), _("_Name of the style"), _("My style"),
+                   _("C_reate"), on_named, view);
 }
 
 /* Files of adapters may be large: they are read and written in a thread. */
@@ -183,7 +186,8 @@ static void run_import(GTask *task, gpointer source, gpointer data, GCancellable
 {
     FileJob *job = data;
     GError *error = NULL;
-    gint64 style = pen_studio_import_style(job->studio, job->path, NULL, job->model, &job->notice, &error);
+    gint64 style =
+        pen_studio_import_style(job->studio, job->path, NULL, job->model, &job->notice, &error);
     if (style)
         g_task_return_int(task, style);
     else
@@ -214,8 +218,9 @@ static void on_import(GtkButton *button, PenStylesView *view)
 {
     if (!pen_app_studio(view->app))
         return;
-    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(view), GTK_FILE_CHOOSER_ACTION_OPEN, _("Import a Style"),
-                                               NULL, _("I_mport"), on_import_file, view);
+    GtkWidget *dialog =
+        pen_ui_new_file_dialog(GTK_WIDGET(view), GTK_FILE_CHOOSER_ACTION_OPEN, _("Import a Style"),
+                               NULL, _("I_mport"), on_import_file, view);
     GtkFileFilter *filter = gtk_file_filter_new();
     gtk_file_filter_set_name(filter, _("Adapters (safetensors)"));
     gtk_file_filter_add_pattern(filter, "*.safetensors");
@@ -271,7 +276,8 @@ static void on_version(GtkListBox *list, GtkListBoxRow *row, PenStylesView *view
 static void on_duplicate(GtkButton *button, PenStylesView *view)
 {
     g_autoptr(GError) error = NULL;
-    gint64 copy = pen_store_duplicate_style(pen_app_store(view->app), pen_app_style(view->app), NULL, &error);
+    gint64 copy =
+        pen_store_duplicate_style(pen_app_store(view->app), pen_app_style(view->app), NULL, &error);
     if (copy)
         pen_app_set_style(view->app, copy);
     else
@@ -290,7 +296,8 @@ static void on_delete(GtkButton *button, PenStylesView *view)
     }
     pen_app_styles_changed(view->app);
     pen_app_picks_changed(view->app);
-    g_autofree char *text = g_strdup_printf(_("The style “%s” is deleted. Undo brings it back."), style->name);
+    g_autofree char *text =
+        g_strdup_printf(_("The style “%s” is deleted. Undo brings it back."), style->name);
     pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
 }
 
@@ -332,8 +339,9 @@ static void on_export(GtkButton *button, PenStylesView *view)
     if (!style)
         return;
     g_autofree char *name = g_strdup_printf("%s.safetensors", style->name);
-    GtkWidget *dialog = pen_ui_new_file_dialog(GTK_WIDGET(view), GTK_FILE_CHOOSER_ACTION_SAVE, _("Export the Style"),
-                                               name, _("_Export"), on_export_file, view);
+    GtkWidget *dialog =
+        pen_ui_new_file_dialog(GTK_WIDGET(view), GTK_FILE_CHOOSER_ACTION_SAVE,
+                               _("Export the Style"), name, _("_Export"), on_export_file, view);
     GtkWidget *format = gtk_combo_box_text_new();
     gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(format), _("For most programs (kohya)"));
     gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(format), _("For Python (diffusers)"));
@@ -359,7 +367,8 @@ static GtkWidget *in_frame(GtkWidget *list)
 {
     GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
     gtk_scrolled_window_set_shadow_type(GTK_SCROLLED_WINDOW(scrolled), GTK_SHADOW_IN);
-    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
+    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
+                                   GTK_POLICY_AUTOMATIC);
     gtk_container_add(GTK_CONTAINER(scrolled), list);
     return scrolled;
 }
@@ -383,15 +392,18 @@ static GtkWidget *build_details(PenStylesView *view)
 
     view->versions = gtk_list_box_new();
     g_signal_connect(view->versions, "row-selected", G_CALLBACK(on_version), view);
-    gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Versions"), in_frame(view->versions)), TRUE, TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Versions"), in_frame(view->versions)), TRUE,
+                       TRUE, 0);
     pen_ui_name(view->versions, _("Versions"));
 
     GtkWidget *buttons = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
     view->export = new_button(_("_Export…"), G_CALLBACK(on_export), view);
     gtk_box_pack_start(GTK_BOX(buttons), view->export, FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(buttons), new_button(_("D_uplicate"), G_CALLBACK(on_duplicate), view), FALSE,
-                       FALSE, 0);
-    gtk_box_pack_end(GTK_BOX(buttons), new_button(_("_Delete"), G_CALLBACK(on_delete), view), FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(buttons),
+                       new_button(_("D_uplicate"), G_CALLBACK(on_duplicate), view), FALSE, FALSE,
+                       0);
+    gtk_box_pack_end(GTK_BOX(buttons), new_button(_("_Delete"), G_CALLBACK(on_delete), view), FALSE,
+                     FALSE, 0);
     gtk_box_pack_start(GTK_BOX(box), buttons, FALSE, FALSE, 0);
     return box;
 }
@@ -406,14 +418,17 @@ static void build(PenStylesView *view)
     gtk_box_pack_start(GTK_BOX(left), in_frame(view->list), TRUE, TRUE, 0);
     GtkWidget *buttons = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
     gtk_box_set_homogeneous(GTK_BOX(buttons), TRUE);
-    gtk_box_pack_start(GTK_BOX(buttons), new_button(_("Ne_w…"), G_CALLBACK(on_new), view), TRUE, TRUE, 0);
-    gtk_box_pack_start(GTK_BOX(buttons), new_button(_("I_mport…"), G_CALLBACK(on_import), view), TRUE, TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(buttons), new_button(_("Ne_w…"), G_CALLBACK(on_new), view), TRUE,
+                       TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(buttons), new_button(_("I_mport…"), G_CALLBACK(on_import), view),
+                       TRUE, TRUE, 0);
     gtk_box_pack_start(GTK_BOX(left), buttons, FALSE, FALSE, 0);
 
     view->details = build_details(view);
-    view->nothing = pen_ui_placeholder(_("No style is chosen"),
-                                       _("A style is what Penchant has learnt of your taste. Make one here, or "
-                                         "just pick candidates and press Teach."));
+    view->nothing =
+        pen_ui_placeholder(_("No style is chosen"),
+                           _("A style is what Penchant has learnt of your taste. Make one here, or "
+                             "just pick candidates and press Teach."));
     view->stack = gtk_stack_new();
     gtk_container_add(GTK_CONTAINER(view->stack), view->nothing);
     gtk_container_add(GTK_CONTAINER(view->stack), view->details);

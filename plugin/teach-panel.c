@@ -22,7 +22,8 @@ static PenRun *unfinished_run(PenTeachPanel *panel)
 {
     PenStore *store = pen_app_store(panel->app);
     gint64 style = pen_app_style(panel->app);
-    g_autoptr(PenRun) run = store && style ? pen_store_find_unfinished_run(store, style, NULL) : NULL;
+    g_autoptr(PenRun) run =
+        store && style ? pen_store_find_unfinished_run(store, style, NULL) : NULL;
     return run && run->state == PEN_RUN_PAUSED ? g_steal_pointer(&run) : NULL;
 }
 
@@ -80,8 +81,8 @@ static void update(PenTeachPanel *panel)
     int picks = count_new_picks(panel, style);
     g_autofree char *text = NULL;
     if (picks > 0 && style)
-        text = g_strdup_printf(ngettext("%d new pick for “%s”", "%d new picks for “%s”", picks), picks,
-                               style->name);
+        text = g_strdup_printf(ngettext("%d new pick for “%s”", "%d new picks for “%s”", picks),
+                               picks, style->name);
     else if (picks > 0)
         text = g_strdup_printf(ngettext("%d new pick", "%d new picks", picks), picks);
     else if (style && style->current_version)
@@ -118,15 +119,18 @@ static void on_taught(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     PenTeachResult taught;
     gboolean done = pen_studio_teach_finish(pen_app_studio(panel->app), result, &taught, &error);
+    pen_app_set_teaching(panel->app, FALSE);
     pen_app_end_job(panel->app, panel->job);
     panel->job = NULL;
     if (!done) {
         pen_app_report(panel->app, error);
     } else {
-        g_autoptr(PenStyle) style = pen_store_get_style(pen_app_store(panel->app), taught.style, NULL);
-        g_autofree char *text = g_strdup_printf(
-            _("“%s” has learnt from your picks and is now version %d. Compare shows the difference."),
-            style ? style->name : "", style ? style->current_number : 0);
+        g_autoptr(PenStyle) style =
+            pen_store_get_style(pen_app_store(panel->app), taught.style, NULL);
+        g_autofree char *text =
+            g_strdup_printf(_("“%s” has learnt from your picks and is now version %d. Compare "
+                              "shows the difference."),
+                            style ? style->name : "", style ? style->current_number : 0);
         pen_app_notify(panel->app, GTK_MESSAGE_INFO, text);
     }
     pen_app_styles_changed(panel->app);
@@ -143,12 +147,13 @@ static void start(PenTeachPanel *panel)
     if (!run)
         pen_curve_reset(PEN_CURVE(panel->curve));
     panel->job = pen_app_begin_job(panel->app);
+    pen_app_set_teaching(panel->app, TRUE);
     gtk_progress_bar_set_fraction(GTK_PROGRESS_BAR(panel->progress), 0);
     gtk_progress_bar_set_text(GTK_PROGRESS_BAR(panel->progress), _("Preparing…"));
     update(panel);
     show_verdict(panel);
-    pen_studio_teach_async(pen_app_studio(panel->app), panel->style, &settings, on_event, panel, panel->job,
-                           on_taught, g_object_ref(panel));
+    pen_studio_teach_async(pen_app_studio(panel->app), panel->style, &settings, on_event, panel,
+                           panel->job, on_taught, g_object_ref(panel));
 }
 
 /* The first teaching makes the style that is taught. */
@@ -157,7 +162,8 @@ static void on_named(const char *name, gpointer data)
     PenTeachPanel *panel = data;
     g_autoptr(GError) error = NULL;
     PenStudio *studio = pen_app_studio(panel->app);
-    gint64 style = pen_studio_create_style(studio, name, pen_app_settings(panel->app)->model, &error);
+    gint64 style =
+        pen_studio_create_style(studio, name, pen_app_settings(panel->app)->model, &error);
     if (!style || pen_studio_adopt_rounds(studio, style, &error) < 0) {
         pen_app_report(panel->app, error);
         return;
@@ -173,8 +179,8 @@ static void on_teach(GtkButton *button, PenTeachPanel *panel)
     else if (pen_app_style(panel->app))
         start(panel);
     else
-        pen_ui_ask(GTK_WIDGET(panel), _("A Style of Your Own"), _("_Name of the style"), _("My style"),
-                   _("_Teach"), on_named, panel);
+        pen_ui_ask(GTK_WIDGET(panel), _("A Style of Your Own"), _("_Name of the style"),
+                   _("My style"), _("_Teach"), on_named, panel);
 }
 
 static void on_styles_changed(PenTeachPanel *panel)
@@ -226,7 +232,8 @@ GtkWidget *pen_teach_panel_new(PenApp *app)
     panel->app = app;
     update(panel);
     g_signal_connect_object(app, "opened", G_CALLBACK(on_styles_changed), panel, G_CONNECT_SWAPPED);
-    g_signal_connect_object(app, "styles-changed", G_CALLBACK(on_styles_changed), panel, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "styles-changed", G_CALLBACK(on_styles_changed), panel,
+                            G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "model-changed", G_CALLBACK(update), panel, G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "picks-changed", G_CALLBACK(update), panel, G_CONNECT_SWAPPED);
     return GTK_WIDGET(panel);

@@ -181,7 +181,8 @@ static void on_file_chosen(GtkDialog *dialog, int response, Question *question)
 
 static void connect_question(GtkWidget *dialog, GCallback callback, Question *question)
 {
-    g_signal_connect_data(dialog, "response", callback, question, (GClosureNotify)(void (*)(void))g_free, 0);
+    g_signal_connect_data(dialog, "response", callback, question,
+                          (GClosureNotify)(void (*)(void))g_free, 0);
 }
 
 void pen_ui_ask(GtkWidget *parent, const char *title, const char *label, const char *text,
@@ -212,11 +213,12 @@ void pen_ui_ask(GtkWidget *parent, const char *title, const char *label, const c
 }
 
 GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, GtkFileChooserAction action, const char *title,
-                                  const char *name, const char *button, PenUiFile chosen, gpointer data)
+                                  const char *name, const char *button, PenUiFile chosen,
+                                  gpointer data)
 {
     GtkWidget *dialog = gtk_file_chooser_dialog_new(
-        title, GTK_WINDOW(gtk_widget_get_toplevel(parent)), action, _("_Cancel"), GTK_RESPONSE_CANCEL, button,
-        GTK_RESPONSE_ACCEPT, NULL);
+        title, GTK_WINDOW(gtk_widget_get_toplevel(parent)), action, _("_Cancel"),
+        GTK_RESPONSE_CANCEL, button, GTK_RESPONSE_ACCEPT, NULL);
     gtk_window_set_modal(GTK_WINDOW(dialog), TRUE);
     gtk_window_set_destroy_with_parent(GTK_WINDOW(dialog), TRUE);
     gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_ACCEPT);
@@ -225,7 +227,8 @@ GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, GtkFileChooserAction action
         gtk_file_chooser_set_do_overwrite_confirmation(GTK_FILE_CHOOSER(dialog), TRUE);
         gtk_file_chooser_set_current_name(GTK_FILE_CHOOSER(dialog), plain);
     } else {
-        /* In place of GTK's list of files that were used lately, which has no model and no adapter. */
+        /* In place of GTK's list of files that were used lately, which has no model and no adapter.
+         */
         gtk_file_chooser_set_current_folder(GTK_FILE_CHOOSER(dialog), g_get_home_dir());
     }
     Question *question = g_new0(Question, 1);
@@ -236,26 +239,29 @@ GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, GtkFileChooserAction action
 
 GdkPixbuf *pen_ui_icon(int size)
 {
-    return gdk_pixbuf_new_from_resource_at_scale("/org/penchant/penchant.svg", size, size, TRUE, NULL);
+    return gdk_pixbuf_new_from_resource_at_scale("/org/penchant/penchant.svg", size, size, TRUE,
+                                                 NULL);
 }
 
 void pen_ui_load_css(void)
 {
     g_autoptr(GtkCssProvider) provider = gtk_css_provider_new();
-    gtk_css_provider_load_from_data(provider,
-                                    ".pen-title { font-weight: bold; }"
-                                    ".pen-caption { font-size: 92%; }"
-                                    ".pen-hint { font-size: 92%; opacity: 0.72; }"
-                                    ".pen-display { font-size: 150%; font-weight: bold; }"
-                                    ".pen-prompt, .pen-prompt text { padding: 5px; }"
-                                    ".pen-panel { padding: 12px; }"
-                                    ".pen-bar { padding: 6px 12px; }"
-                                    /* GIMP's themes paint a background behind everything, rows included. */
-                                    ".pen-row { padding: 8px; }"
-                                    ".pen-row, .pen-row * { background: none; }"
-                                    ".pen-row:selected { background: alpha(currentColor, 0.16); }"
-                                    ".pen-more > title > arrow { margin-right: 6px; }",
-                                    -1, NULL);
-    gtk_style_context_add_provider_for_screen(gdk_screen_get_default(), GTK_STYLE_PROVIDER(provider),
+    gtk_css_provider_load_from_data(
+        provider,
+        ".pen-title { font-weight: bold; }"
+        ".pen-caption { font-size: 92%; }"
+        ".pen-hint { font-size: 92%; opacity: 0.72; }"
+        ".pen-display { font-size: 150%; font-weight: bold; }"
+        ".pen-prompt, .pen-prompt text { padding: 5px; }"
+        ".pen-panel { padding: 12px; }"
+        ".pen-bar { padding: 6px 12px; }"
+        /* GIMP's themes paint a background behind everything, rows included. */
+        ".pen-row { padding: 8px; }"
+        ".pen-row, .pen-row * { background: none; }"
+        ".pen-row:selected { background: alpha(currentColor, 0.16); }"
+        ".pen-more > title > arrow { margin-right: 6px; }",
+        -1, NULL);
+    gtk_style_context_add_provider_for_screen(gdk_screen_get_default(),
+                                              GTK_STYLE_PROVIDER(provider),
                                               GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
 }

@@ -51,7 +51,8 @@ typedef void (*PenUiFile)(GtkFileChooser *chooser, const char *path, gpointer da
 /* Asks for a file or folder; `name` is the proposed one where one is saved, else NULL. Returns the
  * chooser, for filters and the like; it is not shown yet. */
 GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, GtkFileChooserAction action, const char *title,
-                                  const char *name, const char *button, PenUiFile chosen, gpointer data);
+                                  const char *name, const char *button, PenUiFile chosen,
+                                  gpointer data);
 
 /* Penchant's icon in device pixels; NULL if it cannot be drawn here. Needs no screen. */
 GdkPixbuf *pen_ui_icon(int size);

@@ -205,7 +205,8 @@ static gboolean pen_window_key_press(GtkWidget *widget, GdkEventKey *event)
         GtkWidget *page = gtk_stack_get_visible_child(GTK_STACK(window->stack));
         if (page == window->create && pen_round_view_key(PEN_ROUND_VIEW(window->round), event))
             return TRUE;
-        if (page == window->compare && pen_compare_view_key(PEN_COMPARE_VIEW(window->compare), event))
+        if (page == window->compare &&
+            pen_compare_view_key(PEN_COMPARE_VIEW(window->compare), event))
             return TRUE;
     }
     return GTK_WIDGET_CLASS(pen_window_parent_class)->key_press_event(widget, event);
@@ -310,12 +311,14 @@ static GtkWidget *build_create(PenWindow *window)
     window->round = pen_round_view_new(window->app, PEN_ROUND_PANEL(window->panel));
 
     GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
-    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
+    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
+                                   GTK_POLICY_AUTOMATIC);
     gtk_container_add(GTK_CONTAINER(scrolled), window->panel);
     GtkWidget *side = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
     gtk_widget_set_size_request(side, side_width(side), -1);
     gtk_box_pack_start(GTK_BOX(side), scrolled, TRUE, TRUE, 0);
-    gtk_box_pack_start(GTK_BOX(side), gtk_separator_new(GTK_ORIENTATION_HORIZONTAL), FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(side), gtk_separator_new(GTK_ORIENTATION_HORIZONTAL), FALSE, FALSE,
+                       0);
     gtk_box_pack_start(GTK_BOX(side), pen_teach_panel_new(window->app), FALSE, FALSE, 0);
 
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 0);
@@ -354,7 +357,8 @@ static void build(PenWindow *window)
 
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
     gtk_box_pack_start(GTK_BOX(box), top, FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(box), gtk_separator_new(GTK_ORIENTATION_HORIZONTAL), FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(box), gtk_separator_new(GTK_ORIENTATION_HORIZONTAL), FALSE, FALSE,
+                       0);
     gtk_box_pack_start(GTK_BOX(box), build_bar(window), FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(box), window->stack, TRUE, TRUE, 0);
     gtk_widget_show_all(box);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The window: Create, Compare and Styles, a bar for messages, and the keys. It is shown at once; the
- * studio is opened and the model loaded right after.
+ * The window: Create, Compare and Styles, a bar for messages, and the keys. It is shown at once;
+ * the studio is opened and the model loaded right after.
  */
 
 #include "plugin/app.h"

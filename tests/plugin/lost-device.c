@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /*
- * A Vulkan layer that loses the device, for the tests of the window: while the file $PENCHANT_LOSE_DEVICE
- * is there, the next vkQueueSubmit() takes it away and answers VK_ERROR_DEVICE_LOST.
+ * A Vulkan layer that loses the device, for the tests of the window: while the file
+ * $PENCHANT_LOSE_DEVICE is there, the next vkQueueSubmit() takes it away and answers
+ * VK_ERROR_DEVICE_LOST.
  */
 
 #include <stdlib.h>
@@ -16,7 +17,8 @@ static PFN_vkGetInstanceProcAddr next_instance;
 static PFN_vkGetDeviceProcAddr next_device;
 static PFN_vkQueueSubmit next_submit;
 
-static VKAPI_ATTR VkResult VKAPI_CALL submit(VkQueue queue, uint32_t n, const VkSubmitInfo *infos, VkFence fence)
+static VKAPI_ATTR VkResult VKAPI_CALL submit(VkQueue queue, uint32_t n, const VkSubmitInfo *infos,
+                                             VkFence fence)
 {
     const char *path = getenv("PENCHANT_LOSE_DEVICE");
     if (path && !unlink(path))
@@ -25,22 +27,28 @@ static VKAPI_ATTR VkResult VKAPI_CALL submit(VkQueue queue, uint32_t n, const Vk
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL create_instance(const VkInstanceCreateInfo *info,
-                                                      const VkAllocationCallbacks *allocator, VkInstance *instance)
+                                                      const VkAllocationCallbacks *allocator,
+                                                      VkInstance *instance)
 {
     VkLayerInstanceCreateInfo *chain = (VkLayerInstanceCreateInfo *)info->pNext;
-    while (chain->sType != VK_STRUCTURE_TYPE_LOADER_INSTANCE_CREATE_INFO || chain->function != VK_LAYER_LINK_INFO)
+    while (chain->sType != VK_STRUCTURE_TYPE_LOADER_INSTANCE_CREATE_INFO ||
+           chain->function != VK_LAYER_LINK_INFO)
         chain = (VkLayerInstanceCreateInfo *)chain->pNext;
     next_instance = chain->u.pLayerInfo->pfnNextGetInstanceProcAddr;
     chain->u.pLayerInfo = chain->u.pLayerInfo->pNext;
-    PFN_vkCreateInstance create = (PFN_vkCreateInstance)next_instance(VK_NULL_HANDLE, "vkCreateInstance");
+    PFN_vkCreateInstance create =
+        (PFN_vkCreateInstance)next_instance(VK_NULL_HANDLE, "vkCreateInstance");
     return create(info, allocator, instance);
 }
 
-static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
-                                                    const VkAllocationCallbacks *allocator, VkDevice *device)
+static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
+                                                    const VkDeviceCreateInfo *info,
+                                                    const VkAllocationCallbacks *allocator,
+                                                    VkDevice *device)
 {
     VkLayerDeviceCreateInfo *chain = (VkLayerDeviceCreateInfo *)info->pNext;
-    while (chain->sType != VK_STRUCTURE_TYPE_LOADER_DEVICE_CREATE_INFO || chain->function != VK_LAYER_LINK_INFO)
+    while (chain->sType != VK_STRUCTURE_TYPE_LOADER_DEVICE_CREATE_INFO ||
+           chain->function != VK_LAYER_LINK_INFO)
         chain = (VkLayerDeviceCreateInfo *)chain->pNext;
     PFN_vkGetInstanceProcAddr get = chain->u.pLayerInfo->pfnNextGetInstanceProcAddr;
     next_device = chain->u.pLayerInfo->pfnNextGetDeviceProcAddr;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /*
- * Preloaded into the plug-in by the tests of its window: writes down how long its main loop was away
- * from its poll, which is how long input had to wait. For each absence of more than 10 ms a line of
- * the file $PENCHANT_STALLS says when it ended (CLOCK_MONOTONIC, seconds), how long it lasted, and how
- * much of that the thread waited for a processor or for the X server, which other programs may have
- * held up (milliseconds).
+ * Preloaded into the plug-in by the tests of its window: writes down how long its main loop was
+ * away from its poll, which is how long input had to wait. For each absence of more than 10 ms a
+ * line of the file $PENCHANT_STALLS says when it ended (CLOCK_MONOTONIC, seconds), how long it
+ * lasted, and how much of that the thread waited for a processor or for the X server, which other
+ * programs may have held up (milliseconds).
  */
 
 #define _GNU_SOURCE
@@ -59,7 +59,8 @@ static void arrive(void)
     if (!report && path)
         report = fopen(path, "ae");
     if (report) {
-        fprintf(report, "%.3f %.1f %.1f\n", end * 1e-3, end - since, wait_for_processor() - processor + screen);
+        fprintf(report, "%.3f %.1f %.1f\n", end * 1e-3, end - since,
+                wait_for_processor() - processor + screen);
         fflush(report);
     }
 }

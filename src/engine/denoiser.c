@@ -18,6 +18,7 @@ struct _PenDenoiser {
     float *samples;      /* [evaluations, latent] */
     float *outputs;      /* [evaluations, out] */
     float *out_gradient; /* [evaluations, out] */
+    gboolean recomputes;
     double up;           /* what the last backward pass's gradients were multiplied by */
 };
 
@@ -92,6 +93,7 @@ PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *opt
         d->plan = make_plan(d, TRUE, error);
         if (!d->plan)
             return NULL;
+        d->recomputes = TRUE;
     }
     gsize pixels = (gsize)options->height * options->width;
     d->latent = pixels * model->unet.in_channels;
@@ -114,6 +116,11 @@ void pen_denoiser_free(PenDenoiser *denoiser)
     g_free(denoiser->outputs);
     g_free(denoiser->out_gradient);
     g_free(denoiser);
+}
+
+gboolean pen_denoiser_recomputes(const PenDenoiser *denoiser)
+{
+    return denoiser->recomputes;
 }
 
 PenPlan *pen_denoiser_plan(PenDenoiser *denoiser)

@@ -35,6 +35,9 @@ PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *opt
 void pen_denoiser_free(PenDenoiser *denoiser);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenDenoiser, pen_denoiser_free)
 
+/* Whether the backward pass computes activations a second time because memory is short. */
+gboolean pen_denoiser_recomputes(const PenDenoiser *denoiser);
+
 /* The prompt's and the negative prompt's context, [tokens, context_channels] each; `uncond` is NULL
  * unless guided. Copied. */
 void pen_denoiser_set_context(PenDenoiser *denoiser, const float *cond, const float *uncond);

@@ -84,6 +84,11 @@ gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, gui
     return pen_plan_allocate(pen_denoiser_plan(trainer->denoiser), error);
 }
 
+gboolean pen_trainer_recomputes(const PenTrainer *trainer)
+{
+    return trainer->denoiser && pen_denoiser_recomputes(trainer->denoiser);
+}
+
 static gboolean prepare(PenTrainer *trainer, const PenTrainerRound *round, GError **error)
 {
     if (!pen_trainer_prepare(trainer, round->trajectories[0], round->n, error))

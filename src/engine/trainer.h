@@ -52,6 +52,9 @@ void pen_trainer_set_batch_latents(PenTrainer *trainer, guint latents);
 gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, guint n,
                              GError **error);
 
+/* After preparing: pen_denoiser_recomputes(). */
+gboolean pen_trainer_recomputes(const PenTrainer *trainer);
+
 /* Fills the missing reference log-probabilities of `steps` in the round's trajectories. `changed[n]`
  * (may be NULL) tells which trajectories learnt something and want to be stored. */
 gboolean pen_trainer_fill_reference(PenTrainer *trainer, const PenTrainerRound *round,

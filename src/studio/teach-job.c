@@ -459,6 +459,9 @@ static gboolean prepare(Teaching *t, GError **error)
                    pen_trainer_prepare(t->trainer, first.trajectories->pdata[0],
                                        first.trajectories->len, error));
     candidates_clear(&first);
+    if (ok && pen_trainer_recomputes(t->trainer))
+        pen_job_notice(t->job, _("Memory is short on the device: part of the work is done twice, "
+                                 "which takes longer."));
     return ok;
 }
 

@@ -3,6 +3,7 @@
  * the golden tensors.) */
 #include <math.h>
 
+#include "src/engine/denoiser.h"
 #include "src/engine/trainer.h"
 #include "src/learning/adapter-init.h"
 #include "src/sampling/noise.h"
@@ -75,55 +76,89 @@ static double relative_error(const float *a, const float *b, gsize n)
     return sqrt(difference / size);
 }
 
+typedef struct {
+    double log_prob[N * 2], reference[N * 2], loss;
+    float *gradient;
+    gboolean recomputes;
+} Outcome;
+
+/* `batch`: see pen_trainer_set_batch_latents(). */
+static Outcome take_gradient(Fixture *fixture, guint batch)
+{
+    static const guint steps[] = { 0, 2 };
+    static const int ranks[N] = { 1, 2, 0 };
+    g_autoptr(GError) error = NULL;
+    Outcome outcome = { .gradient = g_new(float, fixture->adapter->n_values) };
+    PenD3poConfig config = PEN_D3PO_CONFIG_INIT;
+    config.beta = 5; /* so that the coefficients differ from candidate to candidate */
+    config.clip = 0;
+    PenTrainerRound round = {
+        .n = N,
+        .trajectories = fixture->trajectories,
+        .ranks = ranks,
+        .context = fixture->context,
+        .negative = fixture->context + fixture->context_values,
+        .n_steps = 2,
+        .steps = steps,
+    };
+    for (guint i = 0; i < N; i++) /* learnt anew */
+        for (guint k = 0; k < STEPS; k++)
+            fixture->trajectories[i]->reference[k] = NAN;
+    PenTrainerResult result = { .log_prob = outcome.log_prob, .reference = outcome.reference };
+    g_autoptr(PenTrainer) trainer = pen_trainer_new(fixture->runtime, fixture->adapter, &config);
+    pen_trainer_set_batch_latents(trainer, batch);
+    pen_trainer_gradient(trainer, &round, outcome.gradient, &result, NULL, NULL, NULL, &error);
+    g_assert_no_error(error);
+    outcome.loss = result.loss;
+    outcome.recomputes = pen_trainer_recomputes(trainer);
+    return outcome;
+}
+
+static void assert_same(const Fixture *fixture, const Outcome *a, const Outcome *b)
+{
+    g_assert_cmpfloat_with_epsilon(a->loss, b->loss, 1e-5 * a->loss);
+    for (guint i = 0; i < N * 2; i++) {
+        g_assert_cmpfloat_with_epsilon(a->log_prob[i], b->log_prob[i], 1e-4);
+        g_assert_cmpfloat_with_epsilon(a->reference[i], b->reference[i], 1e-4);
+        g_assert_cmpfloat(fabs(a->log_prob[i] - a->reference[i]), >, 1e-3);
+    }
+    double difference = relative_error(a->gradient, b->gradient, fixture->adapter->n_values);
+    g_test_message("relative difference of the gradients %.2g", difference);
+    g_assert_cmpfloat(difference, <, 1e-4);
+}
+
 static void test_batch(void)
+{
+    Fixture fixture;
+    set_up(&fixture);
+    Outcome one_by_one = take_gradient(&fixture, 0);
+    Outcome together = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
+    assert_same(&fixture, &one_by_one, &together);
+    g_free(one_by_one.gradient);
+    g_free(together.gradient);
+    tear_down(&fixture);
+}
+
+/* With too little memory for all candidates, and for the activations of one: the same gradient. */
+static void test_little_memory(void)
 {
     g_autoptr(GError) error = NULL;
     Fixture fixture;
     set_up(&fixture);
-    PenD3poConfig config = PEN_D3PO_CONFIG_INIT;
-    config.beta = 5; /* so that the coefficients differ from candidate to candidate */
-    config.clip = 0;
-    static const guint steps[] = { 0, 2 };
-    const int ranks[N] = { 1, 2, 0 };
-    double log_prob[2][N * 2], reference[2][N * 2], loss[2];
-    float *gradient[2];
-    for (guint together = 0; together < 2; together++) {
-        PenTrainerRound round = {
-            .n = N,
-            .trajectories = fixture.trajectories,
-            .ranks = ranks,
-            .context = fixture.context,
-            .negative = fixture.context + fixture.context_values,
-            .n_steps = 2,
-            .steps = steps,
-        };
-        for (guint i = 0; i < N; i++) /* learnt anew */
-            for (guint k = 0; k < STEPS; k++)
-                fixture.trajectories[i]->reference[k] = NAN;
-        PenTrainerResult result = { .log_prob = log_prob[together],
-                                    .reference = reference[together] };
-        g_autoptr(PenTrainer) trainer =
-            pen_trainer_new(fixture.runtime, fixture.adapter, &config);
-        if (!together)
-            pen_trainer_set_batch_latents(trainer, 0);
-        gradient[together] = g_new(float, fixture.adapter->n_values);
-        pen_trainer_gradient(trainer, &round, gradient[together], &result, NULL, NULL, NULL,
-                             &error);
-        g_assert_no_error(error);
-        loss[together] = result.loss;
-    }
-    g_assert_cmpfloat_with_epsilon(loss[0], loss[1], 1e-5 * loss[0]);
-    for (guint i = 0; i < N * 2; i++) {
-        g_assert_cmpfloat_with_epsilon(log_prob[0][i], log_prob[1][i], 1e-4);
-        g_assert_cmpfloat_with_epsilon(reference[0][i], reference[1][i], 1e-4);
-        g_assert_cmpfloat(fabs(log_prob[0][i] - reference[0][i]), >, 1e-3);
-    }
-    double difference =
-        relative_error(gradient[0], gradient[1], fixture.adapter->n_values);
-    g_test_message("relative difference of the gradients %.2g", difference);
-    g_assert_cmpfloat(difference, <, 1e-4);
-    g_free(gradient[0]);
-    g_free(gradient[1]);
+    Outcome roomy = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
+    g_assert_false(roomy.recomputes);
+    PenDenoiserOptions one = { .height = SIDE, .width = SIDE, .pictures = 1, .guided = TRUE,
+                               .adapter = fixture.adapter, .gradient = TRUE };
+    g_autoptr(PenDenoiser) denoiser = pen_denoiser_new(fixture.runtime, &one, &error);
+    g_assert_no_error(error);
+    guint64 bytes = pen_plan_bytes(pen_denoiser_plan(denoiser));
+    g_clear_pointer(&denoiser, pen_denoiser_free);
+    pen_device_set_budget(fixture.device, pen_device_allocated(fixture.device) + bytes - 1);
+    Outcome tight = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
+    g_assert_true(tight.recomputes);
+    assert_same(&fixture, &roomy, &tight);
+    g_free(roomy.gradient);
+    g_free(tight.gradient);
     tear_down(&fixture);
 }
 
@@ -131,5 +166,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/trainer/batch", test_batch);
+    g_test_add_func("/trainer/little-memory", test_little_memory);
     return g_test_run();
 }

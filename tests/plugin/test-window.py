@@ -25,10 +25,10 @@ SETTINGS = "[penchant]\ncount=3\nsteps=4\n"
 class Work(Session):
     steps = """opens_from_the_menu names_every_control generates never_blocks_input picks_with_a_key
         picks_with_the_mouse undoes_a_pick ranks_and_ties shows_a_larger_view leafs_through_rounds
-        inserts_a_layer inserts_into_another_precision opens_as_an_image saves_a_picture
+        inserts_a_layer inserts_on_the_selection inserts_into_another_precision opens_as_an_image saves_a_picture
         changes_only_the_selection changes_a_layer obeys_the_settings chooses_a_device recalls_prompts teaches
         stops_teaching_and_goes_on compares renames_and_weighs_a_style returns_to_a_version
-        cancels_a_procedure exports_and_imports_a_style
+        creates_a_style cancels_a_procedure exports_and_imports_a_style
         deletes_and_restores_a_style opens_the_help survives_a_closed_image closes_in_the_middle_of_a_round
         remembers survives_a_kill_while_teaching survives_the_end_of_gimp""".split()
 
@@ -162,7 +162,7 @@ rows = [picture.get_pixels()[y * picture.get_rowstride():][:picture.get_width() 
 result = [picture.get_width(), picture.get_height(), list(b"".join(rows))]
 """ % path)
 
-    def check_inserted(self, name, tolerance):
+    def check_inserted(self, name, tolerance, centre=(200, 150)):
         d = self.desktop
         width, height, rgb = self.candidate_rgb(self.round, 0)
         found = d.probe("""
@@ -173,7 +173,7 @@ result = [layer.get_name(), layer.get_width(), layer.get_height(), list(layer.ge
 """)
         expect(found[0] == name, "the layer is called %r" % found[0])
         expect(found[1:3] == [width, height], "the layer is %s pixels" % found[1:3])
-        expect(found[3] == [(400 - width) // 2, (300 - height) // 2], "the layer is at %s" % found[3])
+        expect(found[3] == [centre[0] - width // 2, centre[1] - height // 2], "the layer is at %s" % found[3])
         worst = max(abs(a - b) for a, b in zip(found[4], rgb))
         print("# largest difference of a pixel: %d of 255" % worst)
         expect(worst <= tolerance, "a pixel differs by %d" % worst)
@@ -202,6 +202,20 @@ result = [layer.get_name(), layer.get_width(), layer.get_height(), list(layer.ge
         wait_until("redo brings it back", lambda: len(self.layers()) == 2)
         d.key("ctrl+z")
         wait_until("undo takes the layer away", lambda: len(self.layers()) == 1)
+
+    def inserts_on_the_selection(self):
+        d = self.desktop
+        d.probe("Gimp.get_images()[0].select_rectangle(Gimp.ChannelOps.REPLACE, 0, 20, 200, 100)")
+        d.focus("Penchant")
+        d.press("Insert as Layer")
+        wait_until("a layer is inserted", lambda: len(self.layers()) == 2)
+        self.check_inserted("bird", 0, (100, 70))
+        d.probe("""
+image = Gimp.get_images()[0]
+image.remove_layer(image.get_layers()[0])
+Gimp.Selection.none(image)
+Gimp.displays_flush()
+""")
 
     def inserts_into_another_precision(self):
         d = self.desktop
@@ -441,6 +455,22 @@ image.remove_layer(image.get_layers()[0])
         wait_until("version 1 is in use", lambda: self.sql(now)[0][0] == 1)
         d.press("Undo")
         wait_until("version 2 is in use again", lambda: self.sql(now)[0][0] == 2)
+
+    def creates_a_style(self):
+        d = self.desktop
+        d.press("New…")
+        d.focus("A New Style")
+        d.key("ctrl+a")
+        d.type("Fresh")
+        d.key("Return")
+        wait_until("there is a new style", lambda: self.sql("SELECT name FROM styles ORDER BY id")[-1][0] == "Fresh")
+        d.focus("Penchant")
+        wait_until("it is chosen", lambda: d.text(d.find("Name", "text")) == "Fresh")
+        d.press("Delete")
+        wait_until("it is gone", lambda: self.sql("SELECT deleted FROM styles ORDER BY id")[-1][0])
+        wait_until("the other style is listed", lambda: d.look("Mine", "list item"))
+        d.find("Styles", "list box").querySelection().selectChild(0)
+        wait_until("its name is shown", lambda: d.text(d.find("Name", "text")) == "Mine")
 
     def cancels_a_procedure(self):
         """Of a script, with the button beside GIMP's progress bar."""

@@ -417,7 +417,7 @@ static void test_model_broken(void)
 
     assert_open_fails("/does/not/exist", "does not exist");
     g_autofree char *file = scratch_file("model.safetensors", "x", -1);
-    assert_open_fails(file, "is a file");
+    assert_open_fails(file, "safetensors");
     assert_open_fails(scratch, "unet, vae, text_encoder, tokenizer, scheduler");
 
     for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
@@ -460,7 +460,8 @@ static void test_model_find(void)
     g_assert_no_error(error);
     g_assert_true(g_str_has_suffix(starter, "/starter"));
     g_autofree char *path = pen_model_find("./here", &error);
-    g_assert_cmpstr(path, ==, "./here");
+    g_autofree char *here = g_canonicalize_filename("here", NULL);
+    g_assert_cmpstr(path, ==, here);
     g_auto(GStrv) names = pen_model_names();
     g_assert_true(g_strv_contains((const char *const *)names, "mine"));
     g_assert_true(g_strv_contains((const char *const *)names, "starter"));

@@ -270,12 +270,14 @@ static GHashTable *number_tokens(PenTokenizer *self, GBytes *merges)
             }
         }
     gsize size;
-    const char *text = g_bytes_get_data(merges, &size);
-    g_autofree char *copy = g_strndup(text, size);
-    g_auto(GStrv) lines = g_strsplit(copy, "\n", -1);
-    for (char **line = lines + 1; *line && **line; line++) { // the first is a version comment
-        const char *space = strchr(*line, ' ');
-        add_token(self, vocabulary, g_strdup_printf("%.*s%s", (int)(space - *line), *line, space + 1));
+    const char *text = g_bytes_get_data(merges, &size), *end = text + size;
+    const char *line = (const char *)memchr(text, '\n', size) + 1; // after a version comment
+    for (const char *next; line < end; line = next + 1) {
+        const char *space = memchr(line, ' ', (gsize)(end - line));
+        next = memchr(space, '\n', (gsize)(end - space));
+        add_token(self, vocabulary,
+                  g_strdup_printf("%.*s%.*s", (int)(space - line), line, (int)(next - space - 1),
+                                  space + 1));
     }
     add_token(self, vocabulary, g_strdup(START_TEXT));
     add_token(self, vocabulary, g_strdup(END_TEXT));

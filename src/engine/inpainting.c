@@ -24,7 +24,7 @@ float *pen_inpainting_condition(PenRuntime *runtime, const guint8 *rgb, const gu
                                 cancellable, error))
         return NULL;
 
-    float *condition = g_new(float, rows * columns * (1 + latent));
+    float *condition = g_new(float, rows *columns * (1 + latent));
     for (gsize i = 0; i < rows * columns; i++) {
         gsize pixel = i / columns * factor * width + i % columns * factor;
         float *to = condition + i * (1 + latent);

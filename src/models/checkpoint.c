@@ -140,8 +140,7 @@ gboolean pen_checkpoint_load(PenModel *model, const PenSafetensors *file, GError
 
     if (is_ldm_vae(file, PEN_LDM_VAE)) {
         model->vae_weights = pen_ldm_vae(file, PEN_LDM_VAE, error);
-        if (!model->vae_weights ||
-            !pen_vae_config_infer(&model->vae, model->vae_weights, error))
+        if (!model->vae_weights || !pen_vae_config_infer(&model->vae, model->vae_weights, error))
             return FALSE;
     } else if (!model->spec->vae) {
         return missing(file, _("VAE; give one with --vae"), error);

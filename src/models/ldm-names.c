@@ -107,9 +107,9 @@ static void read_course(const PenSafetensors *file, Course *course)
 static char *piece_name(const char *rest, const char *block, Piece piece, guint part)
 {
     static const Pair resnet[] = {
-        { "in_layers.0.", "norm1." },       { "in_layers.2.", "conv1." },
+        { "in_layers.0.", "norm1." },          { "in_layers.2.", "conv1." },
         { "emb_layers.1.", "time_emb_proj." }, { "out_layers.0.", "norm2." },
-        { "out_layers.3.", "conv2." },      { "skip_connection.", "conv_shortcut." },
+        { "out_layers.3.", "conv2." },         { "skip_connection.", "conv_shortcut." },
     };
 
     if (g_str_has_prefix(rest, "op."))

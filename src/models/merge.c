@@ -89,8 +89,7 @@ static gboolean add_adapter(PenMerge *merge, PenAdapter *adapter, const PenModel
             list = g_array_new(FALSE, FALSE, sizeof(Addition));
             g_hash_table_insert(merge->additions, g_strdup(layer->path), list);
         }
-        Addition addition = { layer,
-                              (float)(lora->strength * layer->alpha / (double)layer->rank) };
+        Addition addition = { layer, (float)(lora->strength * layer->alpha / (double)layer->rank) };
         g_array_append_val(list, addition);
     }
     return TRUE;

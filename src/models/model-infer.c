@@ -91,8 +91,7 @@ static gboolean infer_level(PenUNetConfig *config, const PenSafetensors *weights
                  &config->transformer_layers[i], error);
 }
 
-gboolean pen_unet_config_infer(PenUNetConfig *config, const PenSafetensors *weights,
-                               GError **error)
+gboolean pen_unet_config_infer(PenUNetConfig *config, const PenSafetensors *weights, GError **error)
 {
     *config = (PenUNetConfig){ .norm_epsilon = 1e-5f, .flip_sin_to_cos = TRUE };
     if (find(weights, "label_emb.0.0.weight") || find(weights, "add_embedding.linear_1.weight"))
@@ -144,8 +143,7 @@ gboolean pen_vae_config_infer(PenVaeConfig *config, const PenSafetensors *weight
     if (config->levels == 0)
         return unsupported(weights, _("its VAE has no levels"), error);
     for (guint32 i = 0; i < config->levels; i++) {
-        g_autofree char *name =
-            g_strdup_printf("encoder.down_blocks.%u.resnets.0.conv1.weight", i);
+        g_autofree char *name = g_strdup_printf("encoder.down_blocks.%u.resnets.0.conv1.weight", i);
         if (!get_size(weights, name, 0, PEN_MAX_CHANNELS, &config->channels[i], error))
             return FALSE;
     }
@@ -163,8 +161,8 @@ gboolean pen_clip_text_config_infer(PenClipTextConfig *config, const PenSafetens
                   &config->vocabulary, error) ||
         !get_size(weights, "text_model.embeddings.token_embedding.weight", 1, PEN_MAX_CHANNELS,
                   &config->hidden, error) ||
-        !get_size(weights, "text_model.embeddings.position_embedding.weight", 0,
-                  PEN_MAX_POSITIONS, &config->positions, error) ||
+        !get_size(weights, "text_model.embeddings.position_embedding.weight", 0, PEN_MAX_POSITIONS,
+                  &config->positions, error) ||
         !get_size(weights, "text_model.encoder.layers.0.mlp.fc1.weight", 0, 4 * PEN_MAX_CHANNELS,
                   &config->intermediate, error) ||
         !count(weights, "text_model.encoder.layers", "layer_norm1.weight", PEN_MAX_LAYERS,

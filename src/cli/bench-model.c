@@ -15,7 +15,7 @@
 /* What is measured, and with which weights. */
 typedef struct {
     char *name;   /* of the architecture or model */
-    char *folder; /* NULL: random weights */
+    PenModel *model; /* NULL: random weights */
     guint32 size; /* pixels it was trained on */
     PenUNetConfig unet;
     PenVaeConfig vae;
@@ -38,30 +38,29 @@ static void subject_clear(Subject *s)
     g_clear_pointer(&s->weights, pen_weights_unref);
     g_strfreev(s->inputs);
     g_free(s->name);
-    g_free(s->folder);
+    g_clear_pointer(&s->model, pen_model_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Subject, subject_clear)
 
-static gboolean load_folder(const PenBench *bench, Subject *s, GError **error)
+static gboolean load_model(const PenBench *bench, Subject *s, GError **error)
 {
-    g_autofree char *folder = pen_model_find(bench->model, error);
-    if (!folder)
+    g_autofree char *spec = pen_model_find(bench->model, error);
+    g_autoptr(PenModel) model = spec ? pen_model_open(spec, error) : NULL;
+    if (!model)
         return FALSE;
-    g_autofree char *unet = g_build_filename(folder, "unet", "config.json", NULL);
-    g_autofree char *vae = g_build_filename(folder, "vae", "config.json", NULL);
-    if (!pen_unet_config_load(&s->unet, unet, error) || !pen_vae_config_load(&s->vae, vae, error))
-        return FALSE;
-    s->name = g_path_get_basename(folder);
-    s->size = (s->unet.sample_size ? s->unet.sample_size : 64) * pen_vae_config_factor(&s->vae);
+    s->unet = model->unet;
+    s->vae = model->vae;
+    s->name = g_strdup(model->name);
+    s->size = (s->unet.sample_size ? s->unet.sample_size : 64) * model->factor;
     if (!bench->random)
-        s->folder = g_steal_pointer(&folder);
+        s->model = g_steal_pointer(&model);
     return TRUE;
 }
 
 static gboolean load_subject(const PenBench *bench, Subject *s, GError **error)
 {
     if (bench->model || !bench->arch || g_str_equal(bench->arch, PEN_STARTER_MODEL))
-        return load_folder(bench, s, error);
+        return load_model(bench, s, error);
     const PenArchitecture *known = pen_architecture_find(bench->arch);
     if (!known) {
         g_autoptr(GString) names = g_string_new(PEN_STARTER_MODEL);
@@ -82,16 +81,12 @@ static gboolean load_subject(const PenBench *bench, Subject *s, GError **error)
     return TRUE;
 }
 
-static gboolean open_weights(const PenBench *bench, Subject *s, const char *component,
-                             PenDtype dtype, GError **error)
+static void open_weights(const PenBench *bench, Subject *s, gboolean vae, PenDtype dtype)
 {
-    if (!s->folder) {
-        s->weights = pen_weights_new_random(bench->device, dtype, 1);
-        return TRUE;
-    }
-    g_autofree char *path = g_build_filename(s->folder, component, NULL);
-    s->weights = pen_weights_open(bench->device, path, dtype, error);
-    return s->weights != NULL;
+    s->weights =
+        s->model ? pen_weights_new(bench->device,
+                                   vae ? s->model->vae_weights : s->model->unet_weights, dtype)
+                 : pen_weights_new_random(bench->device, dtype, 1);
 }
 
 /* --- plans -------------------------------------------------------------------------------------
@@ -168,14 +163,17 @@ static gboolean make_plan(const PenBench *bench, Subject *s, PenBenchStep what, 
 {
     if (what == PEN_BENCH_VAE) {
         s->inputs = g_new0(char *, 1);
-        return open_weights(bench, s, "vae", dtype, error) &&
-               plan_vae(bench, s, height, width, error);
+        open_weights(bench, s, TRUE, dtype);
+        return plan_vae(bench, s, height, width, error);
     }
     gboolean train = what == PEN_BENCH_TRAIN;
-    s->inputs = g_strsplit("sample timestep_embedding context", " ", -1);
-    return open_weights(bench, s, "unet", dtype, error) &&
-           (train ? plan_train(bench, s, height, width, dtype, error)
-                  : plan_unet(bench, s, height, width, bench->batch, error));
+    gboolean inpainting = s->unet.in_channels != s->unet.out_channels;
+    s->inputs = g_strsplit(inpainting ? "sample condition timestep_embedding context"
+                                      : "sample timestep_embedding context",
+                           " ", -1);
+    open_weights(bench, s, FALSE, dtype);
+    return train ? plan_train(bench, s, height, width, dtype, error)
+                 : plan_unet(bench, s, height, width, bench->batch, error);
 }
 
 /* --- measuring ---------------------------------------------------------------------------------
@@ -249,7 +247,7 @@ static void report(const PenBench *bench, const Subject *s, PenBenchStep what, P
     JsonObject *object = pen_cli_object("result");
     json_object_set_string_member(object, "benchmark", names[what]);
     json_object_set_string_member(object, "arch", s->name);
-    json_object_set_boolean_member(object, "random", !s->folder);
+    json_object_set_boolean_member(object, "random", !s->model);
     json_object_set_int_member(object, "width", width);
     json_object_set_int_member(object, "height", height);
     json_object_set_int_member(object, "batch", bench->batch);

@@ -96,6 +96,11 @@ gboolean pen_cli_parse_uint64(const char *text, const char *option, guint64 *val
 
 /* --- work (work.c) --------------------------------------------------------------------------- */
 
+/* What the options that choose a model say, as a spec (src/models/model-spec.h), for pen_studio
+ * requests. Each may be NULL; `loras` are FILE or FILE:STRENGTH, NULL at the end. Free with g_free(). */
+char *pen_cli_model(const char *model, const char *vae, const char *prediction, char **loras,
+                    GError **error);
+
 /* The studio, opened the first time. Owned by `cli`. */
 PenStudio *pen_cli_studio(PenCli *cli, GError **error);
 

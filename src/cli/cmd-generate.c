@@ -9,16 +9,24 @@
 #include "src/cli/cli.h"
 #include "src/formats/png.h"
 
-static char *model, *prompt, *negative, *style_name, *seed, *out, *from, *mask;
+static char *model, *vae, *prediction, *prompt, *negative, *style_name, *seed, *out, *from, *mask;
+static char **loras;
 static int count = -1, steps = -1, width = -1, height = -1;
 static double guidance = PEN_CLI_UNSET, eta = PEN_CLI_UNSET, strength = PEN_CLI_UNSET,
               style_strength = PEN_CLI_UNSET;
 
 static const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
-      N_("Model folder, or a name of “penchant models” (default: the style's, else the starter "
-         "model)"),
-      N_("DIR") },
+      N_("A model's folder or .safetensors file, or a name of “penchant models” (default: the "
+         "style's, else the starter model)"),
+      N_("MODEL") },
+    { "vae", 0, 0, G_OPTION_ARG_FILENAME, &vae,
+      N_("Decode with this VAE (file or folder), not with the model's"), N_("VAE") },
+    { "lora", 'l', 0, G_OPTION_ARG_FILENAME_ARRAY, &loras,
+      N_("Add this adapter to the model, at a strength (1); can be given several times"),
+      N_("FILE[:X]") },
+    { "prediction", 0, 0, G_OPTION_ARG_STRING, &prediction,
+      N_("What a single-file model predicts, where that is guessed wrong"), "epsilon|v" },
     { "prompt", 'p', 0, G_OPTION_ARG_STRING, &prompt, N_("What the pictures show (needed)"),
       N_("TEXT") },
     { "negative", 'n', 0, G_OPTION_ARG_STRING, &negative, N_("What they shall not show"),
@@ -224,7 +232,7 @@ static gboolean size_option(const char *option, int value, guint *size, GError *
     return TRUE;
 }
 
-static gboolean fill_request(PenCli *cli, PenRoundRequest *request, PenStyle **style,
+static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec, PenStyle **style,
                              GError **error)
 {
     if (!prompt)
@@ -236,7 +244,10 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, PenStyle **s
     if (!size_option("--width", width, &request->width, error) ||
         !size_option("--height", height, &request->height, error))
         return FALSE;
-    request->model = model;
+    *spec = pen_cli_model(model, vae, prediction, loras, error);
+    if (!*spec)
+        return FALSE;
+    request->model = *spec;
     request->prompt = prompt;
     request->negative_prompt = negative;
     if (count != -1)
@@ -272,7 +283,8 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
     PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
     g_autoptr(PenStyle) style = NULL;
     g_autofree guint8 *rgb = NULL, *area = NULL;
-    if (!fill_request(cli, &request, &style, error) || !read_start(&request, &rgb, &area, error))
+    g_autofree char *spec = NULL;
+    if (!fill_request(cli, &request, &spec, &style, error) || !read_start(&request, &rgb, &area, error))
         return FALSE;
     PenStudio *studio = pen_cli_studio(cli, error);
     if (!studio)

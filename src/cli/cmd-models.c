@@ -20,8 +20,8 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
         json_object_set_string_member(object, "name", *name);
         if (info) {
             pen_cli_print(cli, _("%-16s %ux%u  %.12s  %s"), *name, info->size, info->size,
-                          info->hash, info->folder);
-            json_object_set_string_member(object, "folder", info->folder);
+                          info->hash, info->spec);
+            json_object_set_string_member(object, "path", info->spec);
             json_object_set_string_member(object, "hash", info->hash);
             json_object_set_int_member(object, "size", info->size);
         } else {
@@ -31,7 +31,7 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
         pen_cli_emit(cli, object);
     }
     g_autofree char *user = pen_model_user_folder();
-    pen_cli_note(cli, _("Model folders in %s are found by their name."), user);
+    pen_cli_note(cli, _("Model folders and .safetensors files in %s are found by their name."), user);
     return TRUE;
 }
 

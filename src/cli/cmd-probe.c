@@ -10,7 +10,7 @@ static char **lora;
 
 static const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
-      N_("Model folder or name (default: the starter model)"), N_("DIR") },
+      N_("A model's folder, file or name (default: the starter model)"), N_("MODEL") },
     { "in", 'i', 0, G_OPTION_ARG_FILENAME, &in, N_("The inputs (needed)"), N_("IN.safetensors") },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &out, N_("Where the results go (needed)"),
       N_("OUT.safetensors") },

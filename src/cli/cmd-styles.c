@@ -91,7 +91,7 @@ static gboolean run_create(PenCli *cli, char **arguments, GError **error)
 
 static const GOptionEntry create_entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
-      N_("The model that the style is for (default: the starter model)"), N_("DIR") },
+      N_("The model that the style is for (default: the starter model)"), N_("MODEL") },
     { "rank", 0, 0, G_OPTION_ARG_INT, &rank, N_("Adapter rank (4)"), "N" },
     G_OPTION_ENTRY_NULL,
 };
@@ -168,7 +168,7 @@ static gboolean run_import(PenCli *cli, char **arguments, GError **error)
 
 static const GOptionEntry import_entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
-      N_("The model that the file was made for (default: the starter model)"), N_("DIR") },
+      N_("The model that the file was made for (default: the starter model)"), N_("MODEL") },
     { "name", 0, 0, G_OPTION_ARG_STRING, &name, N_("Name of the style (default: the file's)"),
       N_("NAME") },
     G_OPTION_ENTRY_NULL,

@@ -62,7 +62,9 @@ static gboolean read_arrays(PenProbe *probe, D3po *d, GError **error)
     const PenModel *model = probe->model;
     gsize context[3] = { 1, model->tokens, model->unet.context_channels };
     d->latents[0] = 1;
-    d->latents[1] = model->unet.in_channels;
+    d->latents[1] = model->unet.out_channels;
+    if (model->condition_channels)
+        return pen_cli_usage_error(error, _("d3po does not probe inpainting models."));
     d->context = pen_probe_read(probe, "context", 3, context, error);
     if (!d->context)
         return FALSE;

@@ -21,11 +21,21 @@ static void add_ids(JsonObject *object, const PenTokenizer *tokenizer, const cha
     json_object_set_array_member(object, "ids", array);
 }
 
-gboolean pen_probe_tokens(const char *folder, const char *in, const char *out, GError **error)
+/* Of a tokenizer's folder, or of a model. */
+static PenTokenizer *open_tokenizer(const char *model, GError **error)
 {
-    g_autofree char *inner = g_build_filename(folder, "tokenizer", NULL);
-    g_autoptr(PenTokenizer) tokenizer =
-        pen_tokenizer_new(g_file_test(inner, G_FILE_TEST_IS_DIR) ? inner : folder, error);
+    g_autofree char *inner = g_build_filename(model, "tokenizer", NULL);
+    if (g_file_test(inner, G_FILE_TEST_IS_DIR))
+        return pen_tokenizer_new(inner, error);
+    if (g_file_test(model, G_FILE_TEST_IS_DIR))
+        return pen_tokenizer_new(model, error);
+    g_autoptr(PenModel) opened = pen_model_open(model, error);
+    return opened ? g_steal_pointer(&opened->tokenizer) : NULL;
+}
+
+gboolean pen_probe_tokens(const char *model, const char *in, const char *out, GError **error)
+{
+    g_autoptr(PenTokenizer) tokenizer = open_tokenizer(model, error);
     g_autoptr(PenJson) json = tokenizer ? pen_json_load(in, error) : NULL;
     if (!json)
         return FALSE;
@@ -130,18 +140,36 @@ gboolean pen_probe_vae_encode(PenProbe *probe, GError **error)
  */
 
 typedef struct {
-    gsize dims[4]; /* of the sample */
-    float *sample, *context;
+    gsize dims[4];    /* of the latents */
+    float *sample;    /* the latents; in the file an inpainting model's further channels follow */
+    float *condition; /* these; NULL if there are none */
+    float *context;
     double *timesteps;
 } UNetInput;
 
 static void unet_input_clear(UNetInput *input)
 {
     g_free(input->sample);
+    g_free(input->condition);
     g_free(input->context);
     g_free(input->timesteps);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(UNetInput, unet_input_clear)
+
+static void split_sample(UNetInput *input, gsize further)
+{
+    gsize all = input->dims[1], latent = all - further;
+    gsize pixels = input->dims[0] * input->dims[2] * input->dims[3];
+    g_autofree float *both = input->sample;
+
+    input->dims[1] = latent;
+    input->sample = g_new(float, pixels *latent);
+    input->condition = g_new(float, pixels *further);
+    for (gsize i = 0; i < pixels; i++) {
+        memcpy(input->sample + i * latent, both + i * all, latent * sizeof *both);
+        memcpy(input->condition + i * further, both + i * all + latent, further * sizeof *both);
+    }
+}
 
 static gboolean read_unet_input(PenProbe *probe, UNetInput *input, GError **error)
 {
@@ -150,6 +178,8 @@ static gboolean read_unet_input(PenProbe *probe, UNetInput *input, GError **erro
     input->sample = pen_probe_read_pictures(probe, "sample", 4, input->dims, error);
     if (!input->sample)
         return FALSE;
+    if (model->condition_channels)
+        split_sample(input, model->condition_channels);
     gsize n = input->dims[0], context[3] = { n, model->tokens, model->unet.context_channels };
     input->context = pen_probe_read(probe, "context", 3, context, error);
     if (!input->context)
@@ -184,6 +214,9 @@ static gboolean run_unet(PenProbe *probe, PenDenoiser *denoiser, const UNetInput
     gsize dims[4] = { input->dims[0], probe->model->unet.out_channels, input->dims[2],
                       input->dims[3] };
     g_autofree float *out = g_new(float, dims[0] * dims[1] * dims[2] * dims[3]);
+    gsize condition = dims[2] * dims[3] * probe->model->condition_channels;
+    for (guint i = 0; condition && i < dims[0]; i++)
+        pen_denoiser_set_condition(denoiser, i, input->condition + i * condition);
     if (!pen_denoiser_run_batch(denoiser, input->sample, input->timesteps, input->context, 1, out,
                                 NULL, error))
         return FALSE;

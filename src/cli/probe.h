@@ -39,8 +39,8 @@ gboolean pen_probe_vae_decode(PenProbe *probe, GError **error);
 gboolean pen_probe_vae_encode(PenProbe *probe, GError **error);
 gboolean pen_probe_d3po(PenProbe *probe, GError **error);
 
-/* From JSON file to JSON file, with a tokenizer's folder. */
-gboolean pen_probe_tokens(const char *folder, const char *in, const char *out, GError **error);
+/* From JSON file to JSON file, with a tokenizer's folder or a model. */
+gboolean pen_probe_tokens(const char *model, const char *in, const char *out, GError **error);
 
 /* --- tensors in and out (probe-io.c) ---------------------------------------------------------- */
 

@@ -14,7 +14,9 @@ struct _PenDenoiser {
     guint n_gradients;   /* adapter matrices */
     gsize latent, out;   /* floats of one evaluation's latents and output */
     gsize context;       /* floats of one context */
+    gsize condition;     /* floats of one condition; 0 unless the model is one for inpainting */
     float *contexts;     /* [evaluations, context] */
+    float *conditions;   /* [evaluations, condition] */
     float *samples;      /* [evaluations, latent] */
     float *outputs;      /* [evaluations, out] */
     float *out_gradient; /* [evaluations, out] */
@@ -96,10 +98,12 @@ PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *opt
         d->recomputes = TRUE;
     }
     gsize pixels = (gsize)options->height * options->width;
-    d->latent = pixels * model->unet.in_channels;
+    d->latent = pixels * model->unet.out_channels;
     d->out = pixels * model->unet.out_channels;
+    d->condition = pixels * model->condition_channels;
     d->context = (gsize)model->tokens * model->unet.context_channels;
     d->contexts = g_new0(float, d->evaluations * d->context);
+    d->conditions = g_new0(float, d->evaluations * d->condition);
     d->samples = g_new0(float, d->evaluations * d->latent);
     d->outputs = g_new0(float, d->evaluations * d->out);
     d->out_gradient = g_new0(float, d->evaluations * d->out);
@@ -112,6 +116,7 @@ void pen_denoiser_free(PenDenoiser *denoiser)
         return;
     pen_plan_free(denoiser->plan);
     g_free(denoiser->contexts);
+    g_free(denoiser->conditions);
     g_free(denoiser->samples);
     g_free(denoiser->outputs);
     g_free(denoiser->out_gradient);
@@ -145,6 +150,14 @@ void pen_denoiser_set_context(PenDenoiser *denoiser, const float *cond, const fl
     }
 }
 
+void pen_denoiser_set_condition(PenDenoiser *denoiser, guint picture, const float *condition)
+{
+    guint each = per_picture(denoiser);
+    for (guint i = 0; i < each; i++)
+        memcpy(denoiser->conditions + (picture * each + i) * denoiser->condition, condition,
+               denoiser->condition * sizeof *condition);
+}
+
 gboolean pen_denoiser_run_batch(PenDenoiser *denoiser, const float *latents,
                                 const double *timesteps, const float *context, double scale,
                                 float *out, GCancellable *cancellable, GError **error)
@@ -153,6 +166,8 @@ gboolean pen_denoiser_run_batch(PenDenoiser *denoiser, const float *latents,
     g_autofree float *embedding = g_new(float, denoiser->evaluations * config->channels[0]);
     pen_unet_timestep_embedding(config, timesteps, denoiser->evaluations, embedding);
     pen_plan_write(denoiser->plan, "sample", latents);
+    if (denoiser->condition)
+        pen_plan_write(denoiser->plan, "condition", denoiser->conditions);
     pen_plan_write(denoiser->plan, "timestep_embedding", embedding);
     pen_plan_write(denoiser->plan, "context", context);
     if (denoiser->options.adapter) {

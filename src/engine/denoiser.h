@@ -42,6 +42,10 @@ gboolean pen_denoiser_recomputes(const PenDenoiser *denoiser);
  * unless guided. Copied. */
 void pen_denoiser_set_context(PenDenoiser *denoiser, const float *cond, const float *uncond);
 
+/* Of an inpainting model: what a picture's evaluations see beside its latents, [height, width,
+ * condition_channels] (src/engine/inpainting.h). Copied. */
+void pen_denoiser_set_condition(PenDenoiser *denoiser, guint picture, const float *condition);
+
 /* Evaluates all pictures at one timestep. `outputs[pictures]` point into the denoiser and are valid
  * until the next call. */
 gboolean pen_denoiser_run(PenDenoiser *denoiser, const float *latents, double timestep,

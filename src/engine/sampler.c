@@ -42,8 +42,10 @@ typedef struct {
     guint at_once;
 } Sampling;
 
-static gboolean start(Sampling *s, const PenSchedule *schedule, guint32 channels, GError **error)
+static gboolean start(Sampling *s, const PenModel *model, GError **error)
 {
+    const PenSchedule *schedule = model->schedule;
+    guint32 channels = model->unet.out_channels, condition_channels = model->condition_channels;
     const PenSamplerJob *job = s->job;
     guint first =
         job->start ? (guint)pen_schedule_get_first_step((int)job->steps, job->strength) : 0;
@@ -55,6 +57,8 @@ static gboolean start(Sampling *s, const PenSchedule *schedule, guint32 channels
         s->trajectories[i] = t;
         t->guidance = job->guidance;
         t->eta = job->eta;
+        if (condition_channels)
+            pen_trajectory_set_condition(t, condition_channels, job->condition);
         if (!pen_schedule_get_timesteps(schedule, (int)job->steps, t->timesteps, error))
             return FALSE;
     }
@@ -123,6 +127,7 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
                          PenTrajectory **trajectories, GCancellable *cancellable, GError **error)
 {
     const PenModel *model = pen_runtime_model(runtime);
+    g_return_val_if_fail(!model->condition_channels || job->condition, FALSE);
     Sampling s = {
         .job = job,
         .noise = job->noise ? job->noise : seeded_noise,
@@ -142,12 +147,14 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
     if (!s.denoiser)
         return FALSE;
     pen_denoiser_set_context(s.denoiser, job->context, job->negative);
+    for (guint i = 0; model->condition_channels && i < s.at_once; i++)
+        pen_denoiser_set_condition(s.denoiser, i, job->condition);
     gsize n = (gsize)job->height * job->width * model->unet.out_channels;
     s.predicted = g_new(float *, job->n);
     for (guint i = 0; i < job->n; i++)
         s.predicted[i] = g_new(float, n);
 
-    gboolean ok = start(&s, model->schedule, model->unet.out_channels, error) &&
+    gboolean ok = start(&s, model, error) &&
                   sample(&s, model->schedule, cancellable, error);
     for (guint i = 0; i < job->n; i++) {
         g_free(s.predicted[i]);

@@ -31,6 +31,8 @@ typedef struct {
     double scale;            /* of the adapter; 0 is the bare model */
     guint64 seed;            /* of the round: src/sampling/noise.h */
 
+    const float *condition; /* for an inpainting model, and needed there: src/engine/inpainting.h */
+
     const float *start; /* latents of a picture to start from; NULL: from noise alone */
     double strength;    /* 0 keeps that picture, 1 nearly ignores it */
 

@@ -91,9 +91,22 @@ gboolean pen_trainer_recomputes(const PenTrainer *trainer)
 
 static gboolean prepare(PenTrainer *trainer, const PenTrainerRound *round, GError **error)
 {
-    if (!pen_trainer_prepare(trainer, round->trajectories[0], round->n, error))
+    const PenTrajectory *first = round->trajectories[0];
+    guint32 channels = pen_runtime_model(trainer->runtime)->condition_channels;
+    if (first->condition_channels != channels) {
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
+                    channels ? _("A round that was not made with this inpainting model cannot "
+                                 "teach it.")
+                             : _("A round that was made with an inpainting model cannot teach "
+                                 "another one."));
+        return FALSE;
+    }
+    if (!pen_trainer_prepare(trainer, first, round->n, error))
         return FALSE;
     pen_denoiser_set_context(trainer->denoiser, round->context, round->negative);
+    /* The candidates of a round differ in their noise alone. */
+    for (guint i = 0; channels && i < trainer->at_once; i++)
+        pen_denoiser_set_condition(trainer->denoiser, i, first->condition);
     return TRUE;
 }
 

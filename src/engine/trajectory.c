@@ -33,7 +33,17 @@ void pen_trajectory_free(PenTrajectory *trajectory)
     g_free(trajectory->timesteps);
     g_free(trajectory->latents);
     g_free(trajectory->reference);
+    g_free(trajectory->condition);
     g_free(trajectory);
+}
+
+void pen_trajectory_set_condition(PenTrajectory *trajectory, guint32 channels,
+                                  const float *condition)
+{
+    gsize n = (gsize)trajectory->height * trajectory->width * channels;
+    g_free(trajectory->condition);
+    trajectory->condition_channels = channels;
+    trajectory->condition = g_memdup2(condition, n * sizeof *condition);
 }
 
 gsize pen_trajectory_elements(const PenTrajectory *trajectory)
@@ -63,6 +73,10 @@ GBytes *pen_trajectory_save(const PenTrajectory *t, GError **error)
     pen_safetensors_writer_add(writer, "latents", PEN_SAFETENSOR_F32, 4,
                                (gsize[]){steps - t->first + 1, t->height, t->width, t->channels},
                                t->latents);
+    if (t->condition)
+        pen_safetensors_writer_add(writer, "condition", PEN_SAFETENSOR_F32, 3,
+                                   (gsize[]){t->height, t->width, t->condition_channels},
+                                   t->condition);
     return pen_safetensors_writer_to_bytes(writer, error);
 }
 
@@ -73,6 +87,34 @@ static gboolean damaged(const char *path, GError **error)
                   "from."),
                 path);
     return FALSE;
+}
+
+static gboolean all_finite(const float *values, gsize n)
+{
+    gboolean finite = TRUE;
+    for (gsize i = 0; i < n; i++)
+        finite = finite && isfinite(values[i]);
+    return finite;
+}
+
+/* `*sound` becomes FALSE where it does not fit the latents. */
+static gboolean load_condition(PenTrajectory *t, const PenSafetensors *file, gboolean *sound,
+                               GError **error)
+{
+    const PenSafetensor *condition = pen_safetensors_lookup(file, "condition");
+    if (!condition)
+        return TRUE;
+    *sound = *sound && condition->n_dims == 3 && condition->dims[0] == t->height &&
+             condition->dims[1] == t->width && condition->n_elements > 0 &&
+             condition->dims[2] <= 256;
+    if (!*sound)
+        return TRUE;
+    g_autofree float *values = g_new(float, condition->n_elements);
+    if (!pen_safetensor_to_f32(condition, values, error))
+        return FALSE;
+    *sound = all_finite(values, condition->n_elements);
+    pen_trajectory_set_condition(t, (guint32)condition->dims[2], values);
+    return TRUE;
 }
 
 PenTrajectory *pen_trajectory_load(const char *path, GError **error)
@@ -112,8 +154,9 @@ PenTrajectory *pen_trajectory_load(const char *path, GError **error)
         sound = sound && numbers[k] >= 0 && numbers[k] < 100000;
         t->timesteps[k] = (int)numbers[k];
     }
-    for (gsize i = 0; i < latents->n_elements; i++)
-        sound = sound && isfinite(t->latents[i]);
+    sound = sound && all_finite(t->latents, latents->n_elements);
+    if (!load_condition(t, file, &sound, error))
+        return NULL;
     if (!sound) {
         damaged(path, error);
         return NULL;

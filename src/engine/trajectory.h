@@ -18,6 +18,8 @@ typedef struct {
     int *timesteps;                  /* [steps] */
     double guidance, eta;
     float *latents;   /* step k leads from latents k - first to the one after it */
+    guint32 condition_channels; /* of an inpainting model; else 0 */
+    float *condition; /* [height, width, condition_channels]: what the model saw beside the latents */
     double *reference; /* [steps] log-probability of the step under the bare model; NaN while it is
                           not known */
 } PenTrajectory;
@@ -26,6 +28,10 @@ PenTrajectory *pen_trajectory_new(guint32 height, guint32 width, guint32 channel
                                   guint first);
 void pen_trajectory_free(PenTrajectory *trajectory);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenTrajectory, pen_trajectory_free)
+
+/* Keeps a copy of an inpainting model's further input (src/engine/inpainting.h). */
+void pen_trajectory_set_condition(PenTrajectory *trajectory, guint32 channels,
+                                  const float *condition);
 
 /* Floats of one step's latents. */
 gsize pen_trajectory_elements(const PenTrajectory *trajectory);

@@ -126,8 +126,19 @@ static char *flatten(const char *path)
 // The place + 1 of a layer in the model's list, 0 if it is none of them.
 static guint find_layer(GHashTable *places, const char *layer)
 {
-    static const char *const prefixes[] = { "lora_unet_", "unet_", "base_model_model_",
-                                            "base_model_model_unet_", "" };
+    // A text encoder's paths start with "text_encoder"; newer transformers leave "text_model" out.
+    static const struct {
+        const char *prefix, *stands_for;
+    } prefixes[] = {
+        { "lora_unet_", "" },
+        { "unet_", "" },
+        { "base_model_model_", "" },
+        { "base_model_model_unet_", "" },
+        { "", "" },
+        { "lora_te_", "text_encoder_" },
+        { "lora_te1_", "text_encoder_" },
+        { "text_encoder_", "text_encoder_text_model_" },
+    };
     g_autofree char *flat = flatten(layer);
 
     // Older files hang the matrices on the attention's processor, and leave out the 0 of to_out.0.
@@ -137,9 +148,10 @@ static guint find_layer(GHashTable *places, const char *layer)
         memmove(processor, rest, strlen(rest) + 1);
     }
     for (gsize i = 0; i < G_N_ELEMENTS(prefixes); i++) {
-        if (!g_str_has_prefix(flat, prefixes[i]))
+        if (!g_str_has_prefix(flat, prefixes[i].prefix))
             continue;
-        const char *rest = flat + strlen(prefixes[i]);
+        g_autofree char *rest =
+            g_strconcat(prefixes[i].stands_for, flat + strlen(prefixes[i].prefix), NULL);
         gpointer place = g_hash_table_lookup(places, rest);
         if (!place && g_str_has_suffix(rest, "_to_out")) {
             g_autofree char *longer = g_strconcat(rest, "_0", NULL);
@@ -177,12 +189,15 @@ static gboolean invalid(GError **error, const PenSafetensors *tensors, const cha
     return FALSE;
 }
 
-// A matrix, also where it is stored as a 1x1 convolution.
+// A matrix, or a convolution's kernel [out, in, kh, kw], which is one of in kh kw columns.
 static gboolean is_matrix(const PenSafetensor *tensor)
 {
-    return tensor->n_elements > 0 &&
-           (tensor->n_dims == 2 ||
-            (tensor->n_dims == 4 && tensor->dims[2] == 1 && tensor->dims[3] == 1));
+    return tensor->n_elements > 0 && (tensor->n_dims == 2 || tensor->n_dims == 4);
+}
+
+static gsize columns(const PenSafetensor *matrix)
+{
+    return matrix->n_elements / matrix->dims[0];
 }
 
 static gboolean all_finite(const float *values, gsize n)
@@ -201,13 +216,13 @@ static gboolean read_layer(PenAdapter *adapter, const PenSafetensors *tensors, c
 
     if (!down || !up)
         return invalid(error, tensors, path, _("half of a layer is missing"));
-    if (!is_matrix(down) || !is_matrix(up) || down->dims[0] != up->dims[1])
+    if (!is_matrix(down) || !is_matrix(up) || down->dims[0] != columns(up))
         return invalid(error, tensors, path, _("its two matrices do not fit each other"));
     if (alpha && alpha->n_elements != 1)
         return invalid(error, tensors, path, _("its alpha is not one number"));
 
     PenAdapterLayer *layer =
-        pen_adapter_add(adapter, path, down->dims[0], down->dims[1], up->dims[0]);
+        pen_adapter_add(adapter, path, down->dims[0], columns(down), up->dims[0]);
     if (default_alpha > 0)
         layer->alpha = default_alpha;
     if (!pen_safetensor_to_f32(down, layer->down, error) ||
@@ -288,7 +303,8 @@ PenAdapter *pen_adapter_read(const char *file, const char *const *paths, PenAdap
         guint place = find_layer(places, layer);
         if (place && role == FOREIGN) {
             invalid(error, tensors, layer,
-                    _("it is of a kind (LoHa, LoKr, DoRA) that is not supported"));
+                    _("it is of a kind (LoHa, LoKr, DoRA, or LoCon with a third matrix) that is not "
+                      "supported"));
             return NULL;
         }
         if (place && role != UNKNOWN) {

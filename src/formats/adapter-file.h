@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Adapters (LoRA, arXiv:2106.09685): small low-rank additions to a UNet's linear layers, and the
-// two ways in which .safetensors files name them.
+// Adapters (LoRA, arXiv:2106.09685): small low-rank additions to the layers of a UNet and a text
+// encoder, and the two ways in which .safetensors files name them.
 //
 // An adapted layer computes y = W x + (alpha / rank) up down x. Layers are known by the module path
 // that diffusers uses, for example
-// "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0".
+// "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0"; a text encoder's have
+// "text_encoder." in front. Of an adapted convolution (LoCon) `down` is a convolution of the layer's
+// kernel, kept as a matrix of in kh kw columns, and `up` one of 1x1.
 //
 //   kohya       lora_unet_down_blocks_0_..._attn1_to_out_0.lora_down.weight, .lora_up.weight,
 //   .alpha diffusers   unet.down_blocks.0....attn1.to_out.0.lora_A.weight, .lora_B.weight; no

@@ -386,6 +386,46 @@ PenSafetensors *pen_safetensors_open_model(const char *path, GError **error)
     return open_either(path, error);
 }
 
+// ------------------------------------------------------------------ views
+
+PenSafetensors *pen_safetensors_new_view(const PenSafetensors *of)
+{
+    PenSafetensors *self = new_empty(of->name);
+    for (guint i = 0; i < of->files->len; i++)
+        g_ptr_array_add(self->files, g_bytes_ref(of->files->pdata[i]));
+    GHashTableIter iter;
+    gpointer key, value;
+    g_hash_table_iter_init(&iter, of->metadata);
+    while (g_hash_table_iter_next(&iter, &key, &value))
+        g_hash_table_insert(self->metadata, g_strdup(key), g_strdup(value));
+    return self;
+}
+
+gboolean pen_safetensors_view_add(PenSafetensors *view, const char *name,
+                                  const PenSafetensor *tensor, GError **error)
+{
+    if (g_hash_table_contains(view->indices, name))
+        return invalid(error, view->name, _("it holds tensor “%s” under two names"), name);
+    PenSafetensor renamed = *tensor;
+    renamed.name = g_string_chunk_insert(view->strings, name);
+    g_array_append_val(view->tensors, renamed);
+    g_hash_table_insert(view->indices, (gpointer)renamed.name,
+                        GUINT_TO_POINTER(view->tensors->len));
+    return TRUE;
+}
+
+PenSafetensor pen_safetensor_rows(const PenSafetensor *tensor, gsize first, gsize count)
+{
+    PenSafetensor rows = *tensor;
+    g_assert(tensor->n_dims > 0 && first <= tensor->dims[0] && count <= tensor->dims[0] - first);
+    gsize n = tensor->dims[0];
+    rows.dims[0] = count;
+    rows.n_elements = n ? tensor->n_elements / n * count : 0;
+    rows.size = n ? tensor->size / n * count : 0;
+    rows.data = (const char *)tensor->data + (n ? tensor->size / n * first : 0);
+    return rows;
+}
+
 // ------------------------------------------------------------------ access
 
 PenSafetensors *pen_safetensors_ref(PenSafetensors *self)

@@ -61,6 +61,16 @@ PenSafetensors *pen_safetensors_open(const char *path, GError **error);
 //     (also their fp16 variants), and otherwise its only .safetensors file.
 PenSafetensors *pen_safetensors_open_model(const char *path, GError **error);
 
+// A view shows tensors of another PenSafetensors under other names, without copying: for readers
+// that know a different naming. It starts empty, has the metadata and the name of `of`, and keeps
+// the mapped files alive by itself.
+PenSafetensors *pen_safetensors_new_view(const PenSafetensors *of);
+
+// Adds a tensor of the viewed file, or a part of one (pen_safetensor_rows()), as `name`. A name that
+// the view already has is an error. Pointers to the view's tensors become invalid.
+gboolean pen_safetensors_view_add(PenSafetensors *view, const char *name,
+                                  const PenSafetensor *tensor, GError **error);
+
 PenSafetensors *pen_safetensors_ref(PenSafetensors *tensors);
 void pen_safetensors_unref(PenSafetensors *tensors);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenSafetensors, pen_safetensors_unref)
@@ -82,6 +92,9 @@ const char *pen_safetensors_metadata(const PenSafetensors *tensors, const char *
 
 // "[320, 4, 3, 3]", for messages. Free with g_free().
 char *pen_safetensor_shape(const PenSafetensor *tensor);
+
+// `count` rows (slices of the first dimension) from `first` on, as a tensor; they must be there.
+PenSafetensor pen_safetensor_rows(const PenSafetensor *tensor, gsize first, gsize count);
 
 // Copies the n_elements values out, converted. Floats from F32, F16, BF16, F64 and every integer
 // type; whole numbers from every integer type and BOOL. Other types are an error.

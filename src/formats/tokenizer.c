@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "src/formats/formats-resources.h"
 #include "src/formats/json.h"
 
 #define MAX_ID 10000000      // a bound on hostile vocabularies, far above any real one
@@ -11,6 +12,8 @@
 #define CLIP_LENGTH 77       // when the configuration does not say
 #define MAX_TEXT (16 * 1024) // bytes of a prompt that are looked at
 #define WORD_END "</w>"
+#define START_TEXT "<|startoftext|>"
+#define END_TEXT "<|endoftext|>"
 
 // A merge rule: the pair (left, right) becomes `merged`; lower ranks go first. Kept in an
 // open-addressed table, whose free slots have rank G_MAXUINT32.
@@ -43,15 +46,12 @@ static Merge *find_slot(const PenTokenizer *self, gint32 left, gint32 right)
     return &self->merges[slot];
 }
 
-static gboolean load_merges(PenTokenizer *self, GHashTable *vocabulary, const char *path,
-                            GError **error)
+// `name` stands for the file in messages.
+static gboolean load_merges(PenTokenizer *self, GHashTable *vocabulary, GBytes *bytes,
+                            const char *name, GError **error)
 {
-    g_autoptr(GBytes) bytes = pen_file_map(path, pen_json_default_limits.size, error);
-    if (!bytes)
-        return FALSE;
     gsize size;
     const char *text = g_bytes_get_data(bytes, &size);
-    g_autofree char *name = g_filename_display_name(path);
 
     gsize n_lines = 0;
     for (gsize i = 0; i < size; i++)
@@ -161,15 +161,27 @@ static gboolean find_special(GHashTable *vocabulary, const PenJson *config, cons
 }
 
 // The characters that stand for the 256 bytes in vocabularies: printable Latin-1 for itself, and
-// the rest, in order, from U+0100 on.
+// the rest, in order, from U+0100 on (`*other`).
+typedef char ByteText[8 + sizeof WORD_END];
+
+static gboolean is_printable(int byte)
+{
+    return (byte > 32 && byte < 127) || (byte > 160 && byte != 173);
+}
+
+static void byte_text(int byte, gunichar *other, ByteText text)
+{
+    int length = g_unichar_to_utf8(is_printable(byte) ? (gunichar)byte : (*other)++, text);
+    text[length] = '\0';
+}
+
 static void find_byte_ids(PenTokenizer *self, GHashTable *vocabulary, gint32 unknown)
 {
     gunichar other = 0x100;
     for (int byte = 0; byte < 256; byte++) {
-        gboolean printable = (byte > 32 && byte < 127) || (byte > 160 && byte != 173);
-        char character[8 + sizeof WORD_END] = "";
+        ByteText character;
         gpointer id;
-        g_unichar_to_utf8(printable ? (gunichar)byte : other++, character);
+        byte_text(byte, &other, character);
         gboolean found = g_hash_table_lookup_extended(vocabulary, character, NULL, &id);
         self->byte_ids[byte] = found ? GPOINTER_TO_INT(id) : unknown;
         strcat(character, WORD_END);
@@ -201,8 +213,8 @@ static gboolean load_config(PenTokenizer *self, GHashTable *vocabulary, const ch
     gint32 unknown;
     g_autofree char *unknown_text = NULL;
     g_autofree char *pad_text = NULL;
-    const char *end = "<|endoftext|>";
-    if (!find_special(vocabulary, config, map, "bos_token", "<|startoftext|>", &self->start_text,
+    const char *end = END_TEXT;
+    if (!find_special(vocabulary, config, map, "bos_token", START_TEXT, &self->start_text,
                       &self->start, error) ||
         !find_special(vocabulary, config, map, "eos_token", end, &self->end_text, &self->end,
                       error) ||
@@ -224,11 +236,70 @@ PenTokenizer *pen_tokenizer_new(const char *folder, GError **error)
     g_autoptr(PenTokenizer) self = g_new0(PenTokenizer, 1);
     g_autofree char *vocabulary_path = g_build_filename(folder, "vocab.json", NULL);
     g_autofree char *merges_path = g_build_filename(folder, "merges.txt", NULL);
+    g_autofree char *merges_name = g_filename_display_name(merges_path);
     g_autoptr(GHashTable) vocabulary = load_vocabulary(self, vocabulary_path, error);
-    if (!vocabulary || !load_merges(self, vocabulary, merges_path, error) ||
+    g_autoptr(GBytes) merges =
+        vocabulary ? pen_file_map(merges_path, pen_json_default_limits.size, error) : NULL;
+    if (!merges || !load_merges(self, vocabulary, merges, merges_name, error) ||
         !load_config(self, vocabulary, folder, error))
         return NULL;
     return g_steal_pointer(&self);
+}
+
+// ------------------------------------------------------------------ CLIP's own vocabulary
+
+static void add_token(PenTokenizer *self, GHashTable *vocabulary, char *token)
+{
+    g_hash_table_insert(vocabulary, token, GINT_TO_POINTER(self->n_tokens++));
+}
+
+// CLIP numbers the characters of the bytes, printable ones first, then the same at a word's end,
+// then what each merge makes, in order, then the special tokens.
+static GHashTable *number_tokens(PenTokenizer *self, GBytes *merges)
+{
+    GHashTable *vocabulary = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (int last = 0; last < 2; last++)
+        for (int printable = 1; printable >= 0; printable--) {
+            gunichar other = 0x100;
+            for (int byte = 0; byte < 256; byte++) {
+                ByteText character;
+                if (is_printable(byte) != printable)
+                    continue;
+                byte_text(byte, &other, character);
+                add_token(self, vocabulary, g_strconcat(character, last ? WORD_END : "", NULL));
+            }
+        }
+    gsize size;
+    const char *text = g_bytes_get_data(merges, &size), *end = text + size;
+    const char *line = (const char *)memchr(text, '\n', size) + 1; // after a version comment
+    for (const char *next; line < end; line = next + 1) {
+        const char *space = memchr(line, ' ', (gsize)(end - line));
+        next = memchr(space, '\n', (gsize)(end - space));
+        add_token(self, vocabulary,
+                  g_strdup_printf("%.*s%.*s", (int)(space - line), line, (int)(next - space - 1),
+                                  space + 1));
+    }
+    add_token(self, vocabulary, g_strdup(START_TEXT));
+    add_token(self, vocabulary, g_strdup(END_TEXT));
+    return vocabulary;
+}
+
+PenTokenizer *pen_tokenizer_new_clip(const char *pad)
+{
+    PenTokenizer *self = g_new0(PenTokenizer, 1);
+    g_autoptr(GBytes) merges = g_resource_lookup_data(
+        pen_formats_get_resource(), "/penchant/formats/clip-merges.txt", 0, NULL);
+    g_autoptr(GHashTable) vocabulary = number_tokens(self, merges);
+    gboolean sound = load_merges(self, vocabulary, merges, "clip-merges.txt", NULL);
+    g_assert(sound); // it is part of the program
+    self->start_text = g_strdup(START_TEXT);
+    self->end_text = g_strdup(END_TEXT);
+    self->start = GPOINTER_TO_INT(g_hash_table_lookup(vocabulary, START_TEXT));
+    self->end = GPOINTER_TO_INT(g_hash_table_lookup(vocabulary, END_TEXT));
+    self->pad = GPOINTER_TO_INT(g_hash_table_lookup(vocabulary, pad));
+    self->max_length = CLIP_LENGTH;
+    find_byte_ids(self, vocabulary, self->end);
+    return self;
 }
 
 void pen_tokenizer_free(PenTokenizer *self)

@@ -23,6 +23,11 @@ typedef struct _PenTokenizer PenTokenizer;
 // special_tokens_map.json (which counts more, unless the configuration is of the newer kind that
 // holds an added_tokens_decoder).
 PenTokenizer *pen_tokenizer_new(const char *folder, GError **error);
+
+// CLIP's own vocabulary of 49,408 tokens, which comes with Penchant (src/formats/data), padded with
+// the token `pad`: "<|endoftext|>" for Stable Diffusion 1.x, "!" for 2.x.
+PenTokenizer *pen_tokenizer_new_clip(const char *pad);
+
 void pen_tokenizer_free(PenTokenizer *tokenizer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenTokenizer, pen_tokenizer_free)
 

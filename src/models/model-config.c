@@ -10,14 +10,6 @@
 
 G_DEFINE_QUARK(pen - model - error - quark, pen_model_error)
 
-/* Larger than any published model, small enough that products of them stay far from overflow. */
-enum {
-    MAX_CHANNELS = 16384,
-    MAX_LAYERS = 64,
-    MAX_VOCABULARY = 1 << 22,
-    MAX_POSITIONS = 4096,
-};
-
 /* A key that must be missing or have the one value we support, written as in JSON. */
 typedef struct {
     const char *key, *value;
@@ -150,7 +142,7 @@ static gboolean get_channels(PenJson *json, guint32 groups, guint32 *levels, gui
         return FALSE;
     }
     *levels = n;
-    if (!get_sizes(json, "block_out_channels", MAX_CHANNELS, n, channels, error))
+    if (!get_sizes(json, "block_out_channels", PEN_MAX_CHANNELS, n, channels, error))
         return FALSE;
     for (guint i = 0; i < n; i++) {
         if (channels[i] % groups != 0) {
@@ -258,7 +250,7 @@ static gboolean get_context_channels(PenJson *json, PenUNetConfig *config, GErro
 
     for (guint32 i = 0; i < config->levels; i++)
         dims[i] = 1280;
-    if (!get_sizes(json, "cross_attention_dim", MAX_CHANNELS, config->levels, dims, error))
+    if (!get_sizes(json, "cross_attention_dim", PEN_MAX_CHANNELS, config->levels, dims, error))
         return FALSE;
     for (guint32 i = 1; i < config->levels; i++) {
         if (dims[i] != dims[0]) {
@@ -276,7 +268,7 @@ static gboolean get_sample_size(PenJson *json, PenUNetConfig *config, GError **e
 {
     int sizes[2] = { 0, 0 };
 
-    if (!pen_json_get_ints(json, "sample_size", 1, MAX_CHANNELS, 2, sizes, error))
+    if (!pen_json_get_ints(json, "sample_size", 1, PEN_MAX_CHANNELS, 2, sizes, error))
         return FALSE;
     config->sample_size = (guint32)sizes[0];
     return TRUE;
@@ -308,8 +300,8 @@ gboolean pen_unet_config_load(PenUNetConfig *config, const char *path, GError **
         return FALSE;
 
     guint32 n = config->levels;
-    if (!get_sizes(json, "layers_per_block", MAX_LAYERS, n, config->layers, error) ||
-        !get_sizes(json, "transformer_layers_per_block", MAX_LAYERS, n, config->transformer_layers,
+    if (!get_sizes(json, "layers_per_block", PEN_MAX_LAYERS, n, config->layers, error) ||
+        !get_sizes(json, "transformer_layers_per_block", PEN_MAX_LAYERS, n, config->transformer_layers,
                    error) ||
         !get_heads(json, config, error) || !get_context_channels(json, config, error) ||
         !get_blocks(json, "down_block_types", "DownBlock2D", "CrossAttnDownBlock2D", n, n - 1,
@@ -355,7 +347,7 @@ gboolean pen_vae_config_load(PenVaeConfig *config, const char *path, GError **er
            get_size(json, "latent_channels", 256, &config->latent_channels, error) &&
            get_size(json, "norm_num_groups", 1024, &config->norm_groups, error) &&
            get_channels(json, config->norm_groups, &config->levels, config->channels, error) &&
-           get_size(json, "layers_per_block", MAX_LAYERS, &config->layers, error) &&
+           get_size(json, "layers_per_block", PEN_MAX_LAYERS, &config->layers, error) &&
            get_blocks(json, "down_block_types", "DownEncoderBlock2D", NULL, config->levels, 0, NULL,
                       error) &&
            get_blocks(json, "up_block_types", "UpDecoderBlock2D", NULL, config->levels, 0, NULL,
@@ -391,12 +383,12 @@ gboolean pen_clip_text_config_load(PenClipTextConfig *config, const char *path, 
     if (!json || !check_fixed(json, fixed, G_N_ELEMENTS(fixed), error))
         return FALSE;
     g_autofree char *activation = g_strdup("quick_gelu");
-    if (!get_size(json, "hidden_size", MAX_CHANNELS, &config->hidden, error) ||
-        !get_size(json, "intermediate_size", 4 * MAX_CHANNELS, &config->intermediate, error) ||
+    if (!get_size(json, "hidden_size", PEN_MAX_CHANNELS, &config->hidden, error) ||
+        !get_size(json, "intermediate_size", 4 * PEN_MAX_CHANNELS, &config->intermediate, error) ||
         !get_size(json, "num_attention_heads", 1024, &config->heads, error) ||
-        !get_size(json, "num_hidden_layers", MAX_LAYERS, &config->layers, error) ||
-        !get_size(json, "max_position_embeddings", MAX_POSITIONS, &config->positions, error) ||
-        !get_size(json, "vocab_size", MAX_VOCABULARY, &config->vocabulary, error) ||
+        !get_size(json, "num_hidden_layers", PEN_MAX_LAYERS, &config->layers, error) ||
+        !get_size(json, "max_position_embeddings", PEN_MAX_POSITIONS, &config->positions, error) ||
+        !get_size(json, "vocab_size", PEN_MAX_VOCABULARY, &config->vocabulary, error) ||
         !get_float(json, "layer_norm_eps", 1e-12, 1, &config->norm_epsilon, error) ||
         !pen_json_get_string(json, "hidden_act", &activation, error))
         return FALSE;

@@ -27,6 +27,15 @@ GQuark pen_model_error_quark(void);
 /* Resolutions of a UNet or VAE, at most. */
 #define PEN_MAX_LEVELS 8
 
+/* Bounds on other sizes: larger than any published model, small enough that products of them stay
+ * far from overflow. */
+enum {
+    PEN_MAX_CHANNELS = 16384,
+    PEN_MAX_LAYERS = 64,
+    PEN_MAX_VOCABULARY = 1 << 22,
+    PEN_MAX_POSITIONS = 4096,
+};
+
 /* UNet2DConditionModel. Arrays go from the finest level to the coarsest; the UNet's way up takes
  * them in the reverse order. */
 typedef struct {

@@ -26,23 +26,35 @@ static char *shipped_folder(void)
     return g_strdup(PEN_SOURCE_MODELS);
 }
 
-/* FOLDER/NAME if it looks like a model. */
+#define FILE_ENDING ".safetensors"
+
+/* FOLDER/NAME if that is a model's folder, else FOLDER/NAME.safetensors if there is such a file. */
 static char *model_in(const char *folder, const char *name)
 {
     g_autofree char *path = g_build_filename(folder, name, NULL);
     g_autofree char *unet = g_build_filename(path, "unet", NULL);
+    g_autofree char *file = g_strconcat(path, FILE_ENDING, NULL);
 
-    return g_file_test(unet, G_FILE_TEST_IS_DIR) ? g_steal_pointer(&path) : NULL;
+    if (g_file_test(unet, G_FILE_TEST_IS_DIR))
+        return g_steal_pointer(&path);
+    if (g_file_test(file, G_FILE_TEST_IS_REGULAR))
+        return g_steal_pointer(&file);
+    return g_str_has_suffix(name, FILE_ENDING) && g_file_test(path, G_FILE_TEST_IS_REGULAR)
+               ? g_steal_pointer(&path)
+               : NULL;
 }
 
 static void add_names(GTree *names, const char *folder)
 {
     g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
 
-    for (const char *name; dir && (name = g_dir_read_name(dir));) {
-        g_autofree char *path = model_in(folder, name);
+    for (const char *entry; dir && (entry = g_dir_read_name(dir));) {
+        g_autofree char *path = model_in(folder, entry);
+        gsize length = strlen(entry);
+        if (path && g_str_has_suffix(entry, FILE_ENDING))
+            length -= strlen(FILE_ENDING);
         if (path)
-            g_tree_replace(names, g_strdup(name), NULL);
+            g_tree_replace(names, g_strndup(entry, length), NULL);
     }
 }
 
@@ -70,7 +82,8 @@ char **pen_model_names(void)
     return g_strv_builder_end(builder);
 }
 
-char *pen_model_find(const char *wanted, GError **error)
+/* The path of a model that is named; NULL: the starter. */
+static char *find_path(const char *wanted, GError **error)
 {
     g_autofree char *user = pen_model_user_folder();
     g_autofree char *shipped = shipped_folder();
@@ -85,7 +98,7 @@ char *pen_model_find(const char *wanted, GError **error)
         return starter;
     }
     if (strchr(wanted, G_DIR_SEPARATOR) || g_file_test(wanted, G_FILE_TEST_EXISTS))
-        return g_strdup(wanted);
+        return g_canonicalize_filename(wanted, NULL);
     char *found = model_in(user, wanted);
     if (!found)
         found = model_in(shipped, wanted);
@@ -93,9 +106,22 @@ char *pen_model_find(const char *wanted, GError **error)
         g_auto(GStrv) names = pen_model_names();
         g_autofree char *list = g_strjoinv(", ", names);
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,
-                    _("There is no model “%s”: give a model folder, or the name of one in %s "
-                      "(known: %s)."),
+                    _("There is no model “%s”: give a model's folder or .safetensors file, or the "
+                      "name of one in %s (known: %s)."),
                     wanted, user, list);
     }
     return found;
+}
+
+char *pen_model_find(const char *wanted, GError **error)
+{
+    g_autoptr(PenModelSpec) spec = pen_model_spec_parse(wanted, error);
+    char *path = spec ? find_path(spec->model, error) : NULL;
+
+    if (!path)
+        return NULL;
+    g_free(spec->model);
+    spec->model = path;
+    pen_model_spec_make_absolute(spec);
+    return pen_model_spec_to_text(spec);
 }

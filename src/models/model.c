@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "src/formats/json.h"
-#include "src/formats/safetensors.h"
+#include "src/models/checkpoint.h"
+#include "src/models/merge.h"
 
 enum { SAMPLE_BYTES = 4096 }; /* of each tensor, for the identity */
 
@@ -53,11 +54,13 @@ static int compare_names(gconstpointer a, gconstpointer b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-static gboolean hash_weights(GChecksum *sum, const char *path, GError **error)
+static void hash_text(GChecksum *sum, const char *text)
 {
-    g_autoptr(PenSafetensors) file = pen_safetensors_open_model(path, error);
-    if (!file)
-        return FALSE;
+    hash_bytes(sum, text, strlen(text));
+}
+
+static void hash_weights(GChecksum *sum, const PenSafetensors *file)
+{
     g_autoptr(GPtrArray) tensors = g_ptr_array_new();
     for (guint i = 0; i < pen_safetensors_n_tensors(file); i++)
         g_ptr_array_add(tensors, (gpointer)pen_safetensors_nth(file, i));
@@ -65,19 +68,20 @@ static gboolean hash_weights(GChecksum *sum, const char *path, GError **error)
 
     for (guint i = 0; i < tensors->len; i++) {
         const PenSafetensor *tensor = tensors->pdata[i];
-        const char *type = pen_safetensor_type_name(tensor->type);
         g_autofree char *shape = pen_safetensor_shape(tensor);
         gsize size = MIN(tensor->size, SAMPLE_BYTES);
-        hash_bytes(sum, tensor->name, strlen(tensor->name));
-        hash_bytes(sum, type, strlen(type));
-        hash_bytes(sum, shape, strlen(shape));
+        hash_text(sum, tensor->name);
+        hash_text(sum, pen_safetensor_type_name(tensor->type));
+        hash_text(sum, shape);
         hash_bytes(sum, (const guint8 *)tensor->data + (tensor->size - size) / 2, size);
     }
-    return TRUE;
 }
 
-char *pen_model_identity(const char *folder, GError **error)
+static char *folder_identity(const PenModel *model, GError **error)
 {
+    const char *folder = model->spec->model;
+    const PenSafetensors *weights[] = { model->unet_weights, model->vae_weights,
+                                        model->text_weights };
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
     g_autofree char *scheduler = config_file(folder, "scheduler");
     g_autofree char *vocabulary = g_build_filename(folder, "tokenizer", "vocab.json", NULL);
@@ -85,14 +89,59 @@ char *pen_model_identity(const char *folder, GError **error)
 
     for (gsize i = 0; i < G_N_ELEMENTS(weighted); i++) {
         g_autofree char *config = config_file(folder, weighted[i]);
-        g_autofree char *path = g_build_filename(folder, weighted[i], NULL);
-        if (!hash_file(sum, config, error) || !hash_weights(sum, path, error))
+        if (!hash_file(sum, config, error))
             return NULL;
+        hash_weights(sum, weights[i]);
     }
     if (!hash_file(sum, vocabulary, error) || !hash_file(sum, merges, error) ||
         !hash_file(sum, scheduler, error))
         return NULL;
     return g_strdup(g_checksum_get_string(sum));
+}
+
+static char *checkpoint_identity(const PenModel *model)
+{
+    const PenSafetensors *weights[] = { model->unet_weights, model->vae_weights,
+                                        model->text_weights };
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    gboolean v = pen_schedule_get_prediction(model->schedule) == PEN_PREDICTION_V;
+
+    hash_text(sum, v ? "v_prediction" : "epsilon");
+    for (gsize i = 0; i < G_N_ELEMENTS(weights); i++)
+        if (weights[i])
+            hash_weights(sum, weights[i]);
+    return g_strdup(g_checksum_get_string(sum));
+}
+
+/* Takes the identity of the model alone over. */
+static gboolean list_identities(PenModel *model, char *alone, GError **error)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_autofree char *last = alone;
+
+    g_strv_builder_add(builder, last);
+    for (guint i = 0; i < model->spec->loras->len; i++) {
+        const PenModelLora *lora = model->spec->loras->pdata[i];
+        g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+        g_autoptr(PenSafetensors) file = pen_safetensors_open(lora->file, error);
+        char strength[G_ASCII_DTOSTR_BUF_SIZE];
+        if (!file)
+            return FALSE;
+        hash_text(sum, last);
+        hash_weights(sum, file);
+        hash_text(sum, g_ascii_dtostr(strength, sizeof strength, lora->strength));
+        g_free(last);
+        last = g_strdup(g_checksum_get_string(sum));
+        g_strv_builder_add(builder, last);
+    }
+    model->identity = g_steal_pointer(&last);
+    model->identities = g_strv_builder_end(builder);
+    return TRUE;
+}
+
+gboolean pen_model_includes(const PenModel *model, const char *identity)
+{
+    return g_strv_contains((const char *const *)model->identities, identity);
 }
 
 /* --- opening ------------------------------------------------------------------------------- */
@@ -101,18 +150,6 @@ static gboolean check_folder(const char *folder, GError **error)
 {
     g_autofree char *name = g_filename_display_name(folder);
 
-    if (!g_file_test(folder, G_FILE_TEST_EXISTS)) {
-        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,
-                    _("The model folder %s does not exist."), name);
-        return FALSE;
-    }
-    if (!g_file_test(folder, G_FILE_TEST_IS_DIR)) {
-        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
-                    _("%s is a file: Penchant needs a model folder in the diffusers layout, with "
-                      "unet, vae, text_encoder, tokenizer and scheduler in it."),
-                    name);
-        return FALSE;
-    }
     g_autoptr(GString) missing = g_string_new(NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(components); i++) {
         g_autofree char *path = g_build_filename(folder, components[i], NULL);
@@ -145,7 +182,9 @@ static gboolean check_index(const char *folder, GError **error)
     }
     if (!pen_json_get_string(json, "_class_name", &pipeline, error))
         return FALSE;
-    if (strcmp(pipeline, "StableDiffusionPipeline") != 0 || pen_json_has(json, "text_encoder_2")) {
+    gboolean ours = strcmp(pipeline, "StableDiffusionPipeline") == 0 ||
+                    strcmp(pipeline, "StableDiffusionInpaintPipeline") == 0;
+    if (!ours || pen_json_has(json, "text_encoder_2")) {
         g_autofree char *name = g_filename_display_name(folder);
         g_set_error(
             error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
@@ -156,52 +195,113 @@ static gboolean check_index(const char *folder, GError **error)
     return TRUE;
 }
 
-static gboolean load_configs(PenModel *model, GError **error)
+static PenSafetensors *open_component(const char *folder, const char *component, GError **error)
 {
-    g_autofree char *unet = config_file(model->folder, "unet");
-    g_autofree char *vae = config_file(model->folder, "vae");
-    g_autofree char *text = config_file(model->folder, "text_encoder");
-    g_autofree char *scheduler = config_file(model->folder, "scheduler");
-    g_autofree char *tokenizer = g_build_filename(model->folder, "tokenizer", NULL);
+    g_autofree char *path = g_build_filename(folder, component, NULL);
+    return pen_safetensors_open_model(path, error);
+}
 
-    if (!pen_unet_config_load(&model->unet, unet, error) ||
+static gboolean load_folder(PenModel *model, GError **error)
+{
+    const char *folder = model->spec->model;
+    g_autofree char *unet = config_file(folder, "unet");
+    g_autofree char *vae = config_file(folder, "vae");
+    g_autofree char *text = config_file(folder, "text_encoder");
+    g_autofree char *scheduler = config_file(folder, "scheduler");
+    g_autofree char *tokenizer = g_build_filename(folder, "tokenizer", NULL);
+
+    if (!check_folder(folder, error) || !check_index(folder, error) ||
+        !pen_unet_config_load(&model->unet, unet, error) ||
         !pen_vae_config_load(&model->vae, vae, error) ||
         !pen_clip_text_config_load(&model->text, text, error))
         return FALSE;
     model->schedule = pen_schedule_load(scheduler, error);
-    if (!model->schedule)
+    model->tokenizer = model->schedule ? pen_tokenizer_new(tokenizer, error) : NULL;
+    model->unet_weights = model->tokenizer ? open_component(folder, "unet", error) : NULL;
+    model->vae_weights = model->unet_weights ? open_component(folder, "vae", error) : NULL;
+    model->text_weights = model->vae_weights ? open_component(folder, "text_encoder", error) : NULL;
+    char *alone = model->text_weights ? folder_identity(model, error) : NULL;
+    return alone && list_identities(model, alone, error);
+}
+
+static gboolean load_file(PenModel *model, GError **error)
+{
+    g_autoptr(PenSafetensors) file = pen_safetensors_open_model(model->spec->model, error);
+    return file && pen_checkpoint_load(model, file, error) &&
+           list_identities(model, checkpoint_identity(model), error);
+}
+
+static gboolean load(PenModel *model, GError **error)
+{
+    const char *path = model->spec->model;
+    g_autofree char *shown = g_filename_display_name(path);
+
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,
+                    _("The model %s does not exist."), shown);
         return FALSE;
-    model->tokenizer = pen_tokenizer_new(tokenizer, error);
-    return model->tokenizer != NULL;
+    }
+    if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+        return load_file(model, error);
+    if (model->spec->prediction) {
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
+                    _("What %s predicts is said in its scheduler_config.json; only a single file "
+                      "needs to be told."),
+                    shown);
+        return FALSE;
+    }
+    return load_folder(model, error);
+}
+
+/* After the identity, which is that of the model's own VAE. */
+static gboolean exchange_vae(PenModel *model, GError **error)
+{
+    if (!model->spec->vae)
+        return TRUE;
+    g_clear_pointer(&model->vae_weights, pen_safetensors_unref);
+    model->vae_weights = pen_checkpoint_open_vae(model->spec->vae, &model->vae, error);
+    return model->vae_weights != NULL;
+}
+
+/* Adapters that do not fit are found out here; the runtime reads them again when it merges them,
+ * so that their matrices do not stay in memory with every model that was opened. */
+static gboolean check_adapters(PenModel *model, GError **error)
+{
+    g_autoptr(PenMerge) merge = pen_merge_new(model->spec, model->unet_weights,
+                                              model->text_weights, &model->notice, error);
+    return merge != NULL;
 }
 
 /* Parts of different models cannot work together. */
 static gboolean check_parts(const PenModel *model, GError **error)
 {
     const PenUNetConfig *unet = &model->unet;
+    const char *path = model->name;
+    guint32 latent = model->vae.latent_channels;
 
-    if (unet->in_channels != model->vae.latent_channels || unet->out_channels != unet->in_channels)
+    /* An inpainting model's takes a mask and a picture's latents, too. */
+    if (unet->out_channels != latent ||
+        (unet->in_channels != latent && unet->in_channels != 2 * latent + 1))
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
-                    _("%s: its UNet takes %u channels and gives %u, its VAE has %u; inpainting and "
-                      "other special models are not supported."),
-                    model->folder, unet->in_channels, unet->out_channels,
-                    model->vae.latent_channels);
+                    _("%s: its UNet takes %u channels and gives %u, its VAE has %u; special models "
+                      "other than those for inpainting are not supported."),
+                    path, unet->in_channels, unet->out_channels, latent);
     else if (model->vae.in_channels != 3 || model->vae.out_channels != 3)
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
                     _("%s: its VAE makes pictures of %u channels, not of red, green and blue."),
-                    model->folder, model->vae.out_channels);
+                    path, model->vae.out_channels);
     else if (unet->context_channels != model->text.hidden)
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
                     _("%s: its UNet reads texts of %u channels, its text encoder writes %u: they "
                       "belong to different models."),
-                    model->folder, unet->context_channels, model->text.hidden);
+                    path, unet->context_channels, model->text.hidden);
     else if ((guint32)pen_tokenizer_max_length(model->tokenizer) > model->text.positions ||
              (guint32)pen_tokenizer_n_tokens(model->tokenizer) > model->text.vocabulary)
         g_set_error(
             error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
             _("%s: its tokenizer makes %d tokens out of %d, its text encoder takes %u out of "
               "%u: they belong to different models."),
-            model->folder, pen_tokenizer_max_length(model->tokenizer),
+            path, pen_tokenizer_max_length(model->tokenizer),
             pen_tokenizer_n_tokens(model->tokenizer), model->text.positions,
             model->text.vocabulary);
     else
@@ -209,21 +309,36 @@ static gboolean check_parts(const PenModel *model, GError **error)
     return FALSE;
 }
 
-PenModel *pen_model_open(const char *folder, GError **error)
+/* "/a/b/Model.safetensors" -> "Model". */
+static char *model_name(const char *path)
 {
-    if (!check_folder(folder, error) || !check_index(folder, error))
-        return NULL;
+    g_autofree char *absolute = g_canonicalize_filename(path, NULL);
+    g_autofree char *base = g_path_get_basename(absolute);
+    char *end = g_strrstr(base, ".safetensors");
+    if (end && end != base && g_file_test(path, G_FILE_TEST_IS_REGULAR))
+        *end = '\0';
+    return g_filename_display_name(base);
+}
+
+PenModel *pen_model_open(const char *text, GError **error)
+{
     g_autoptr(PenModel) model = g_new0(PenModel, 1);
     model->refs = 1;
-    model->folder = g_canonicalize_filename(folder, NULL);
-    g_autofree char *base = g_path_get_basename(model->folder);
-    model->name = g_filename_display_name(base);
-    if (!load_configs(model, error) || !check_parts(model, error))
+    model->spec = pen_model_spec_parse(text, error);
+    if (!model->spec)
+        return NULL;
+    if (!model->spec->model) {
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID, _("Which model? Name one."));
+        return NULL;
+    }
+    model->name = model_name(model->spec->model);
+    if (!load(model, error) || !exchange_vae(model, error) || !check_parts(model, error) ||
+        !check_adapters(model, error))
         return NULL;
     model->tokens = (guint32)pen_tokenizer_max_length(model->tokenizer);
     model->factor = pen_vae_config_factor(&model->vae);
-    model->identity = pen_model_identity(model->folder, error);
-    return model->identity ? g_steal_pointer(&model) : NULL;
+    model->condition_channels = model->unet.in_channels - model->unet.out_channels;
+    return g_steal_pointer(&model);
 }
 
 PenModel *pen_model_ref(PenModel *model)
@@ -238,8 +353,13 @@ void pen_model_unref(PenModel *model)
         return;
     g_clear_pointer(&model->tokenizer, pen_tokenizer_free);
     g_clear_pointer(&model->schedule, pen_schedule_free);
-    g_free(model->folder);
+    g_clear_pointer(&model->unet_weights, pen_safetensors_unref);
+    g_clear_pointer(&model->vae_weights, pen_safetensors_unref);
+    g_clear_pointer(&model->text_weights, pen_safetensors_unref);
+    g_clear_pointer(&model->spec, pen_model_spec_free);
+    g_strfreev(model->identities);
     g_free(model->name);
+    g_free(model->notice);
     g_free(model->identity);
     g_free(model);
 }

@@ -10,14 +10,22 @@
  *     tokenizer/                                  vocab.json, merges.txt, tokenizer_config.json
  *     scheduler/scheduler_config.json
  *
+ * or one .safetensors file with the original names (src/models/checkpoint.h). Inpainting models are
+ * those whose UNet takes, after the noisy latents, a mask and the latents of the masked picture
+ * (src/engine/inpainting.h). Its VAE can be exchanged and adapters can be merged into its weights
+ * (src/models/model-spec.h).
+ *
  * Opening reads and checks everything but the weights' numbers; src/models/runtime.h runs the
- * model. Errors are PEN_MODEL_ERROR or those of src/formats, one sentence each.
+ * model. Weights are mapped, not copied. Errors are PEN_MODEL_ERROR or those of src/formats, one
+ * sentence each.
  */
 
 #include <gio/gio.h>
 
+#include "src/formats/safetensors.h"
 #include "src/formats/tokenizer.h"
 #include "src/models/model-config.h"
+#include "src/models/model-spec.h"
 #include "src/sampling/schedule.h"
 
 G_BEGIN_DECLS
@@ -25,39 +33,53 @@ G_BEGIN_DECLS
 /* Read only. */
 typedef struct {
     gint refs;
-    char *folder;
-    char *name;     /* for people: the folder's name */
-    char *identity; /* pen_model_identity() */
+    PenModelSpec *spec;
+    char *name;        /* for people: the folder's or file's name */
+    char *notice;      /* a sentence for people about what was left out, or NULL */
+    char *identity;    /* what the weights are; see below */
+    char **identities; /* NULL at the end: of the model alone, then with each adapter more, in the
+                          order of the spec; the last one is `identity` */
     PenUNetConfig unet;
     PenVaeConfig vae;
     PenClipTextConfig text;
+    PenSafetensors *unet_weights, *vae_weights, *text_weights; /* in diffusers' names */
     PenTokenizer *tokenizer;
     PenSchedule *schedule;
     guint32 tokens; /* of an encoded prompt, padding included */
     guint32 factor; /* a picture is this many times as high and wide as its latents */
+    guint32 condition_channels; /* of an inpainting model's further inputs; else 0 */
 } PenModel;
 
-PenModel *pen_model_open(const char *folder, GError **error);
-PenModel *pen_model_ref(PenModel *model);
-void pen_model_unref(PenModel *model);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModel, pen_model_unref)
-
 /*
- * What a model is, wherever it lies: a SHA-256 in hexadecimal over
- *   - the bytes of each config.json, vocab.json, merges.txt and scheduler_config.json
+ * Opens what pen_model_find() returned, or another spec with a path in it.
+ *
+ * A model's identity is what it is, wherever it lies: a SHA-256 in hexadecimal over
+ *   - the bytes of each config.json, vocab.json, merges.txt and scheduler_config.json; of a single
+ *     file instead the kind of prediction
  *   - of each tensor, by component and in the order of names: name, type, shape, and 4 KiB from the
  *     middle of its data (all of it if it is smaller)
  * It does not depend on the folder's name or on how weights are split into files. It reads a few
  * megabytes of a model of several gigabytes: any training changes nearly every tensor everywhere.
+ * With adapters it is a SHA-256 over the identity before, the adapter's tensors in the same manner,
+ * and its strength. An exchanged VAE does not change it: nothing that is learnt depends on the VAE.
  */
-char *pen_model_identity(const char *folder, GError **error);
+PenModel *pen_model_open(const char *model, GError **error);
+PenModel *pen_model_ref(PenModel *model);
+void pen_model_unref(PenModel *model);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModel, pen_model_unref)
+
+/* Whether `identity` is this model's, or its own with fewer of the adapters: what was made for that
+ * one can draw with this one. */
+gboolean pen_model_includes(const PenModel *model, const char *identity);
 
 /* --- finding models (model-find.c) ---------------------------------------------------------- */
 
 /*
- * The folder of a model that a person named: a path with a slash in it or of an existing folder;
- * else a name in the user's models (pen_model_user_folder()) or in the models that come with
- * Penchant. NULL means the starter model. Free with g_free().
+ * The model that a person named, as a spec that pen_model_open() opens: a path with a slash in it or
+ * of an existing folder or file; else a name in the user's models (pen_model_user_folder()) or in
+ * the models that come with Penchant, where NAME stands for the folder NAME or the file
+ * NAME.safetensors. NULL means the starter model. `wanted` may be a spec itself, and its files are
+ * made absolute. Free with g_free().
  *
  * The models that come with Penchant lie in PENCHANT_MODELS if that environment variable is set,
  * else where Penchant is installed, else, before it is installed, in its source tree.

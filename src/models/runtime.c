@@ -26,12 +26,6 @@ struct _PenRuntime {
     gboolean keep; /* memory is plentiful: text encoder and VAE stay loaded */
 };
 
-static PenWeights *open_weights(PenRuntime *runtime, const char *component, GError **error)
-{
-    g_autofree char *path = g_build_filename(runtime->model->folder, component, NULL);
-    return pen_weights_open(runtime->device, path, runtime->dtype, error);
-}
-
 PenRuntime *pen_runtime_new(PenModel *model, PenDevice *device, PenDtype dtype, GError **error)
 {
     const PenDeviceInfo *info = pen_device_info(device);
@@ -46,15 +40,15 @@ PenRuntime *pen_runtime_new(PenModel *model, PenDevice *device, PenDtype dtype, 
     runtime->model = pen_model_ref(model);
     runtime->device = pen_device_ref(device);
     runtime->dtype = dtype;
-    runtime->text = open_weights(runtime, "text_encoder", error);
-    if (!runtime->text)
+    runtime->text = pen_weights_new(device, model->text_weights, dtype);
+    runtime->vae = pen_weights_new(device, model->vae_weights, dtype);
+    runtime->unet = pen_weights_new(device, model->unet_weights, dtype);
+    g_autoptr(PenMerge) merge =
+        pen_merge_new(model->spec, model->unet_weights, model->text_weights, NULL, error);
+    if (!merge)
         return NULL;
-    runtime->vae = open_weights(runtime, "vae", error);
-    if (!runtime->vae)
-        return NULL;
-    runtime->unet = open_weights(runtime, "unet", error);
-    if (!runtime->unet)
-        return NULL;
+    pen_weights_set_merge(runtime->text, merge, PEN_MERGE_TEXT);
+    pen_weights_set_merge(runtime->unet, merge, PEN_MERGE_UNET);
     runtime->keep = pen_weights_total_bytes(runtime->text) + pen_weights_total_bytes(runtime->vae) +
                         pen_weights_total_bytes(runtime->unet) <=
                     pen_device_memory_left(device) / 2;

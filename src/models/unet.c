@@ -180,8 +180,10 @@ static PenTensor *build(Builder *b)
     const PenUNetConfig *config = b->config;
 
     b->time = time_embedding(b, b->unet->timestep_embedding);
-    PenTensor *x =
-        pen_layer_conv(&b->l, b->unet->sample, config->channels[0], 1, PEN_PADDING_SAME, "conv_in");
+    PenTensor *x = b->unet->sample;
+    if (b->unet->condition)
+        x = pen_graph_concat(b->l.graph, x, b->unet->condition);
+    x = pen_layer_conv(&b->l, x, config->channels[0], 1, PEN_PADDING_SAME, "conv_in");
     x = down(b, x);
     x = layer(b, x, NULL, config->levels - 1, TRUE, "mid_block", 0);
     x = layer(b, x, NULL, config->levels - 1, FALSE, "mid_block", 1);
@@ -200,7 +202,11 @@ PenUNet *pen_unet_new(const PenUNetConfig *config, PenWeights *weights,
 
     unet->graph = pen_graph_new(pen_weights_dtype(weights));
     unet->sample = pen_graph_input(unet->graph, "sample",
-                                   PEN_SHAPE(o->batch, o->height, o->width, config->in_channels));
+                                   PEN_SHAPE(o->batch, o->height, o->width, config->out_channels));
+    if (config->in_channels > config->out_channels)
+        unet->condition = pen_graph_input(unet->graph, "condition",
+                                          PEN_SHAPE(o->batch, o->height, o->width,
+                                                    config->in_channels - config->out_channels));
     unet->timestep_embedding = pen_graph_input(unet->graph, "timestep_embedding",
                                                PEN_SHAPE(o->batch, 1, 1, config->channels[0]));
     unet->context = pen_graph_input(unet->graph, "context",

@@ -5,7 +5,9 @@
  * The denoising network: UNet2DConditionModel of diffusers as a graph.
  *
  * Inputs of the graph, by name:
- *   "sample"              [batch, height, width, in_channels]  noisy latents
+ *   "sample"              [batch, height, width, out_channels] noisy latents
+ *   "condition"           [batch, height, width, in_channels - out_channels]  only where a UNet for
+ *                                                              inpainting takes more than latents
  *   "timestep_embedding"  [batch, 1, 1, channels of level 0]   pen_unet_timestep_embedding()
  *   "context"             [batch, 1, tokens, context_channels] the text encoder's output
  *   "adapter_scale"       [1, 1, 1, 1]                         only with an adapter: 0 the base
@@ -34,6 +36,7 @@ typedef struct {
 typedef struct {
     PenGraph *graph;
     PenTensor *sample, *timestep_embedding, *context, *out;
+    PenTensor *condition; /* NULL unless the UNet is one for inpainting */
     PenTensor *scale;    /* NULL without an adapter */
     PenTensor **adapter; /* A and B of module i at 2i and 2i+1: targets of a gradient */
     guint n_adapter;     /* 2 n_modules, or 0 */

@@ -8,10 +8,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "src/formats/safetensors.h"
 #include "src/models/model-config.h"
 
 typedef struct {
+    char *name;
     PenParameter *parameter;
     const PenSafetensor *tensor; /* NULL for random weights */
     guint32 seed;                /* of random weights */
@@ -24,8 +24,10 @@ struct _PenWeights {
     PenDevice *device;
     PenDtype dtype;
     PenSafetensors *file; /* NULL for random weights */
+    PenMerge *merge;      /* or NULL */
+    const char *prefix;   /* of this component's layers in it */
     guint32 seed;
-    GHashTable *by_name; /* name -> Weight */
+    GHashTable *by_name; /* name -> Weight: the latest asked for, the shape may differ */
     GPtrArray *in_order; /* Weight, in the order of asking: that of the graph */
     guint64 bytes;
     GError *error;
@@ -35,6 +37,7 @@ static void weight_free(gpointer data)
 {
     Weight *weight = data;
     pen_parameter_unref(weight->parameter);
+    g_free(weight->name);
     g_free(weight);
 }
 
@@ -44,19 +47,30 @@ static PenWeights *weights_new(PenDevice *device, PenDtype dtype)
     weights->refs = 1;
     weights->device = device ? pen_device_ref(device) : NULL;
     weights->dtype = dtype;
-    weights->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    weights->by_name = g_hash_table_new(g_str_hash, g_str_equal);
     weights->in_order = g_ptr_array_new_with_free_func(weight_free);
     return weights;
 }
 
 PenWeights *pen_weights_open(PenDevice *device, const char *path, PenDtype dtype, GError **error)
 {
-    PenSafetensors *file = pen_safetensors_open_model(path, error);
-    if (!file)
-        return NULL;
+    g_autoptr(PenSafetensors) file = pen_safetensors_open_model(path, error);
+    return file ? pen_weights_new(device, file, dtype) : NULL;
+}
+
+PenWeights *pen_weights_new(PenDevice *device, PenSafetensors *file, PenDtype dtype)
+{
     PenWeights *weights = weights_new(device, dtype);
-    weights->file = file;
+    weights->file = pen_safetensors_ref(file);
     return weights;
+}
+
+void pen_weights_set_merge(PenWeights *weights, PenMerge *merge, const char *prefix)
+{
+    PenMerge *before = weights->merge;
+    weights->merge = pen_merge_ref(merge);
+    weights->prefix = prefix;
+    pen_merge_unref(before);
 }
 
 PenWeights *pen_weights_new_random(PenDevice *device, PenDtype dtype, guint32 seed)
@@ -79,6 +93,7 @@ void pen_weights_unref(PenWeights *weights)
     g_hash_table_unref(weights->by_name);
     g_ptr_array_unref(weights->in_order);
     g_clear_pointer(&weights->file, pen_safetensors_unref);
+    g_clear_pointer(&weights->merge, pen_merge_unref);
     if (weights->device)
         pen_device_unref(weights->device);
     g_clear_error(&weights->error);
@@ -123,7 +138,7 @@ static const PenSafetensor *find_tensor(PenWeights *weights, const char *name, G
     if (!tensor) {
         g_set_error(
             error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,
-            _("%s has no weight “%s”, which its config.json calls for: the file is incomplete "
+            _("%s has no weight “%s”, which its configuration calls for: the file is incomplete "
               "or belongs to another model."),
             pen_safetensors_name(weights->file), name);
         return NULL;
@@ -157,8 +172,9 @@ static gboolean check_dims(PenWeights *weights, const PenSafetensor *tensor, con
     g_autoptr(GString) wanted = g_string_new("[");
     for (guint i = 0; i < n_dims; i++)
         g_string_append_printf(wanted, "%s%" G_GSIZE_FORMAT, i ? ", " : "", dims[i]);
+    g_string_append_c(wanted, ']');
     g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
-                _("%s: weight “%s” has the shape %s where its config.json calls for %s]."),
+                _("%s: weight “%s” has the shape %s where its configuration calls for %s."),
                 pen_safetensors_name(weights->file), tensor->name, found, wanted->str);
     return FALSE;
 }
@@ -185,11 +201,12 @@ static PenParameter *get(PenWeights *weights, const char *name, const gsize *dim
     if (!parameter)
         return NULL;
     weight = g_new0(Weight, 1);
+    weight->name = g_strdup(name);
     weight->parameter = parameter;
     weight->tensor = tensor;
     weight->seed = g_str_hash(name) ^ weights->seed;
     weight->ones = layout == PEN_LAYOUT_PLAIN && g_str_has_suffix(name, ".weight");
-    g_hash_table_insert(weights->by_name, g_strdup(name), weight);
+    g_hash_table_replace(weights->by_name, weight->name, weight);
     g_ptr_array_add(weights->in_order, weight);
     weights->bytes += pen_parameter_bytes(parameter);
     return parameter;
@@ -230,8 +247,19 @@ static PenSafetensor part(const PenSafetensor *tensor, gsize first, gsize count)
     return piece;
 }
 
+/* Merges adapters into `count` rows, from `first` on, of a weight as it is in the file. */
+static void merge_rows(const PenWeights *weights, const Weight *weight, gsize first, gsize count,
+                       gsize columns, float *rows)
+{
+    if (!weights->merge || !g_str_has_suffix(weight->name, ".weight"))
+        return;
+    g_autofree char *path = g_strndup(weight->name, strlen(weight->name) - strlen(".weight"));
+    pen_merge_add(weights->merge, weights->prefix, path, first, count, columns, rows);
+}
+
 /* [out, in, h, w] -> [out, h, w, in], one `out` at a time. */
-static gboolean convert_conv(const Weight *weight, float *values, GError **error)
+static gboolean convert_conv(const PenWeights *weights, const Weight *weight, float *values,
+                             GError **error)
 {
     PenShape s = pen_parameter_shape(weight->parameter);
     gsize area = (gsize)s.h * s.w, length = area * s.c;
@@ -241,6 +269,7 @@ static gboolean convert_conv(const Weight *weight, float *values, GError **error
         PenSafetensor piece = part(weight->tensor, o * length, length);
         if (!pen_safetensor_to_f32(&piece, filter, error))
             return FALSE;
+        merge_rows(weights, weight, o, 1, length, filter);
         float *to = values + o * length;
         for (gsize i = 0; i < s.c; i++)
             for (gsize p = 0; p < area; p++)
@@ -266,7 +295,7 @@ static void make_random(const Weight *weight, float *values)
     }
 }
 
-static float *convert(const Weight *weight, GError **error)
+static float *convert(const PenWeights *weights, const Weight *weight, GError **error)
 {
     PenShape s = pen_parameter_shape(weight->parameter);
     g_autofree float *values = g_try_new(float, pen_shape_elements(s));
@@ -281,10 +310,12 @@ static float *convert(const Weight *weight, GError **error)
         make_random(weight, values);
         return g_steal_pointer(&values);
     }
-    gboolean is_conv = s.n > 1 || s.h > 1;
-    if (is_conv ? !convert_conv(weight, values, error)
-                : !pen_safetensor_to_f32(weight->tensor, values, error))
+    if (s.n > 1 || s.h > 1)
+        return convert_conv(weights, weight, values, error) ? g_steal_pointer(&values) : NULL;
+    if (!pen_safetensor_to_f32(weight->tensor, values, error))
         return NULL;
+    if (pen_parameter_layout(weight->parameter) == PEN_LAYOUT_PANEL)
+        merge_rows(weights, weight, 0, s.w, s.c, values);
     return g_steal_pointer(&values);
 }
 
@@ -306,7 +337,7 @@ gboolean pen_weights_load(PenWeights *weights, PenPlanProgress progress, gpointe
             continue;
         if (g_cancellable_set_error_if_cancelled(cancellable, error))
             return FALSE;
-        g_autofree float *values = convert(weight, error);
+        g_autofree float *values = convert(weights, weight, error);
         if (!values || !pen_parameter_write(weight->parameter, values, error))
             return FALSE;
         weight->loaded = TRUE;
@@ -322,7 +353,7 @@ float *pen_weights_values(PenWeights *weights, const PenParameter *parameter)
     for (guint i = 0; i < weights->in_order->len; i++) {
         Weight *weight = weights->in_order->pdata[i];
         if (weight->parameter == parameter)
-            return convert(weight, NULL);
+            return convert(weights, weight, NULL);
     }
     return NULL;
 }

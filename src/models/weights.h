@@ -22,6 +22,8 @@
 
 #include "compute/parameter.h"
 #include "compute/plan.h"
+#include "src/formats/safetensors.h"
+#include "src/models/merge.h"
 
 G_BEGIN_DECLS
 
@@ -30,6 +32,13 @@ typedef struct _PenWeights PenWeights;
 /* `path` is a component's folder or a file, as for pen_safetensors_open_model(). Without a device
  * the parameters are abstract: good for planning, and for pen_weights_values(). */
 PenWeights *pen_weights_open(PenDevice *device, const char *path, PenDtype dtype, GError **error);
+
+/* The same for an open file, which is kept. */
+PenWeights *pen_weights_new(PenDevice *device, PenSafetensors *file, PenDtype dtype);
+
+/* Adapters to merge into what is loaded from now on; `prefix` is PEN_MERGE_UNET or PEN_MERGE_TEXT.
+ */
+void pen_weights_set_merge(PenWeights *weights, PenMerge *merge, const char *prefix);
 
 /* Weights of any component with random numbers in the range that keeps activations in theirs, the
  * same for the same seed: for measuring speed and memory without a model. */

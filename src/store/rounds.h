@@ -32,7 +32,7 @@ typedef struct {
     double style_strength; /* adapter scale that sampled it */
     char *prompt;
     char *negative_prompt; /* NULL: none */
-    char *model_path;
+    char *model_path; /* or what else says which model; the store does not look at it */
     char *model_name;
     char *model_hash;
     int width, height; /* pixels */

@@ -18,7 +18,7 @@ G_BEGIN_DECLS
 typedef struct {
     PenDevice *device;
     PenRuntime *runtime; /* of the last model */
-    char *folder;        /* of that model */
+    char *spec;          /* of that model */
     PenPreviewer *previewer; /* of that model; NULL until needed */
 } PenWorkshop;
 
@@ -29,7 +29,7 @@ struct _PenStudio {
     GThread *thread;
     GAsyncQueue *jobs; /* GTask with a PenJob as task data; a PenJob without run ends the thread */
     GMutex models_lock;
-    GHashTable *models; /* folder -> PenModel: opened once, from any thread */
+    GHashTable *models; /* spec -> PenModel: opened once, from any thread */
     PenWorkshop workshop; /* the worker thread's */
 };
 
@@ -66,16 +66,17 @@ void pen_job_notice(PenJob *job, const char *text);
  * call. Events are thinned out to what an eye can follow. */
 void pen_job_progress(PenJob *job, double fraction);
 
-/* The model in `folder`, opened once. A new reference. Any thread. */
-PenModel *pen_studio_open_model(PenStudio *studio, const char *folder, GError **error);
+/* The model that a spec of pen_model_find() says, opened once. A new reference. Any thread. */
+PenModel *pen_studio_open_model(PenStudio *studio, const char *spec, GError **error);
 
-/* The folder of the model that `style` (may be NULL) or the name `wanted` (may be NULL) asks for,
- * checked against the style's model. Free with g_free(). */
+/* The spec of the model that `style` (may be NULL) or `wanted` (a name or a spec, may be NULL) asks
+ * for. What `wanted` says without naming a model goes on top of the style's. A style can draw with
+ * its model, also where adapters were added to it since. Free with g_free(). */
 char *pen_studio_find_model(PenStudio *studio, const char *wanted, const PenStyle *style,
                             GError **error);
 
 /* The runtime of a model on the device, opening what is not open; worker thread only. */
-PenRuntime *pen_job_runtime(PenJob *job, const char *folder, GError **error);
+PenRuntime *pen_job_runtime(PenJob *job, const char *spec, GError **error);
 
 /* The previewer of that runtime. */
 PenPreviewer *pen_job_previewer(PenJob *job, GError **error);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "src/engine/inpainting.h"
 #include "src/engine/sampler.h"
 #include "src/formats/png-settings.h"
 #include "src/formats/png.h"
@@ -112,11 +113,12 @@ typedef struct {
     Input *input;
     PenRuntime *runtime;
     PenModel *model;
-    char *folder;
+    char *spec; /* of the model */
     guint32 height, width; /* of latents */
     double scale;          /* of the adapter */
     PenUNetAdapter *adapter;
     float *start;
+    float *condition; /* of an inpainting model */
     PenRoundResult *result;
 } Round;
 
@@ -125,7 +127,16 @@ static void round_clear(Round *r)
     g_clear_pointer(&r->adapter, pen_unet_adapter_free);
     g_clear_pointer(&r->model, pen_model_unref);
     g_clear_pointer(&r->start, g_free);
-    g_clear_pointer(&r->folder, g_free);
+    g_clear_pointer(&r->condition, g_free);
+    g_clear_pointer(&r->spec, g_free);
+}
+
+/* A style learns about the very model it was made for: with adapters added it draws, but what it
+ * would learn were the differences to another model. */
+static gboolean teaches(const Round *r)
+{
+    const PenStyle *style = r->input->style;
+    return style && g_str_equal(style->model_hash, r->model->identity);
 }
 
 /* Records the round; it happens when the first step is done, so that a request that the device
@@ -137,12 +148,12 @@ static gboolean record(Round *r, GError **error)
     gboolean v = pen_schedule_get_prediction(r->model->schedule) == PEN_PREDICTION_V;
     const PenStyle *style = r->input->style;
     PenRound row = {
-        .style = style ? style->id : 0,
+        .style = teaches(r) ? style->id : 0,
         .style_version = r->adapter ? style->current_version : 0,
         .style_strength = r->scale,
         .prompt = (char *)request->prompt,
         .negative_prompt = (char *)request->negative_prompt,
-        .model_path = r->folder,
+        .model_path = r->spec,
         .model_name = r->model->name,
         .model_hash = r->model->identity,
         .width = (int)request->width,
@@ -317,6 +328,7 @@ static gboolean sample(Round *r, GError **error)
         .scale = r->scale,
         .seed = r->result->seed,
         .start = r->start,
+        .condition = r->condition,
         .strength = request->start_strength,
         .progress = on_step,
         .progress_data = r,
@@ -356,6 +368,13 @@ static gboolean load_style(Round *r, GError **error)
 static gboolean encode_start(Round *r, GError **error)
 {
     const PenRoundRequest *request = &r->input->request;
+    if (r->model->condition_channels) {
+        r->condition = pen_inpainting_condition(r->runtime, request->start_rgb, request->start_mask,
+                                                request->height, request->width,
+                                                r->job->cancellable, error);
+        if (!r->condition)
+            return FALSE;
+    }
     if (!request->start_rgb)
         return TRUE;
     r->start = g_new(float, (gsize)r->height * r->width * r->model->vae.latent_channels);
@@ -368,10 +387,10 @@ static gboolean make_round(Round *r, GError **error)
 {
     PenRoundRequest *request = &r->input->request;
     PenStudio *studio = r->job->studio;
-    r->folder = pen_studio_find_model(studio, request->model, r->input->style, error);
-    if (!r->folder)
+    r->spec = pen_studio_find_model(studio, request->model, r->input->style, error);
+    if (!r->spec)
         return FALSE;
-    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, r->folder, error);
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, r->spec, error);
     if (!info)
         return FALSE;
     if (!request->width)
@@ -380,10 +399,16 @@ static gboolean make_round(Round *r, GError **error)
         request->height = info->size;
     if (!check_request(request, info, error))
         return FALSE;
-    r->runtime = pen_job_runtime(r->job, r->folder, error);
+    r->runtime = pen_job_runtime(r->job, r->spec, error);
     if (!r->runtime)
         return FALSE;
     r->model = pen_model_ref(pen_runtime_model(r->runtime));
+    if (r->input->style && request->keep && !teaches(r)) {
+        g_autofree char *text = g_strdup_printf(
+            _("Picks of this round will not teach “%s”, which was made without these adapters."),
+            r->input->style->name);
+        pen_job_notice(r->job, text);
+    }
     r->height = request->height / r->model->factor;
     r->width = request->width / r->model->factor;
 

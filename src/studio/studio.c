@@ -92,7 +92,7 @@ static void workshop_close_model(PenWorkshop *workshop)
 {
     g_clear_pointer(&workshop->previewer, pen_previewer_free);
     g_clear_pointer(&workshop->runtime, pen_runtime_free);
-    g_clear_pointer(&workshop->folder, g_free);
+    g_clear_pointer(&workshop->spec, g_free);
 }
 
 static void workshop_close(PenWorkshop *workshop)
@@ -203,15 +203,15 @@ PenStore *pen_studio_store(PenStudio *studio)
 
 /* --- models and device ----------------------------------------------------------------------- */
 
-PenModel *pen_studio_open_model(PenStudio *studio, const char *folder, GError **error)
+PenModel *pen_studio_open_model(PenStudio *studio, const char *spec, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&studio->models_lock);
-    PenModel *model = g_hash_table_lookup(studio->models, folder);
+    PenModel *model = g_hash_table_lookup(studio->models, spec);
     if (!model) {
-        model = pen_model_open(folder, error);
+        model = pen_model_open(spec, error);
         if (!model)
             return NULL;
-        g_hash_table_insert(studio->models, g_strdup(folder), model);
+        g_hash_table_insert(studio->models, g_strdup(spec), model);
     }
     return pen_model_ref(model);
 }
@@ -224,32 +224,47 @@ static char *find_style_model(PenStudio *studio, const PenStyle *style, GError *
         return NULL;
     if (rounds->len) {
         const PenRound *round = rounds->pdata[0];
-        if (g_file_test(round->model_path, G_FILE_TEST_IS_DIR))
+        g_autoptr(PenModelSpec) spec = pen_model_spec_parse(round->model_path, NULL);
+        if (spec && spec->model && g_file_test(spec->model, G_FILE_TEST_EXISTS))
             return g_strdup(round->model_path);
     }
     return pen_model_find(style->model_name, error);
 }
 
+static char *find_checked(PenStudio *studio, const char *wanted, const PenStyle *style,
+                          GError **error)
+{
+    g_autofree char *spec = pen_model_find(wanted, error);
+    if (!spec || !style)
+        return g_steal_pointer(&spec);
+    g_autoptr(PenModel) model = pen_studio_open_model(studio, spec, error);
+    if (!model)
+        return NULL;
+    if (!pen_model_includes(model, style->model_hash)) {
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
+                    _("The style “%s” was made for the model “%s”, not for “%s” as it is asked "
+                      "for. Choose that model, or another style."),
+                    style->name, style->model_name, model->name);
+        return NULL;
+    }
+    return g_steal_pointer(&spec);
+}
+
 char *pen_studio_find_model(PenStudio *studio, const char *wanted, const PenStyle *style,
                             GError **error)
 {
-    g_autofree char *folder =
-        wanted || !style ? pen_model_find(wanted, error) : find_style_model(studio, style, error);
-    if (!folder)
+    g_autoptr(PenModelSpec) said = pen_model_spec_parse(wanted, error);
+    if (!said)
         return NULL;
-    if (style) {
-        g_autoptr(PenModel) model = pen_studio_open_model(studio, folder, error);
-        if (!model)
-            return NULL;
-        if (!g_str_equal(model->identity, style->model_hash)) {
-            g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
-                        _("The style “%s” was made for the model “%s”, not for the one in “%s”. "
-                          "Choose that model, or another style."),
-                        style->name, style->model_name, folder);
-            return NULL;
-        }
-    }
-    return g_steal_pointer(&folder);
+    if (said->model || !style)
+        return find_checked(studio, wanted, style, error);
+    g_autofree char *own = find_style_model(studio, style, error);
+    g_autoptr(PenModelSpec) spec = own ? pen_model_spec_parse(own, error) : NULL;
+    if (!spec)
+        return NULL;
+    pen_model_spec_overlay(spec, said);
+    g_autofree char *both = pen_model_spec_to_text(spec);
+    return find_checked(studio, both, style, error);
 }
 
 static gboolean open_device(PenJob *job, GError **error)
@@ -281,14 +296,14 @@ static gboolean load_weights(PenJob *job, PenRuntime *runtime, GError **error)
     return unet && pen_runtime_load_unet(runtime, on_load, job, job->cancellable, error);
 }
 
-PenRuntime *pen_job_runtime(PenJob *job, const char *folder, GError **error)
+PenRuntime *pen_job_runtime(PenJob *job, const char *spec, GError **error)
 {
     PenStudio *studio = job->studio;
     PenWorkshop *workshop = &studio->workshop;
-    if (g_strcmp0(workshop->folder, folder) == 0)
+    if (g_strcmp0(workshop->spec, spec) == 0)
         return workshop->runtime;
     workshop_close_model(workshop);
-    g_autoptr(PenModel) model = pen_studio_open_model(studio, folder, error);
+    g_autoptr(PenModel) model = pen_studio_open_model(studio, spec, error);
     if (!model || !open_device(job, error))
         return NULL;
     PenDtype dtype = pen_runtime_preferred_dtype(pen_device_info(workshop->device));
@@ -299,7 +314,9 @@ PenRuntime *pen_job_runtime(PenJob *job, const char *folder, GError **error)
     if (!runtime || !load_weights(job, runtime, error))
         return NULL;
     workshop->runtime = g_steal_pointer(&runtime);
-    workshop->folder = g_strdup(folder);
+    workshop->spec = g_strdup(spec);
+    if (model->notice)
+        pen_job_notice(job, model->notice);
     return workshop->runtime;
 }
 
@@ -334,8 +351,8 @@ static gpointer prepare(PenJob *job, GError **error)
         if (!style)
             return NULL;
     }
-    g_autofree char *folder = pen_studio_find_model(job->studio, input->model, style, error);
-    PenRuntime *runtime = folder ? pen_job_runtime(job, folder, error) : NULL;
+    g_autofree char *spec = pen_studio_find_model(job->studio, input->model, style, error);
+    PenRuntime *runtime = spec ? pen_job_runtime(job, spec, error) : NULL;
     if (!runtime)
         return NULL;
     /* The text encoder is what every job needs next, and may be what does not fit. */
@@ -402,7 +419,7 @@ void pen_model_info_free(PenModelInfo *info)
 {
     if (!info)
         return;
-    g_free(info->folder);
+    g_free(info->spec);
     g_free(info->name);
     g_free(info->hash);
     g_free(info);
@@ -410,14 +427,14 @@ void pen_model_info_free(PenModelInfo *info)
 
 PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, GError **error)
 {
-    g_autofree char *folder = pen_model_find(model, error);
-    if (!folder)
+    g_autofree char *spec = pen_model_find(model, error);
+    if (!spec)
         return NULL;
-    g_autoptr(PenModel) opened = pen_studio_open_model(studio, folder, error);
+    g_autoptr(PenModel) opened = pen_studio_open_model(studio, spec, error);
     if (!opened)
         return NULL;
     PenModelInfo *info = g_new0(PenModelInfo, 1);
-    info->folder = g_strdup(folder);
+    info->spec = g_steal_pointer(&spec);
     info->name = g_strdup(opened->name);
     info->hash = g_strdup(opened->identity);
     info->size = (opened->unet.sample_size ? opened->unet.sample_size : 64) * opened->factor;

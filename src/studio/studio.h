@@ -92,10 +92,12 @@ typedef void (*PenStudioEventFunc)(const PenStudioEvent *event, gpointer user_da
 
 /* Start from PEN_ROUND_REQUEST_INIT. Strings and pixels are copied when the job starts. */
 typedef struct {
-    const char *model; /* folder or name; NULL: the style's, else the starter model */
+    const char *model; /* name, path or spec (src/models/model-spec.h); NULL, or a spec without a
+                          model: the style's, else the starter model */
     const char *prompt;
     const char *negative_prompt; /* NULL: none */
-    gint64 style;                /* the style that samples and that the picks will teach; 0: none */
+    gint64 style; /* that samples, and that the picks will teach unless adapters are added to its
+                     model; 0: none */
     double style_strength;       /* negative: the style's own */
     gboolean without_style;      /* sample with the bare model although a style is given */
     guint count;                 /* candidates, 1 to PEN_ROUND_MAX */
@@ -162,7 +164,7 @@ void pen_studio_set_device(PenStudio *studio, const char *device);
 
 /* Reads a model's numbers, e.g. its picture size, without a device. */
 typedef struct {
-    char *folder, *name, *hash;
+    char *spec, *name, *hash; /* `spec`: of pen_model_find() */
     guint size;     /* pixels a side that it was trained on */
     guint multiple; /* width and height must be multiples of this */
 } PenModelInfo;

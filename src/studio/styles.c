@@ -84,8 +84,8 @@ gboolean pen_studio_export_style(PenStudio *studio, gint64 style, const char *fi
                     _("“%s” has not learnt anything yet. Teach it first."), row->name);
         return FALSE;
     }
-    g_autofree char *folder = pen_studio_find_model(studio, NULL, row, error);
-    g_autoptr(PenModel) model = folder ? pen_studio_open_model(studio, folder, error) : NULL;
+    g_autofree char *spec = pen_studio_find_model(studio, NULL, row, error);
+    g_autoptr(PenModel) model = spec ? pen_studio_open_model(studio, spec, error) : NULL;
     if (!model)
         return FALSE;
     g_autofree float *values = NULL;
@@ -118,7 +118,7 @@ gint64 pen_studio_import_style(PenStudio *studio, const char *file, const char *
                                const char *model, char **notice, GError **error)
 {
     g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, error);
-    g_autoptr(PenModel) opened = info ? pen_studio_open_model(studio, info->folder, error) : NULL;
+    g_autoptr(PenModel) opened = info ? pen_studio_open_model(studio, info->spec, error) : NULL;
     if (!opened)
         return 0;
     g_auto(PenAdapterReport) report = {0};

@@ -440,10 +440,10 @@ static gboolean take_step(Teaching *t, PenTrainingStep *row, GError **error)
 
 static gboolean prepare(Teaching *t, GError **error)
 {
-    g_autofree char *folder = pen_studio_find_model(t->job->studio, NULL, t->style, error);
-    if (!folder)
+    g_autofree char *spec = pen_studio_find_model(t->job->studio, NULL, t->style, error);
+    if (!spec)
         return FALSE;
-    t->runtime = pen_job_runtime(t->job, folder, error);
+    t->runtime = pen_job_runtime(t->job, spec, error);
     if (!t->runtime || !load_version(t, error) || !load_checkpoint(t, error) ||
         !pen_unet_adapter_allocate(t->adapter, pen_runtime_device(t->runtime),
                                    pen_runtime_dtype(t->runtime), error))

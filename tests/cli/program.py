@@ -73,7 +73,7 @@ def tensors(path):
     size, = struct.unpack_from("<Q", content)
     header = json.loads(content[8:8 + size])
     header.pop("__metadata__", None)
-    codes = {"F32": "f", "I64": "q"}
+    codes = {"F32": "f", "F64": "d", "I32": "i", "I64": "q"}
     result = {}
     for name, about in header.items():
         first, last = about["data_offsets"]

@@ -18,6 +18,12 @@ static PenTrajectory *example(guint first)
     for (guint k = 0; k < t->steps; k++)
         t->timesteps[k] = 901 - (int)k * 150;
     t->reference[4] = -0.125;
+    /* Of an inpainting model. */
+    float condition[3 * 5 * 2];
+    for (gsize i = 0; i < G_N_ELEMENTS(condition); i++)
+        condition[i] = (float)i / 8;
+    if (first)
+        pen_trajectory_set_condition(t, 2, condition);
     gsize n = (t->steps - first + 1) * pen_trajectory_elements(t);
     for (gsize i = 0; i < n; i++)
         t->latents[i] = sinf((float)i) * 3;
@@ -52,6 +58,10 @@ static void test_round_trip(gconstpointer data)
                     t->steps * sizeof(int));
     gsize n = (t->steps - t->first + 1) * pen_trajectory_elements(t) * sizeof(float);
     g_assert_cmpmem(back->latents, n, t->latents, n);
+    g_assert_cmpuint(back->condition_channels, ==, t->condition_channels);
+    if (t->condition)
+        g_assert_cmpmem(back->condition, 3 * 5 * 2 * sizeof(float), t->condition,
+                        3 * 5 * 2 * sizeof(float));
     for (guint k = 0; k < t->steps; k++)
         g_assert_true(back->reference[k] == t->reference[k] ||
                       (isnan(back->reference[k]) && isnan(t->reference[k])));

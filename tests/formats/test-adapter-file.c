@@ -233,6 +233,22 @@ static void test_report(void)
         read_good(write_parts(scratch, parts, G_N_ELEMENTS(parts), NULL), NULL);
 }
 
+// A convolution's kernel is a matrix of in kh kw columns.
+static void test_convolution(void)
+{
+    static const Part parts[] = {
+        { "lora_unet_a_0_attn1_to_q.lora_down.weight", 4, { 2, 1, 3, 3 } },
+        { "lora_unet_a_0_attn1_to_q.lora_up.weight", 4, { 3, 2, 1, 1 } },
+    };
+    g_autoptr(Scratch) scratch = scratch_new();
+    g_autoptr(PenAdapter) adapter =
+        read_good(write_parts(scratch, parts, G_N_ELEMENTS(parts), NULL), NULL);
+    const PenAdapterLayer *layer = adapter->layers->pdata[0];
+    g_assert_cmpuint(layer->rank, ==, 2);
+    g_assert_cmpuint(layer->n_in, ==, 9);
+    g_assert_cmpuint(layer->n_out, ==, 3);
+}
+
 static void test_refused(void)
 {
     static const struct {
@@ -249,9 +265,10 @@ static void test_refused(void)
         { { { "lora_unet_a_0_attn1_to_q.lora_down.weight", 2, { 0, 4 } },
             { "lora_unet_a_0_attn1_to_q.lora_up.weight", 2, { 3, 0 } } },
           NULL },
-        { { { "lora_unet_a_0_attn1_to_q.lora_down.weight", 4, { 2, 4, 3, 1 } },
-            { "lora_unet_a_0_attn1_to_q.lora_up.weight", 2, { 3, 2 } } },
+        { { { "lora_unet_a_0_attn1_to_q.lora_down.weight", 4, { 2, 4, 1, 1 } },
+            { "lora_unet_a_0_attn1_to_q.lora_up.weight", 4, { 1, 2, 3, 3 } } },
           NULL },
+        { { GOOD, { "lora_unet_a_0_attn1_to_q.lora_mid.weight", 2, { 2, 2 } } }, NULL },
         { { { "lora_unet_a_0_attn1_to_q.lora_down.weight", 1, { 2 } },
             { "lora_unet_a_0_attn1_to_q.lora_up.weight", 2, { 3, 2 } } },
           NULL },
@@ -316,6 +333,7 @@ int main(int argc, char **argv)
     g_test_add_func("/adapter-file/golden", test_golden);
     g_test_add_func("/adapter-file/namings", test_namings);
     g_test_add_func("/adapter-file/report", test_report);
+    g_test_add_func("/adapter-file/convolution", test_convolution);
     g_test_add_func("/adapter-file/refused", test_refused);
     g_test_add_func("/adapter-file/not-finite", test_not_finite);
     return g_test_run();

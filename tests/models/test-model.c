@@ -366,20 +366,25 @@ static void test_model_starter(void)
     g_assert_cmpint(pen_schedule_get_num_train_timesteps(model->schedule), ==, 1000);
 }
 
+static char *identity_of(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenModel) model = pen_model_open(path, &error);
+    g_assert_no_error(error);
+    return g_strdup(model->identity);
+}
+
 /* The identity follows the content alone. */
 static void test_model_identity(void)
 {
-    g_autoptr(GError) error = NULL;
     g_autofree char *original = golden_path("sd1", "model");
     g_autofree char *copy = g_build_filename(scratch, "another-name", NULL);
     g_autofree char *weights =
         g_build_filename(copy, "unet", "diffusion_pytorch_model.safetensors", NULL);
     copy_tree(original, copy);
 
-    g_autofree char *first = pen_model_identity(original, &error);
-    g_assert_no_error(error);
-    g_autofree char *second = pen_model_identity(copy, &error);
-    g_assert_no_error(error);
+    g_autofree char *first = identity_of(original);
+    g_autofree char *second = identity_of(copy);
     g_assert_cmpstr(first, ==, second);
 
     g_autofree char *data = NULL;
@@ -387,8 +392,7 @@ static void test_model_identity(void)
     g_assert_true(g_file_get_contents(weights, &data, &size, NULL));
     data[size - 2] ^= 1;
     g_assert_true(g_file_set_contents(weights, data, (gssize)size, NULL));
-    g_autofree char *third = pen_model_identity(copy, &error);
-    g_assert_no_error(error);
+    g_autofree char *third = identity_of(copy);
     g_assert_cmpstr(first, !=, third);
     remove_tree(copy);
 }
@@ -413,7 +417,7 @@ static void test_model_broken(void)
 
     assert_open_fails("/does/not/exist", "does not exist");
     g_autofree char *file = scratch_file("model.safetensors", "x", -1);
-    assert_open_fails(file, "is a file");
+    assert_open_fails(file, "safetensors");
     assert_open_fails(scratch, "unet, vae, text_encoder, tokenizer, scheduler");
 
     for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
@@ -456,7 +460,8 @@ static void test_model_find(void)
     g_assert_no_error(error);
     g_assert_true(g_str_has_suffix(starter, "/starter"));
     g_autofree char *path = pen_model_find("./here", &error);
-    g_assert_cmpstr(path, ==, "./here");
+    g_autofree char *here = g_canonicalize_filename("here", NULL);
+    g_assert_cmpstr(path, ==, here);
     g_auto(GStrv) names = pen_model_names();
     g_assert_true(g_strv_contains((const char *const *)names, "mine"));
     g_assert_true(g_strv_contains((const char *const *)names, "starter"));

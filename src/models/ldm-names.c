@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include "src/models/ldm-names.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "src/models/model-config.h"
+
+typedef struct {
+    const char *ldm, *diffusers;
+} Pair;
+
+/* `name` with the first of the pairs that it starts with replaced; NULL if there is none. */
+static char *replace_start(const char *name, const Pair *pairs, gsize n)
+{
+    for (gsize i = 0; i < n; i++)
+        if (g_str_has_prefix(name, pairs[i].ldm))
+            return g_strconcat(pairs[i].diffusers, name + strlen(pairs[i].ldm), NULL);
+    return NULL;
+}
+
+/* Reads "PREFIX<number>.", and moves *name past it. */
+static gboolean take_number(const char **name, const char *prefix, guint *number)
+{
+    if (!g_str_has_prefix(*name, prefix))
+        return FALSE;
+    const char *digits = *name + strlen(prefix);
+    char *end;
+    guint64 value = g_ascii_strtoull(digits, &end, 10);
+    if (!g_ascii_isdigit(*digits) || *end != '.' || value > G_MAXINT)
+        return FALSE;
+    *number = (guint)value;
+    *name = end + 1;
+    return TRUE;
+}
+
+static gboolean has(const PenSafetensors *file, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static gboolean has(const PenSafetensors *file, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *name = g_strdup_vprintf(format, args);
+    va_end(args);
+    return pen_safetensors_lookup(file, name) != NULL;
+}
+
+/* Adds each tensor whose name starts with `prefix`, under what `rename` makes of the rest. */
+typedef char *(*Rename)(const char *name, gconstpointer data);
+
+static PenSafetensors *view(const PenSafetensors *file, const char *prefix, Rename rename,
+                            gconstpointer data, GError **error)
+{
+    g_autoptr(PenSafetensors) shown = pen_safetensors_new_view(file);
+    for (guint i = 0; i < pen_safetensors_n_tensors(file); i++) {
+        const PenSafetensor *tensor = pen_safetensors_nth(file, i);
+        if (!g_str_has_prefix(tensor->name, prefix))
+            continue;
+        const char *rest = tensor->name + strlen(prefix);
+        g_autofree char *name = rename(rest, data);
+        if (!pen_safetensors_view_add(shown, name ? name : rest, tensor, error))
+            return NULL;
+    }
+    return g_steal_pointer(&shown);
+}
+
+/* --- UNet --------------------------------------------------------------------------------- */
+
+/* LDM numbers a UNet's pieces through: its way down is conv_in, then resnets and downsamplers; its
+ * way up resnets, the last of a level with the upsampler. */
+enum { MAX_PIECES = 256 };
+
+typedef struct {
+    guint level, layer;
+} Piece;
+
+typedef struct {
+    Piece down[MAX_PIECES], up[MAX_PIECES];
+    guint n_down, n_up;
+} Course;
+
+static void read_course(const PenSafetensors *file, Course *course)
+{
+    Piece at = { 0, 0 };
+    for (guint i = 1; i < MAX_PIECES; i++) {
+        gboolean end_of_level = has(file, PEN_LDM_UNET "input_blocks.%u.0.op.weight", i);
+        if (!end_of_level && !has(file, PEN_LDM_UNET "input_blocks.%u.0.in_layers.0.weight", i))
+            break;
+        course->down[i] = at;
+        course->n_down = i + 1;
+        at = end_of_level ? (Piece){ at.level + 1, 0 } : (Piece){ at.level, at.layer + 1 };
+    }
+    at = (Piece){ 0, 0 };
+    for (guint i = 0; i < MAX_PIECES; i++) {
+        if (!has(file, PEN_LDM_UNET "output_blocks.%u.0.in_layers.0.weight", i))
+            break;
+        gboolean end_of_level = has(file, PEN_LDM_UNET "output_blocks.%u.1.conv.weight", i) ||
+                                has(file, PEN_LDM_UNET "output_blocks.%u.2.conv.weight", i);
+        course->up[i] = at;
+        course->n_up = i + 1;
+        at = end_of_level ? (Piece){ at.level + 1, 0 } : (Piece){ at.level, at.layer + 1 };
+    }
+}
+
+/* The rest of a resnet's, a sampler's or a transformer's name. */
+static char *piece_name(const char *rest, const char *block, Piece piece, guint part)
+{
+    static const Pair resnet[] = {
+        { "in_layers.0.", "norm1." },          { "in_layers.2.", "conv1." },
+        { "emb_layers.1.", "time_emb_proj." }, { "out_layers.0.", "norm2." },
+        { "out_layers.3.", "conv2." },         { "skip_connection.", "conv_shortcut." },
+    };
+
+    if (g_str_has_prefix(rest, "op."))
+        return g_strdup_printf("%s.%u.downsamplers.0.conv.%s", block, piece.level, rest + 3);
+    if (part > 0 && g_str_has_prefix(rest, "conv."))
+        return g_strdup_printf("%s.%u.upsamplers.0.%s", block, piece.level, rest);
+    if (part > 0)
+        return g_strdup_printf("%s.%u.attentions.%u.%s", block, piece.level, piece.layer, rest);
+    g_autofree char *name = replace_start(rest, resnet, G_N_ELEMENTS(resnet));
+    return name ? g_strdup_printf("%s.%u.resnets.%u.%s", block, piece.level, piece.layer, name)
+                : NULL;
+}
+
+static char *middle_name(const char *rest, guint i)
+{
+    g_autofree char *name = piece_name(rest, "", (Piece){ 0, i / 2 }, i % 2);
+    /* piece_name() says ".0.resnets…": the middle has no number. */
+    return name ? g_strconcat("mid_block", name + 2, NULL) : NULL;
+}
+
+static char *unet_name(const char *name, gconstpointer data)
+{
+    static const Pair ends[] = {
+        { "time_embed.0.", "time_embedding.linear_1." },
+        { "time_embed.2.", "time_embedding.linear_2." },
+        { "input_blocks.0.0.", "conv_in." },
+        { "out.0.", "conv_norm_out." },
+        { "out.2.", "conv_out." },
+    };
+    const Course *course = data;
+    const char *rest = name;
+    guint i, part;
+
+    char *end = replace_start(name, ends, G_N_ELEMENTS(ends));
+    if (end)
+        return end;
+    if (take_number(&rest, "middle_block.", &i))
+        return i < 3 ? middle_name(rest, i) : NULL;
+    gboolean down = take_number(&rest, "input_blocks.", &i);
+    if ((!down && !take_number(&rest, "output_blocks.", &i)) || !take_number(&rest, "", &part) ||
+        i >= (down ? course->n_down : course->n_up))
+        return NULL;
+    return piece_name(rest, down ? "down_blocks" : "up_blocks",
+                      down ? course->down[i] : course->up[i], part);
+}
+
+PenSafetensors *pen_ldm_unet(const PenSafetensors *file, GError **error)
+{
+    g_autofree Course *course = g_new0(Course, 1);
+    read_course(file, course);
+    return view(file, PEN_LDM_UNET, unet_name, course, error);
+}
+
+/* --- VAE ---------------------------------------------------------------------------------- */
+
+/* Of a level: "block.<j>.REST", and one sampler. */
+static char *vae_level_name(const char *rest, const char *half, const char *blocks, guint level)
+{
+    guint j;
+    if (take_number(&rest, "block.", &j)) {
+        gboolean shortcut = g_str_has_prefix(rest, "nin_shortcut.");
+        return g_strdup_printf("%s.%s.%u.resnets.%u.%s%s", half, blocks, level, j,
+                               shortcut ? "conv_shortcut." : "",
+                               shortcut ? rest + strlen("nin_shortcut.") : rest);
+    }
+    if (g_str_has_prefix(rest, "downsample.") || g_str_has_prefix(rest, "upsample."))
+        return g_strdup_printf("%s.%s.%u.%.*srs.0.%s", half, blocks, level,
+                               (int)(strchr(rest, '.') - rest), rest, strchr(rest, '.') + 1);
+    return NULL;
+}
+
+static char *vae_half_name(const char *rest, const char *half, guint levels)
+{
+    static const Pair pairs[] = {
+        { "norm_out.", "conv_norm_out." },
+        { "mid.block_1.", "mid_block.resnets.0." },
+        { "mid.block_2.", "mid_block.resnets.1." },
+        { "mid.attn_1.norm.", "mid_block.attentions.0.group_norm." },
+        { "mid.attn_1.q.", "mid_block.attentions.0.to_q." },
+        { "mid.attn_1.k.", "mid_block.attentions.0.to_k." },
+        { "mid.attn_1.v.", "mid_block.attentions.0.to_v." },
+        { "mid.attn_1.proj_out.", "mid_block.attentions.0.to_out.0." },
+    };
+    guint i;
+
+    if (take_number(&rest, "down.", &i))
+        return vae_level_name(rest, half, "down_blocks", i);
+    /* LDM numbers the decoder's levels from the finest, diffusers in the order they run. */
+    if (take_number(&rest, "up.", &i))
+        return i < levels ? vae_level_name(rest, half, "up_blocks", levels - 1 - i) : NULL;
+    g_autofree char *name = replace_start(rest, pairs, G_N_ELEMENTS(pairs));
+    return name ? g_strdup_printf("%s.%s", half, name) : NULL;
+}
+
+static char *vae_name(const char *name, gconstpointer data)
+{
+    guint levels = GPOINTER_TO_UINT(data);
+    if (g_str_has_prefix(name, "encoder."))
+        return vae_half_name(name + strlen("encoder."), "encoder", levels);
+    if (g_str_has_prefix(name, "decoder."))
+        return vae_half_name(name + strlen("decoder."), "decoder", levels);
+    return NULL;
+}
+
+PenSafetensors *pen_ldm_vae(const PenSafetensors *file, const char *prefix, GError **error)
+{
+    guint levels = 0;
+    while (levels < PEN_MAX_LEVELS &&
+           has(file, "%sdecoder.up.%u.block.0.conv1.weight", prefix, levels))
+        levels++;
+    return view(file, prefix, vae_name, GUINT_TO_POINTER(levels), error);
+}
+
+/* --- text encoder ------------------------------------------------------------------------- */
+
+static char *clip_name(const char *name, gconstpointer data)
+{
+    /* Some programs leave the level out that transformers had around the model. */
+    return g_str_has_prefix(name, "text_model.") ? NULL : g_strconcat("text_model.", name, NULL);
+}
+
+static gboolean add_fused(PenSafetensors *shown, const PenSafetensor *fused, guint block,
+                          const char *kind, GError **error)
+{
+    static const char *const projections[] = { "q_proj", "k_proj", "v_proj" };
+
+    if (fused->n_dims == 0 || fused->dims[0] % 3) {
+        g_autofree char *shape = pen_safetensor_shape(fused);
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
+                    _("%s: weight “%s” has the shape %s, which is not three projections."),
+                    pen_safetensors_name(shown), fused->name, shape);
+        return FALSE;
+    }
+    gsize rows = fused->dims[0] / 3;
+    for (guint i = 0; i < 3; i++) {
+        PenSafetensor part = pen_safetensor_rows(fused, i * rows, rows);
+        g_autofree char *name = g_strdup_printf("text_model.encoder.layers.%u.self_attn.%s.%s",
+                                                block, projections[i], kind);
+        if (!pen_safetensors_view_add(shown, name, &part, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean add_open_clip(PenSafetensors *shown, const PenSafetensor *tensor, guint layers,
+                              GError **error)
+{
+    static const Pair ends[] = {
+        { "token_embedding.", "text_model.embeddings.token_embedding." },
+        { "positional_embedding", "text_model.embeddings.position_embedding.weight" },
+        { "ln_final.", "text_model.final_layer_norm." },
+    };
+    static const Pair block[] = {
+        { "ln_1.", "layer_norm1." },
+        { "ln_2.", "layer_norm2." },
+        { "attn.out_proj.", "self_attn.out_proj." },
+        { "mlp.c_fc.", "mlp.fc1." },
+        { "mlp.c_proj.", "mlp.fc2." },
+    };
+    const char *rest = tensor->name + strlen(PEN_LDM_OPEN_CLIP);
+    guint i;
+
+    if (!take_number(&rest, "transformer.resblocks.", &i)) {
+        g_autofree char *name = replace_start(rest, ends, G_N_ELEMENTS(ends));
+        return pen_safetensors_view_add(shown, name ? name : rest, tensor, error);
+    }
+    if (i >= layers)
+        return TRUE;
+    if (g_str_has_prefix(rest, "attn.in_proj_"))
+        return add_fused(shown, tensor, i, rest + strlen("attn.in_proj_"), error);
+    g_autofree char *inner = replace_start(rest, block, G_N_ELEMENTS(block));
+    g_autofree char *name =
+        g_strdup_printf("text_model.encoder.layers.%u.%s", i, inner ? inner : rest);
+    return pen_safetensors_view_add(shown, name, tensor, error);
+}
+
+PenSafetensors *pen_ldm_text(const PenSafetensors *file, GError **error)
+{
+    guint blocks = 0;
+    while (blocks < MAX_PIECES &&
+           has(file, PEN_LDM_OPEN_CLIP "transformer.resblocks.%u.ln_1.weight", blocks))
+        blocks++;
+    if (!blocks)
+        return view(file, PEN_LDM_CLIP, clip_name, NULL, error);
+
+    g_autoptr(PenSafetensors) shown = pen_safetensors_new_view(file);
+    guint layers = blocks == 23 ? blocks : blocks - 1;
+    for (guint i = 0; i < pen_safetensors_n_tensors(file); i++) {
+        const PenSafetensor *tensor = pen_safetensors_nth(file, i);
+        if (g_str_has_prefix(tensor->name, PEN_LDM_OPEN_CLIP) &&
+            !add_open_clip(shown, tensor, layers, error))
+            return NULL;
+    }
+    return g_steal_pointer(&shown);
+}

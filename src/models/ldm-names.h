@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * The names that weights have in single-file checkpoints: those of the programs that Stable
+ * Diffusion 1.x (LDM, CLIP) and 2.x (LDM, OpenCLIP) were trained with. Each function makes a view
+ * (src/formats/safetensors.h) of a component under the names of diffusers and transformers, which
+ * are those of the graph builders; nothing is copied. OpenCLIP's fused in_proj becomes its three
+ * rows of blocks q, k, v. Tensors of other components are left out, and names that are not known
+ * stay as they are, so that a builder that misses its weight says so.
+ *
+ *     model.diffusion_model.*                 UNet
+ *     first_stage_model.*                     VAE
+ *     cond_stage_model.transformer.*          CLIP text encoder (1.x)
+ *     cond_stage_model.model.*                OpenCLIP text encoder (2.x)
+ *
+ * Where a component is missing, the view is empty. What the file holds else (EMA copies, training
+ * state, LDM's schedule) is not looked at.
+ */
+
+#include "src/formats/safetensors.h"
+
+G_BEGIN_DECLS
+
+#define PEN_LDM_UNET "model.diffusion_model."
+#define PEN_LDM_VAE "first_stage_model."
+#define PEN_LDM_CLIP "cond_stage_model.transformer."
+#define PEN_LDM_OPEN_CLIP "cond_stage_model.model."
+
+PenSafetensors *pen_ldm_unet(const PenSafetensors *file, GError **error);
+
+/* `prefix` is PEN_LDM_VAE in a checkpoint, "" in a VAE's own file. */
+PenSafetensors *pen_ldm_vae(const PenSafetensors *file, const char *prefix, GError **error);
+
+/* Of OpenCLIP's blocks the last one is left out: 2.x reads the output of the last but one, and so
+ * diffusers has 23 of the 24. A file with 23 lost the last one already. */
+PenSafetensors *pen_ldm_text(const PenSafetensors *file, GError **error);
+
+G_END_DECLS

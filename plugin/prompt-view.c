@@ -181,6 +181,9 @@ static void pen_prompt_view_init(PenPromptView *view)
     gtk_widget_set_valign(view->placeholder, GTK_ALIGN_START);
     gtk_widget_set_margin_start(view->placeholder, 9);
     gtk_widget_set_margin_top(view->placeholder, 7);
+    /* Only the text decides whether it is seen, also where that was set before the window is shown. */
+    gtk_widget_show(view->placeholder);
+    gtk_widget_set_no_show_all(view->placeholder, TRUE);
     GtkWidget *overlay = gtk_overlay_new();
     gtk_container_add(GTK_CONTAINER(overlay), scrolled);
     gtk_overlay_add_overlay(GTK_OVERLAY(overlay), view->placeholder);

@@ -581,6 +581,7 @@ result = len(Gimp.get_images())
         prompt = self.sql("SELECT prompt FROM rounds ORDER BY id DESC LIMIT 1")[0][0]
         wait_until("the prompt is there", lambda: d.text(d.find("Prompt", "text")) == prompt)
         wait_until("the style is chosen", lambda: self.chosen("Style") == "Mine")
+        expect(not d.look("What should be in the picture?", "label"), "the hint is drawn over the prompt")
         expect(d.find("Candidates", "spin button").queryValue().currentValue == 3, "the number of candidates is forgotten")
 
     def survives_a_kill_while_teaching(self):

@@ -9,12 +9,12 @@
 
 /* A family of kernels, and what one of its invocations or workgroups does. */
 typedef struct {
-    const char *suffix; /* of the shader's name */
-    gboolean lanes;     /* shaders/attention_lanes.glsl, else shaders/attention.glsl */
-    guint32 own_rows;   /* of a workgroup */
-    guint32 workgroup;  /* invocations, where it is not fixed */
-    guint32 tile;       /* rows of the other side in shared memory; or the side of a matrix */
-    guint32 parts;      /* invocations that share an own row */
+    const char *suffix;    /* of the shader's name */
+    gboolean lanes;        /* shaders/attention_lanes.glsl, which fixes more of this */
+    guint32 own_rows;      /* of a workgroup */
+    guint32 workgroup;     /* invocations, where it is not fixed */
+    guint32 tile;          /* rows of the other side in shared memory; or the side of a matrix */
+    guint32 parts;         /* invocations that share an own row */
     guint32 subgroup_size; /* that the kernel relies on; 0: any */
 } Family;
 
@@ -27,14 +27,14 @@ typedef struct {
     gboolean causal, gradient;
 } Attention;
 
-/* Channels of an own row that an invocation keeps of each tensor: two of those forward, four backward,
- * so that they fit in registers everywhere. */
+/* Channels of an own row that an invocation keeps of each tensor: two of those forward, four
+ * backward, so that they fit in registers everywhere. */
 #define OWN_CHANNELS(gradient) ((gradient) ? 20u : 40u)
 
 static Family tiled_family(const PenDeviceInfo *device, guint32 dimension, guint32 rows,
                            gboolean gradient)
 {
-    Family f = {.suffix = "_tiled", .tile = dimension > 160 ? 4 : dimension > 64 ? 16 : 32};
+    Family f = { .suffix = "_tiled", .tile = dimension > 160 ? 4 : dimension > 64 ? 16 : 32 };
     f.parts = 1;
     while (f.parts < device->subgroup_size && dimension > f.parts * OWN_CHANNELS(gradient))
         f.parts *= 2;
@@ -47,7 +47,7 @@ static Family tiled_family(const PenDeviceInfo *device, guint32 dimension, guint
 /* As in shaders/attention_matrix.glsl and, forward and backward, shaders/variants.txt. */
 #define MATRIX_KEEP 80u /* channels of an own row that stay in registers */
 #define MATRIX_STEP(gradient) ((gradient) ? 1u : 2u)
-#define MATRIX_DIMENSION 160u /* of rows whose sums do */
+#define MATRIX_DIMENSION 160u /* channels of an own row's sum that do */
 /* With fewer workgroups than this a large GPU has nothing to do: smaller ones make more. */
 #define ENOUGH_GROUPS 64
 
@@ -97,17 +97,18 @@ static Family choose_family(const PenDeviceInfo *device, const Attention *a)
     /* The kernels for lanes, unrolled over a row, take seconds to compile where rows are long. */
     if (device->kernels == PEN_KERNELS_LANES && a->dimension % 8 == 0 &&
         a->dimension <= (a->gradient ? 96 : 160))
-        return (Family){.suffix = "_lanes", .lanes = TRUE, .own_rows = 4};
+        return (Family){ .suffix = "_lanes", .lanes = TRUE, .own_rows = 4 };
     Family matrix;
     if (matrix_family(device, a, &matrix))
         return matrix;
     Family tiled = tiled_family(device, a->dimension, a->rows, a->gradient);
     /* Runs of four floats, of two tensors. */
-    guint32 shared = tiled.tile * (guint32)pen_groups(a->dimension, 4 * tiled.parts) * tiled.parts * 32;
+    guint32 shared =
+        tiled.tile * (guint32)pen_groups(a->dimension, 4 * tiled.parts) * tiled.parts * 32;
     if (device->kernels >= PEN_KERNELS_SHARED && shared <= device->shared_memory)
         return tiled;
     guint32 workgroup = device->kind == PEN_DEVICE_SOFTWARE ? 8 : a->rows > 32 ? 64 : 32;
-    return (Family){.suffix = "", .workgroup = workgroup, .own_rows = 2 * workgroup, .parts = 1};
+    return (Family){ .suffix = "", .workgroup = workgroup, .own_rows = 2 * workgroup, .parts = 1 };
 }
 
 /* Push constants of all families; the kernels for lanes have addresses behind them. */
@@ -200,7 +201,8 @@ static void lower_attention(PenLowering *l)
     finish(d, node, "attention", 2);
 }
 
-/* Whether dk and dv are two dispatches: sums of both, of long rows, take more registers than there are. */
+/* Whether dk and dv are two dispatches: sums of both, of long rows, take more registers than there
+ * are. */
 static gboolean sums_apart(const PenLowering *l)
 {
     Attention attention = describe(l->node, l->node->in[1]);
@@ -248,8 +250,11 @@ static void lower_side(PenLowering *l, PenTensor *delta, gboolean keys, PenTenso
     pen_dispatch_bind(d, delta, PEN_ACCESS_READ);
     pen_dispatch_bind(d, first, PEN_ACCESS_WRITE);
     pen_dispatch_bind(d, second, PEN_ACCESS_WRITE);
-    finish(d, node, !keys ? "attention dq" : !second ? "attention dk" : !first ? "attention dv"
-                                                                            : "attention dk dv",
+    finish(d, node,
+           !keys     ? "attention dq"
+           : !second ? "attention dk"
+           : !first  ? "attention dv"
+                     : "attention dk dv",
            2 + (first != NULL) + (second != NULL));
 }
 

@@ -219,7 +219,7 @@ PenDeviceInfo *pen_physical_info(VkPhysicalDevice physical, guint index)
     info->float16 = f11.storageBuffer16BitAccess;
     info->float16_arithmetic = info->float16 && f12.shaderFloat16;
     read_cooperative_matrix(physical, info, &f12);
-    VkSubgroupFeatureFlags shuffles = VK_SUBGROUP_FEATURE_BASIC_BIT |
+    VkSubgroupFeatureFlags shuffles = VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_VOTE_BIT |
                                       VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
     choose_kernels(info, (v11.subgroupSupportedOperations & shuffles) == shuffles,
                    can_do_lanes(info, &v11, &f12, &features.features));

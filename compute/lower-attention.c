@@ -9,22 +9,32 @@
 
 /* A family of kernels, and what one of its invocations or workgroups does. */
 typedef struct {
-    const char *suffix; /* of the shader's name */
-    gboolean lanes;     /* shaders/attention_lanes.glsl, else shaders/attention.glsl */
-    guint32 own_rows;   /* of a workgroup */
-    guint32 workgroup;  /* invocations, where it is not fixed */
-    guint32 tile;       /* rows of the other side in shared memory */
-    guint32 parts;      /* invocations that share an own row */
+    const char *suffix;    /* of the shader's name */
+    gboolean lanes;        /* shaders/attention_lanes.glsl, which fixes more of this */
+    guint32 own_rows;      /* of a workgroup */
+    guint32 workgroup;     /* invocations, where it is not fixed */
+    guint32 tile;          /* rows of the other side in shared memory; or the side of a matrix */
+    guint32 parts;         /* invocations that share an own row */
+    guint32 subgroup_size; /* that the kernel relies on; 0: any */
 } Family;
 
-/* Channels of an own row that an invocation keeps of each tensor: two of those forward, four backward,
- * so that they fit in registers everywhere. */
+/* What is computed. */
+typedef struct {
+    PenDtype dtype;
+    guint32 dimension;
+    guint32 rows;   /* own ones of an image */
+    guint64 copies; /* images times heads: each has that many rows */
+    gboolean causal, gradient;
+} Attention;
+
+/* Channels of an own row that an invocation keeps of each tensor: two of those forward, four
+ * backward, so that they fit in registers everywhere. */
 #define OWN_CHANNELS(gradient) ((gradient) ? 20u : 40u)
 
 static Family tiled_family(const PenDeviceInfo *device, guint32 dimension, guint32 rows,
                            gboolean gradient)
 {
-    Family f = {.suffix = "_tiled", .tile = dimension > 160 ? 4 : dimension > 64 ? 16 : 32};
+    Family f = { .suffix = "_tiled", .tile = dimension > 160 ? 4 : dimension > 64 ? 16 : 32 };
     f.parts = 1;
     while (f.parts < device->subgroup_size && dimension > f.parts * OWN_CHANNELS(gradient))
         f.parts *= 2;
@@ -34,23 +44,74 @@ static Family tiled_family(const PenDeviceInfo *device, guint32 dimension, guint
     return f;
 }
 
-static Family choose_family(const PenDeviceInfo *device, guint32 dimension, guint32 rows,
-                            gboolean gradient)
+/* As in shaders/attention_matrix.glsl and, forward and backward, shaders/variants.txt. */
+#define MATRIX_KEEP 80u /* channels of an own row that stay in registers */
+#define MATRIX_STEP(gradient) ((gradient) ? 1u : 2u)
+#define MATRIX_DIMENSION 160u /* channels of an own row's sum that do */
+/* With fewer workgroups than this a large GPU has nothing to do: smaller ones make more. */
+#define ENOUGH_GROUPS 64
+
+/* Bytes of the shared arrays of shaders/attention_matrix.glsl and its kernel. */
+static guint32 matrix_shared(const Attention *a, guint32 side, guint32 rows)
 {
-    /* The kernels for lanes, unrolled over a row, take seconds to compile where rows are long. */
-    if (device->kernels == PEN_KERNELS_LANES && dimension % 8 == 0 &&
-        dimension <= (gradient ? 96 : 160))
-        return (Family){.suffix = "_lanes", .lanes = TRUE, .own_rows = 4};
-    Family tiled = tiled_family(device, dimension, rows, gradient);
-    /* Runs of four floats, of two tensors. */
-    guint32 shared = tiled.tile * (guint32)pen_groups(dimension, 4 * tiled.parts) * tiled.parts * 32;
-    if (device->kernels >= PEN_KERNELS_SHARED && shared <= device->shared_memory)
-        return tiled;
-    guint32 workgroup = device->kind == PEN_DEVICE_SOFTWARE ? 8 : rows > 32 ? 64 : 32;
-    return (Family){.suffix = "", .workgroup = workgroup, .own_rows = 2 * workgroup, .parts = 1};
+    guint32 own = a->gradient ? 2 : 1, step = MATRIX_STEP(a->gradient) * side;
+    guint32 tensors = 2 + (a->dimension > MATRIX_KEEP ? own : 0);
+    guint32 row = ((guint32)pen_groups(a->dimension, side) * side + 8) * 2;
+    guint32 scores = (step + 4) * 4, weights = own * (step + 8) * 2;
+    return rows * (tensors * row + scores + weights + 4 + (a->gradient ? 8 : 0));
 }
 
-/* Push constants of both families; the kernels for lanes have addresses behind them. */
+/* FALSE where cooperative matrices do not fit. */
+static gboolean matrix_family(const PenDeviceInfo *device, const Attention *a, Family *f)
+{
+    guint32 side = device->matrix_side, parts = side ? device->matrix_subgroup / side : 0;
+    if (device->kernels != PEN_KERNELS_MATRIX || a->dtype != PEN_DTYPE_F16 || a->causal ||
+        a->dimension > MATRIX_DIMENSION)
+        return FALSE;
+    /* Invocations share a row of scores in runs of four. */
+    if (parts == 0 || device->matrix_subgroup % side != 0 || (side / 4) % parts != 0)
+        return FALSE;
+    gboolean fits = FALSE;
+    for (guint32 subgroups = 4; subgroups >= MATRIX_STEP(a->gradient); subgroups /= 2) {
+        guint32 rows = subgroups * side;
+        if (matrix_shared(a, side, rows) > device->shared_memory ||
+            rows * parts > device->max_workgroup)
+            continue;
+        *f = (Family){
+            .suffix = "_matrix",
+            .own_rows = rows,
+            .workgroup = rows * parts,
+            .tile = side,
+            .parts = parts,
+            .subgroup_size = device->matrix_subgroup,
+        };
+        fits = TRUE;
+        if (a->copies * pen_groups(a->rows, rows) >= ENOUGH_GROUPS)
+            break;
+    }
+    return fits;
+}
+
+static Family choose_family(const PenDeviceInfo *device, const Attention *a)
+{
+    /* The kernels for lanes, unrolled over a row, take seconds to compile where rows are long. */
+    if (device->kernels == PEN_KERNELS_LANES && a->dimension % 8 == 0 &&
+        a->dimension <= (a->gradient ? 96 : 160))
+        return (Family){ .suffix = "_lanes", .lanes = TRUE, .own_rows = 4 };
+    Family matrix;
+    if (matrix_family(device, a, &matrix))
+        return matrix;
+    Family tiled = tiled_family(device, a->dimension, a->rows, a->gradient);
+    /* Runs of four floats, of two tensors. */
+    guint32 shared =
+        tiled.tile * (guint32)pen_groups(a->dimension, 4 * tiled.parts) * tiled.parts * 32;
+    if (device->kernels >= PEN_KERNELS_SHARED && shared <= device->shared_memory)
+        return tiled;
+    guint32 workgroup = device->kind == PEN_DEVICE_SOFTWARE ? 8 : a->rows > 32 ? 64 : 32;
+    return (Family){ .suffix = "", .workgroup = workgroup, .own_rows = 2 * workgroup, .parts = 1 };
+}
+
+/* Push constants of all families; the kernels for lanes have addresses behind them. */
 typedef struct {
     guint32 images, heads, own_rows, other_rows, blocks;
     float scale;
@@ -61,6 +122,18 @@ static guint32 tokens(const PenTensor *t)
     return t->shape.h * t->shape.w;
 }
 
+static Attention describe(const PenNode *node, const PenTensor *own)
+{
+    return (Attention){
+        .dtype = own->dtype,
+        .dimension = own->shape.c / node->attr.heads,
+        .rows = tokens(own),
+        .copies = (guint64)own->shape.n * node->attr.heads,
+        .causal = node->attr.causal,
+        .gradient = node->op == PEN_OP_ATTENTION_GRAD,
+    };
+}
+
 /* A dispatch in which each invocation owns rows of `own` and walks along the rows of `other`. */
 static PenDispatch *lower_rows(PenLowering *l, const PenTensor *own, const PenTensor *other,
                                guint n_addresses)
@@ -68,7 +141,8 @@ static PenDispatch *lower_rows(PenLowering *l, const PenTensor *own, const PenTe
     gboolean gradient = l->node->op == PEN_OP_ATTENTION_GRAD;
     const PenAttributes *attr = &l->node->attr;
     guint32 dimension = own->shape.c / attr->heads;
-    Family family = choose_family(l->device, dimension, tokens(own), gradient);
+    Attention attention = describe(l->node, own);
+    Family family = choose_family(l->device, &attention);
     AttentionPush push = {
         .images = own->shape.n,
         .heads = attr->heads,
@@ -82,6 +156,7 @@ static PenDispatch *lower_rows(PenLowering *l, const PenTensor *own, const PenTe
     PenDispatch *d =
         pen_lower_dispatch(l, name, own->dtype, (guint64)push.images * push.heads * push.blocks);
 
+    d->subgroup_size = family.subgroup_size;
     if (!family.lanes) {
         pen_dispatch_spec(d, family.workgroup);
         pen_dispatch_spec(d, dimension % 4 == 0);
@@ -126,6 +201,16 @@ static void lower_attention(PenLowering *l)
     finish(d, node, "attention", 2);
 }
 
+/* Whether dk and dv are two dispatches: sums of both, of long rows, take more registers than there
+ * are. */
+static gboolean sums_apart(const PenLowering *l)
+{
+    Attention attention = describe(l->node, l->node->in[1]);
+    Family family;
+
+    return matrix_family(l->device, &attention, &family) && attention.dimension > MATRIX_KEEP;
+}
+
 static void lower_delta(PenLowering *l, PenTensor *delta)
 {
     const PenNode *node = l->node;
@@ -144,12 +229,12 @@ static void lower_delta(PenLowering *l, PenTensor *delta)
     d->bytes = 2 * pen_tensor_bytes(o);
 }
 
-/* The gradients of the queries, or of the keys and values. */
-static void lower_side(PenLowering *l, PenTensor *delta, gboolean keys)
+/* Gradients of one side: dq, or dk and dv, those that are not NULL. */
+static void lower_side(PenLowering *l, PenTensor *delta, gboolean keys, PenTensor *first,
+                       PenTensor *second)
 {
     const PenNode *node = l->node;
     PenTensor *q = node->in[0], *k = node->in[1], *v = node->in[2], *grad_o = node->in[5];
-    PenTensor *first = keys ? node->out[1] : node->out[0], *second = keys ? node->out[2] : NULL;
     if (!first && !second)
         return;
 
@@ -165,7 +250,11 @@ static void lower_side(PenLowering *l, PenTensor *delta, gboolean keys)
     pen_dispatch_bind(d, delta, PEN_ACCESS_READ);
     pen_dispatch_bind(d, first, PEN_ACCESS_WRITE);
     pen_dispatch_bind(d, second, PEN_ACCESS_WRITE);
-    finish(d, node, keys ? "attention dk dv" : "attention dq",
+    finish(d, node,
+           !keys     ? "attention dq"
+           : !second ? "attention dk"
+           : !first  ? "attention dv"
+                     : "attention dk dv",
            2 + (first != NULL) + (second != NULL));
 }
 
@@ -179,6 +268,12 @@ void pen_lower_attention(PenLowering *l)
 
     PenTensor *delta = pen_lower_scratch(l, node->in[4]->shape, PEN_DTYPE_F32);
     lower_delta(l, delta);
-    lower_side(l, delta, FALSE);
-    lower_side(l, delta, TRUE);
+    PenTensor *dk = node->out[1], *dv = node->out[2];
+    lower_side(l, delta, FALSE, node->out[0], NULL);
+    if (sums_apart(l)) {
+        lower_side(l, delta, TRUE, dk, NULL);
+        lower_side(l, delta, TRUE, NULL, dv);
+    } else {
+        lower_side(l, delta, TRUE, dk, dv);
+    }
 }

@@ -24,7 +24,7 @@ PEN_WALK(k, v)
 void main()
 {
     Block b;
-    if (!attention_block(b))
+    if (!attention_block(OWN_ROWS, b))
         return;
     uint row[OWN], start[OWN];
     EACH(i, OWN) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Attention in registers. An invocation owns rows of one side (queries, or keys) and walks along the
-// rows of the other side, STEP at a time. Rows are [image, token, head, DIMENSION]; four consecutive
-// elements of a row are a run.
+// rows of the other side, STEP at a time.
 //
 // TILED: the workgroup copies TILE rows of the other side to shared memory and reads them from there;
 // loops over a row are unrolled and an invocation's own rows stay in registers. PARTS invocations, a
@@ -11,11 +10,10 @@
 // workgroup alone (scalar or broadcast loads), and the loops over a row stay loops, so that any
 // DIMENSION compiles quickly.
 
-layout(constant_id = 2) const uint DIMENSION = 64;
-layout(constant_id = 3) const bool CAUSAL = false;
-const uint RUNS = (DIMENSION + 3) / 4;
+#include "attention_rows.glsl"
 
-#define EACH(i, n) [[unroll]] for (uint i = 0; i < n; i++)
+layout(constant_id = 3) const bool CAUSAL = false;
+
 #ifdef TILED
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
@@ -33,44 +31,6 @@ const uint OWN_RUNS = RUNS;
 #endif
 #define PART (gl_LocalInvocationID.x % PARTS)
 #define OWN_ROWS (gl_WorkGroupSize.x / PARTS * OWN) // of a workgroup
-
-layout(push_constant) uniform Push
-{
-    uint images, heads;
-    uint own_rows, other_rows; // of an image
-    uint blocks;               // workgroups for the own rows of an image and head
-    float scale;               // of the scores, with log2(e): probabilities are powers of two
-};
-
-const float LOG2_E = 1.4426950408889634;
-const float LN_2 = 0.6931471805599453;
-const float LOWEST = -1e30; // the score of what is masked; finite, so that differences are numbers
-
-// A workgroup's share: a block of own rows of one image and head.
-struct Block {
-    uint image, head, first_row;
-};
-
-bool attention_block(out Block b)
-{
-    uint group = PEN_GROUP_INDEX;
-    b.first_row = group % blocks * OWN_ROWS;
-    b.head = group / blocks % heads;
-    b.image = group / blocks / heads;
-    return b.image < images;
-}
-
-// The element at which a row begins; rows beyond the last are the last.
-uint row_start(Block b, uint rows, uint row)
-{
-    return ((b.image * rows + min(row, rows - 1)) * heads + b.head) * DIMENSION;
-}
-
-// The index of a row among the rows of all images and heads (log-sum-exp, delta).
-uint row_index(Block b, uint rows, uint row)
-{
-    return (b.image * heads + b.head) * rows + min(row, rows - 1);
-}
 
 // Own row i of the invocation.
 uint own_row(Block b, uint i)

@@ -35,7 +35,7 @@ PEN_WALK(y, y2)
 void main()
 {
     Block b;
-    if (!attention_block(b))
+    if (!attention_block(OWN_ROWS, b))
         return;
     uint row[OWN], start[OWN];
     float own_lse[OWN], own_delta[OWN];

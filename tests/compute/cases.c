@@ -269,11 +269,13 @@ SELF(attention_41, 1, 5, 7, 82, 2, FALSE)
 SELF(attention_160, 1, 3, 3, 320, 2, FALSE)
 SELF(attention_vae, 1, 3, 5, 512, 1, FALSE)
 SELF(attention_many, 1, 15, 19, 16, 2, FALSE)
+SELF(attention_groups, 2, 10, 13, 192, 8, FALSE)
 SELF(attention_causal, 2, 1, 77, 24, 3, TRUE)
 SELF(attention_causal_64, 1, 1, 77, 128, 2, TRUE)
 SELF(attention_causal_one, 1, 1, 1, 4, 1, TRUE)
 CROSS(cross_text, 2, 5, 7, 32, 77, 4)
 CROSS(cross_text_40, 1, 3, 11, 80, 77, 2)
+CROSS(cross_groups, 2, 10, 13, 192, 77, 8)
 CROSS(cross_few, 1, 1, 33, 12, 3, 2)
 CROSS(cross_one_key, 3, 2, 2, 10, 1, 2)
 CROSS(cross_one_query, 1, 1, 1, 16, 65, 2)
@@ -399,9 +401,9 @@ const FixtureCase fixture_cases[] = {
     ENTRY(slice_first), ENTRY(slice_last), ENTRY(upsample_double), ENTRY(upsample_odd),
     ENTRY(upsample_pixel), ENTRY(upsample_width), ENTRY(reshape), ENTRY(attention_odd),
     ENTRY(attention_heads), ENTRY(attention_one), ENTRY(attention_scalar), ENTRY(attention_40),
-    ENTRY(attention_64), ENTRY(attention_44), ENTRY(attention_41), ENTRY(attention_160), ENTRY(attention_vae), ENTRY(attention_many),
+    ENTRY(attention_64), ENTRY(attention_44), ENTRY(attention_41), ENTRY(attention_160), ENTRY(attention_vae), ENTRY(attention_many), ENTRY(attention_groups),
     ENTRY(attention_causal), ENTRY(attention_causal_64), ENTRY(attention_causal_one),
-    ENTRY(cross_text), ENTRY(cross_text_40), ENTRY(cross_few), ENTRY(cross_one_key),
+    ENTRY(cross_text), ENTRY(cross_text_40), ENTRY(cross_groups), ENTRY(cross_few), ENTRY(cross_one_key),
     ENTRY(cross_one_query), ENTRY(attention_steep), ENTRY(attention_query_only),
     ENTRY(attention_values_only), ENTRY(attention_keys_only), ENTRY(unet),
 };

@@ -74,8 +74,9 @@ static gboolean matrix_family(const PenDeviceInfo *device, const Attention *a, F
     gboolean fits = FALSE;
     for (guint32 subgroups = 4; subgroups >= MATRIX_STEP(a->gradient); subgroups /= 2) {
         guint32 rows = subgroups * side;
+        /* Vulkan wants whole subgroups of the device's own size, even where others are used. */
         if (matrix_shared(a, side, rows) > device->shared_memory ||
-            rows * parts > device->max_workgroup)
+            rows * parts > device->max_workgroup || rows * parts % device->subgroup_size != 0)
             continue;
         *f = (Family){
             .suffix = "_matrix",

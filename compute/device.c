@@ -237,7 +237,7 @@ static gboolean make_device(PenDevice *self, GError **error)
     gboolean budget = pen_physical_has_extension(self->physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     self->has_statistics =
         pen_physical_has_extension(self->physical, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
-    const char *extensions[4];
+    const char *extensions[5];
     guint32 n_extensions = 0;
     extensions[n_extensions++] = VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME;
     if (budget)
@@ -277,9 +277,19 @@ static gboolean make_device(PenDevice *self, GError **error)
         .pNext = &f12,
         .storageBuffer16BitAccess = info->float16,
     };
-    float priority = 0.5f;
+    /* What draws the desktop comes first. */
+    gboolean background =
+        pen_physical_has_extension(self->physical, VK_KHR_GLOBAL_PRIORITY_EXTENSION_NAME);
+    if (background)
+        extensions[n_extensions++] = VK_KHR_GLOBAL_PRIORITY_EXTENSION_NAME;
+    VkDeviceQueueGlobalPriorityCreateInfoKHR low = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_GLOBAL_PRIORITY_CREATE_INFO_KHR,
+        .globalPriority = VK_QUEUE_GLOBAL_PRIORITY_LOW_KHR,
+    };
+    float priority = 0;
     VkDeviceQueueCreateInfo queue = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+        .pNext = background ? &low : NULL,
         .queueFamilyIndex = self->queue_family,
         .queueCount = 1,
         .pQueuePriorities = &priority,
@@ -295,6 +305,10 @@ static gboolean make_device(PenDevice *self, GError **error)
         .pEnabledFeatures = &f10,
     };
     VkResult result = vkCreateDevice(self->physical, &create, NULL, &self->device);
+    if (result != VK_SUCCESS && background) { /* not permitted, or not for this queue */
+        queue.pNext = NULL;
+        result = vkCreateDevice(self->physical, &create, NULL, &self->device);
+    }
     if (result != VK_SUCCESS)
         return pen_vulkan_fail(error, result, "vkCreateDevice");
     vkGetDeviceQueue(self->device, self->queue_family, 0, &self->queue);

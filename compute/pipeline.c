@@ -187,7 +187,7 @@ gboolean pen_device_compile(PenDevice *device, const PenPipelineSource *source,
     };
     VkComputePipelineCreateInfo create = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-        .flags = flags,
+        .flags = flags | VK_PIPELINE_CREATE_DISPATCH_BASE_BIT,
         .stage = {
             .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
             .pNext = other_size ? &subgroup : NULL,

@@ -33,22 +33,34 @@ struct _PenPlan {
     PenBuffer arena, upload, download;
     VkCommandBuffer *commands; /* in submission order */
     double *costs;             /* of each, in the unit of pen_dispatch_cost() */
+    double *seconds;           /* of each, measured; 0 until known */
     guint n_commands;
-    guint n_early; /* of them before the late inputs */
-    double cost_rate; /* measured cost a second; 0 until known */
+    guint n_early;        /* of them before the late inputs */
+    double recorded_rate; /* cost a second for which they were cut */
+    double cost_rate;     /* measured in the last submission; 0 until known */
+    gboolean warm;        /* has run: what is compiled lazily is compiled */
+    double longest;       /* seconds of the last run's longest submission */
 };
 
 /* A rough measure of a dispatch's time, for cutting a run into chunks. */
 double pen_dispatch_cost(const PenDispatch *dispatch);
 
-/* Binds and dispatches #i. */
-void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i,
-                              const PenPipeline *pipeline);
+/* Binds and dispatches `n_groups` of the workgroups of #i from `first` on, along its last dimension
+ * of more than one; PEN_ALL_GROUPS: all. */
+#define PEN_ALL_GROUPS 0
+void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i, guint32 first,
+                              guint32 n_groups, const PenPipeline *pipeline);
 PenPipelineSource pen_dispatch_source(const PenDispatch *dispatch);
 const PenPipeline *pen_plan_pipeline(PenPlan *plan, guint i, GError **error);
 
-/* Records all command buffers; the plan's buffers exist. */
+/* Records all command buffers, in place of what was recorded, with dispatches cut so that a part
+ * takes no longer than a submission should on a device of the measured speed; the plan's buffers
+ * exist. */
 gboolean pen_plan_record(PenPlan *plan, GError **error);
+void pen_plan_clear_commands(PenPlan *plan);
+
+/* A submission should take about so long: the desktop stays alive and no watchdog fires. */
+#define PEN_CHUNK_SECONDS 0.05
 
 /* Whether an output is computed after the late inputs came in. */
 gboolean pen_plan_output_is_late(const PenPlan *plan, const PenPort *port);

@@ -272,12 +272,7 @@ void pen_plan_release(PenPlan *plan)
 {
     if (!plan->allocated)
         return;
-    if (plan->n_commands)
-        vkFreeCommandBuffers(plan->device->device, plan->device->pool, plan->n_commands,
-                             plan->commands);
-    g_clear_pointer(&plan->commands, g_free);
-    g_clear_pointer(&plan->costs, g_free);
-    plan->n_commands = 0;
+    pen_plan_clear_commands(plan);
     pen_buffer_clear(plan->device, &plan->arena);
     pen_buffer_clear(plan->device, &plan->upload);
     pen_buffer_clear(plan->device, &plan->download);

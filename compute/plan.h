@@ -46,7 +46,8 @@ void pen_plan_write(PenPlan *plan, const char *input, const float *values);
 /* Called between chunks on the running thread with the share of the run's work that is done. */
 typedef void (*PenPlanProgress)(double fraction, gpointer user_data);
 
-/* Runs and waits. Submits chunks of about 50 ms so that the desktop stays alive; between chunks
+/* Runs and waits. Submits chunks of about 50 ms, by the time they took before, so that the desktop
+ * stays alive, and cuts dispatches that take longer on the device as it was measured; between chunks
  * calls `progress` (may be NULL) and honours `cancellable` (may be NULL; G_IO_ERROR_CANCELLED). */
 gboolean pen_plan_run(PenPlan *plan, PenPlanProgress progress, gpointer user_data,
                       GCancellable *cancellable, GError **error);
@@ -57,6 +58,9 @@ gboolean pen_plan_run(PenPlan *plan, PenPlanProgress progress, gpointer user_dat
 gboolean pen_plan_has_late_inputs(const PenPlan *plan);
 gboolean pen_plan_finish(PenPlan *plan, PenPlanProgress progress, gpointer user_data,
                          GCancellable *cancellable, GError **error);
+
+/* Seconds that the longest submission of the last run took, from the end of the one before it. */
+double pen_plan_longest_submission(const PenPlan *plan);
 
 /* Copies an output of the last run (row-major NHWC float32). */
 void pen_plan_read(PenPlan *plan, const char *output, float *values);

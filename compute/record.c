@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "config.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "compute/parameter-private.h"
@@ -8,6 +9,9 @@
 
 /* A run is cut into about so many command buffers, the grain of progress and cancelling. */
 #define CHUNKS 128
+/* A dispatch that takes longer is cut: a submission is no shorter than its longest part, and the
+ * cost of some kernels is underestimated. */
+#define PART_SECONDS (0.3 * PEN_CHUNK_SECONDS)
 
 double pen_dispatch_cost(const PenDispatch *dispatch)
 {
@@ -78,8 +82,15 @@ static const PenTensor *bound_tensor(const PenDispatch *d, guint b)
     return NULL;
 }
 
-void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i,
-                              const PenPipeline *pipeline)
+/* The dimension along which a dispatch can be cut: kernels number their workgroups with
+ * PEN_GROUP_INDEX (shaders/common.glsl), for which a cut must leave rows of groups whole. */
+static guint cut_dimension(const PenDispatch *d)
+{
+    return d->groups[1] > 1 ? 1 : 0;
+}
+
+void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i, guint32 first,
+                              guint32 n_groups, const PenPipeline *pipeline)
 {
     const PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, i);
     VkDescriptorBufferInfo buffers[PEN_MAX_BINDINGS];
@@ -111,7 +122,12 @@ void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i,
     if (d->n_push)
         vkCmdPushConstants(commands, pipeline->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, d->n_push,
                            push);
-    vkCmdDispatch(commands, d->groups[0], d->groups[1], d->groups[2]);
+    guint32 base[3] = {0, 0, 0}, groups[3] = {d->groups[0], d->groups[1], d->groups[2]};
+    if (n_groups != PEN_ALL_GROUPS) {
+        base[cut_dimension(d)] = first;
+        groups[cut_dimension(d)] = n_groups;
+    }
+    vkCmdDispatchBase(commands, base[0], base[1], base[2], groups[0], groups[1], groups[2]);
 }
 
 /* --- hazards: memory touched since the last barrier ---------------------------------------- */
@@ -178,45 +194,122 @@ static void record_downloads(PenPlan *plan, VkCommandBuffer commands, gboolean l
                 VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
 }
 
-/* Cuts the dispatches into command buffers of about equal cost, and before the late inputs: ends[i]
- * is one past the last. */
-static guint cut(PenPlan *plan, guint *ends, double *costs)
+/* Workgroups of a dispatch, and where a command buffer ends. */
+typedef struct {
+    guint dispatch;
+    guint32 first, n_groups;
+    double cost;
+    gboolean last; /* of its command buffer */
+} Part;
+
+/* Cost a second to go by before any was measured. */
+static double presumed_rate(const PenDevice *device)
 {
-    guint n_dispatches = plan->dispatches->len, n = 0;
+    switch (device->info->kind) {
+    case PEN_DEVICE_DISCRETE:
+        return 3e12;
+    case PEN_DEVICE_SOFTWARE:
+        return 4e10;
+    default:
+        return 3e11;
+    }
+}
+
+/* The dispatches in parts, and which of them is the first after the late inputs (their number if none
+ * is). */
+static GArray *cut_dispatches(const PenPlan *plan, guint *late)
+{
+    GArray *parts = g_array_new(FALSE, FALSE, sizeof(Part));
+    double most = plan->recorded_rate * PART_SECONDS;
+    for (guint i = 0; i < plan->dispatches->len; i++) {
+        const PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, i);
+        double cost = pen_dispatch_cost(d);
+        guint32 groups = d->groups[cut_dimension(d)];
+        guint32 n = (guint32)CLAMP(ceil(cost / most), 1, groups), first = 0;
+        if (i == plan->late)
+            *late = parts->len;
+        for (guint32 p = 1; p <= n; p++) {
+            guint32 end = (guint32)((guint64)groups * p / n);
+            Part part = {i, first, end - first, cost * (end - first) / groups, FALSE};
+            g_array_append_val(parts, part);
+            first = end;
+        }
+    }
+    if (plan->late == plan->dispatches->len)
+        *late = parts->len;
+    return parts;
+}
+
+/* Puts the parts into command buffers of about equal cost, cut before the late inputs. Returns their
+ * number. */
+static guint cut_commands(const PenPlan *plan, GArray *parts, guint late)
+{
     double total = 0, cost = 0;
-    for (guint i = 0; i < n_dispatches; i++)
-        total += pen_dispatch_cost(&g_array_index(plan->dispatches, PenDispatch, i));
-    for (guint i = 0; i < n_dispatches; i++) {
-        cost += pen_dispatch_cost(&g_array_index(plan->dispatches, PenDispatch, i));
-        if (cost >= total / CHUNKS || i + 1 == n_dispatches || i + 1 == plan->late) {
-            ends[n] = i + 1;
-            costs[n++] = cost;
+    guint n = 0;
+    for (guint i = 0; i < parts->len; i++)
+        total += g_array_index(parts, Part, i).cost;
+    double enough = MIN(total / CHUNKS, plan->recorded_rate * PART_SECONDS);
+    for (guint i = 0; i < parts->len; i++) {
+        Part *part = &g_array_index(parts, Part, i);
+        cost += part->cost;
+        part->last = cost >= enough || i + 1 == late || i + 1 == parts->len;
+        if (part->last) {
+            n++;
             cost = 0;
         }
     }
     return n;
 }
 
+void pen_plan_clear_commands(PenPlan *plan)
+{
+    if (plan->n_commands)
+        vkFreeCommandBuffers(plan->device->device, plan->device->pool, plan->n_commands,
+                             plan->commands);
+    plan->n_commands = 0;
+    g_clear_pointer(&plan->commands, g_free);
+    g_clear_pointer(&plan->costs, g_free);
+    g_clear_pointer(&plan->seconds, g_free);
+}
+
+static gboolean record_part(PenPlan *plan, VkCommandBuffer commands, const Part *part,
+                            GArray *touched, GArray *mine, GError **error)
+{
+    const PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, part->dispatch);
+    const PenPipeline *pipeline = pen_plan_pipeline(plan, part->dispatch, error);
+    if (!pipeline)
+        return FALSE;
+    /* Parts of one dispatch need no barrier between them, but get one: synchronisation validation
+     * sees whole tensors, and they are long enough for it not to matter. */
+    if (conflicts(plan, d, touched, mine)) {
+        pen_barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT,
+                    VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
+                    VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
+        g_array_set_size(touched, 0);
+    }
+    g_array_append_vals(touched, mine->data, mine->len);
+    pen_plan_record_dispatch(plan, commands, part->dispatch, part->first, part->n_groups, pipeline);
+    return TRUE;
+}
+
 gboolean pen_plan_record(PenPlan *plan, GError **error)
 {
-    guint n_dispatches = plan->dispatches->len;
-    g_autofree guint *ends = g_new(guint, n_dispatches + 1);
-    plan->costs = g_new(double, n_dispatches + 1);
-    guint n = cut(plan, ends, plan->costs);
-    if (n == 0) { /* nothing but copies */
-        ends[0] = 0;
-        plan->costs[0] = 1;
-        n = 1;
-    }
+    PenDevice *device = plan->device;
+    guint late = 0, next = 0;
+    pen_plan_clear_commands(plan);
+    plan->recorded_rate = device->cost_rate > 0 ? device->cost_rate : presumed_rate(device);
+    g_autoptr(GArray) parts = cut_dispatches(plan, &late);
+    guint n = MAX(cut_commands(plan, parts, late), 1); /* a plan may have nothing but copies */
     plan->commands = g_new0(VkCommandBuffer, n);
-    if (!pen_command_buffers(plan->device, plan->commands, n, error))
+    plan->costs = g_new0(double, n);
+    plan->seconds = g_new0(double, n);
+    if (!pen_command_buffers(device, plan->commands, n, error))
         return FALSE;
     plan->n_commands = n;
 
     g_autoptr(GArray) touched = g_array_new(FALSE, FALSE, sizeof(Touched));
     g_autoptr(GArray) mine = g_array_new(FALSE, FALSE, sizeof(Touched));
     VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
-    guint next = 0;
     for (guint c = 0; c < n; c++) {
         VkCommandBuffer commands = plan->commands[c];
         VkResult result = vkBeginCommandBuffer(commands, &begin);
@@ -224,23 +317,16 @@ gboolean pen_plan_record(PenPlan *plan, GError **error)
             return pen_vulkan_fail(error, result, "vkBeginCommandBuffer");
         if (c == 0)
             record_uploads(plan, commands, FALSE);
-        if (c > 0 && next == plan->late)
+        else if (next == late)
             record_uploads(plan, commands, TRUE);
-        for (; next < ends[c]; next++) {
-            const PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, next);
-            const PenPipeline *pipeline = pen_plan_pipeline(plan, next, error);
-            if (!pipeline)
+        for (gboolean last = parts->len == 0; !last; next++) {
+            const Part *part = &g_array_index(parts, Part, next);
+            if (!record_part(plan, commands, part, touched, mine, error))
                 return FALSE;
-            if (conflicts(plan, d, touched, mine)) {
-                pen_barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
-                            VK_ACCESS_SHADER_WRITE_BIT, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
-                            VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
-                g_array_set_size(touched, 0);
-            }
-            g_array_append_vals(touched, mine->data, mine->len);
-            pen_plan_record_dispatch(plan, commands, next, pipeline);
+            plan->costs[c] += part->cost;
+            last = part->last;
         }
-        if (ends[c] == plan->late) {
+        if (next == late) {
             record_downloads(plan, commands, FALSE);
             plan->n_early = c + 1;
         } else if (c + 1 == n) {

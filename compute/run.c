@@ -5,23 +5,23 @@
 
 #include <string.h>
 
-/* A submission should take about so long: the desktop stays alive and no watchdog fires. */
-#define CHUNK_SECONDS 0.05
 /* Submissions under way at once: while one is waited for the device works on the other. */
 #define IN_FLIGHT 2
 
+/* Command buffers first … first+n-1. */
 typedef struct {
     VkFence fence;
+    guint first, n;
     double cost;
 } Submission;
 
 static gboolean submit(PenPlan *plan, guint first, guint n, Submission *submission, GError **error)
 {
     VkFenceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    *submission = (Submission){.first = first, .n = n};
     VkResult result = vkCreateFence(plan->device->device, &create, NULL, &submission->fence);
     if (result != VK_SUCCESS)
         return pen_vulkan_fail(error, result, "vkCreateFence");
-    submission->cost = 0;
     for (guint i = 0; i < n; i++)
         submission->cost += plan->costs[first + i];
     VkSubmitInfo info = {
@@ -45,16 +45,36 @@ static gboolean await(PenPlan *plan, Submission *submission, GError **error)
     return result == VK_SUCCESS || pen_vulkan_fail(error, result, "vkWaitForFences");
 }
 
+/* How long command buffer `i` takes: as before, or by its cost. */
+static double expected_seconds(const PenPlan *plan, guint i)
+{
+    return plan->seconds[i] > 0 ? plan->seconds[i] : plan->costs[i] / plan->cost_rate;
+}
+
 /* How many command buffers from `first` on make a chunk. The first submission of a plan, whose
  * speed is unknown, is small. */
 static guint chunk(const PenPlan *plan, guint first, guint end)
 {
-    double cost = 0;
-    guint n = 0;
+    if (plan->cost_rate <= 0)
+        return 1;
+    double seconds = expected_seconds(plan, first);
+    guint n = 1;
     while (first + n < end &&
-           (n == 0 || cost + plan->costs[first + n] <= plan->cost_rate * CHUNK_SECONDS))
-        cost += plan->costs[first + n++];
+           (seconds += expected_seconds(plan, first + n)) <= PEN_CHUNK_SECONDS)
+        n++;
     return n;
+}
+
+/* Learns from a finished submission how long its command buffers take. */
+static void learn(PenPlan *plan, const Submission *submission, double seconds)
+{
+    double expected = 0;
+    plan->cost_rate = submission->cost / seconds;
+    for (guint i = 0; i < submission->n; i++)
+        expected += expected_seconds(plan, submission->first + i);
+    for (guint i = submission->first; i < submission->first + submission->n; i++)
+        plan->seconds[i] = expected_seconds(plan, i) * seconds / expected;
+    plan->longest = MAX(plan->longest, seconds);
 }
 
 /* Runs the command buffers first … end-1. */
@@ -63,15 +83,15 @@ static gboolean run_range(PenPlan *plan, guint first, guint end, PenPlanProgress
 {
     Submission flight[IN_FLIGHT];
     guint in_flight = 0, next = first;
-    double total = 0, done = 0;
+    double total = 0, before = 0, done = 0;
     for (guint i = 0; i < plan->n_commands; i++) {
         total += plan->costs[i];
         if (i < first)
-            done += plan->costs[i];
+            before += plan->costs[i];
     }
 
     gboolean ok = TRUE;
-    gint64 since = g_get_monotonic_time();
+    gint64 begin = g_get_monotonic_time(), since = begin;
     while (in_flight || (ok && next < end)) {
         if (ok && g_cancellable_set_error_if_cancelled(cancellable, error))
             ok = FALSE;
@@ -86,32 +106,49 @@ static gboolean run_range(PenPlan *plan, guint first, guint end, PenPlanProgress
         /* After a failure the rest in flight is only waited for: one error is enough. */
         gboolean finished = await(plan, &flight[0], ok ? error : NULL);
         gint64 now = g_get_monotonic_time();
-        double seconds = (double)MAX(now - since, 1) / G_USEC_PER_SEC;
-        plan->cost_rate = flight[0].cost / seconds;
+        learn(plan, &flight[0], (double)MAX(now - since, 1) / G_USEC_PER_SEC);
         since = now;
         done += flight[0].cost;
         memmove(flight, flight + 1, (--in_flight) * sizeof *flight);
         ok = ok && finished;
         if (ok && progress)
-            progress(done / total, user_data);
+            progress((before + done) / total, user_data);
     }
+    /* Some drivers compile a pipeline when it is first used. */
+    if (ok && plan->warm && done > 0)
+        plan->device->cost_rate = done * G_USEC_PER_SEC / (double)MAX(since - begin, 1);
     return ok;
 }
 
 gboolean pen_plan_run(PenPlan *plan, PenPlanProgress progress, gpointer user_data,
                       GCancellable *cancellable, GError **error)
 {
-    return pen_plan_allocate(plan, error) && pen_plan_stage_inputs(plan, FALSE, error) &&
-           run_range(plan, 0, plan->n_early, progress, user_data, cancellable, error);
+    if (!pen_plan_allocate(plan, error) || !pen_plan_stage_inputs(plan, FALSE, error))
+        return FALSE;
+    /* On a device much slower than presumed the parts are too long. */
+    if (plan->device->cost_rate > 0 && plan->recorded_rate > 2 * plan->device->cost_rate &&
+        !pen_plan_record(plan, error))
+        return FALSE;
+    plan->longest = 0;
+    gboolean ok = run_range(plan, 0, plan->n_early, progress, user_data, cancellable, error);
+    plan->warm |= ok && !pen_plan_has_late_inputs(plan);
+    return ok;
 }
 
 gboolean pen_plan_finish(PenPlan *plan, PenPlanProgress progress, gpointer user_data,
                          GCancellable *cancellable, GError **error)
 {
     g_return_val_if_fail(plan->allocated, FALSE);
-    return pen_plan_stage_inputs(plan, TRUE, error) &&
-           run_range(plan, plan->n_early, plan->n_commands, progress, user_data, cancellable,
-                     error);
+    gboolean ok = pen_plan_stage_inputs(plan, TRUE, error) &&
+                  run_range(plan, plan->n_early, plan->n_commands, progress, user_data,
+                            cancellable, error);
+    plan->warm |= ok;
+    return ok;
+}
+
+double pen_plan_longest_submission(const PenPlan *plan)
+{
+    return plan->longest;
 }
 
 /* --- profile --------------------------------------------------------------------------------- */
@@ -144,7 +181,7 @@ static gboolean time_dispatch(PenPlan *plan, VkCommandBuffer commands, VkQueryPo
     vkBeginCommandBuffer(commands, &begin);
     vkCmdResetQueryPool(commands, queries, 0, 2);
     vkCmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, queries, 0);
-    pen_plan_record_dispatch(plan, commands, i, pipeline);
+    pen_plan_record_dispatch(plan, commands, i, 0, PEN_ALL_GROUPS, pipeline);
     vkCmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, queries, 1);
     vkEndCommandBuffer(commands);
     VkSubmitInfo submit_info = {

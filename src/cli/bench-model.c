@@ -258,6 +258,9 @@ static void report(const PenBench *bench, const Subject *s, PenBenchStep what, P
     pen_cli_set_number(object, "gflops", flops / step * 1e-9);
     pen_cli_set_number(object, "flops", flops);
     json_object_set_int_member(object, "peak_device_bytes", (gint64)peak);
+    if (s->plan)
+        pen_cli_set_number(object, "longest_submission_seconds",
+                           pen_plan_longest_submission(s->plan));
     json_object_set_int_member(object, "parameter_bytes",
                                (gint64)pen_weights_bytes(s->weights));
     json_object_set_boolean_member(object, "checkpoint", s->checkpoint);

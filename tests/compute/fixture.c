@@ -107,6 +107,17 @@ PenTensor *fixture_conv(Fixture *f, guint32 in, guint32 out, guint32 kh, guint32
     return parameter(f, PEN_SHAPE(out, kh, kw, in), PEN_LAYOUT_PANEL, 0, 0.5);
 }
 
+void fixture_write(Fixture *f, PenPlan *plan, const char *input)
+{
+    const double *values = reference_input(f->reference, input);
+    gsize n = pen_shape_elements(pen_plan_input_shape(plan, input));
+    g_autofree float *floats = g_new(float, n);
+
+    for (gsize i = 0; i < n; i++)
+        floats[i] = (float)values[i];
+    pen_plan_write(plan, input, floats);
+}
+
 void fixture_gradient(Fixture *f, PenTensor *y)
 {
     g_autoptr(GError) error = NULL;

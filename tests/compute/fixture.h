@@ -9,6 +9,7 @@
 #include "compute/device.h"
 #include "compute/graph.h"
 #include "compute/parameter.h"
+#include "compute/plan.h"
 #include "tests/compute/reference.h"
 
 typedef struct {
@@ -39,6 +40,9 @@ PenTensor *fixture_target(Fixture *fixture, PenTensor *tensor);
 PenTensor *fixture_vector(Fixture *fixture, guint32 c, double mean);
 PenTensor *fixture_linear(Fixture *fixture, guint32 in, guint32 out);
 PenTensor *fixture_conv(Fixture *fixture, guint32 in, guint32 out, guint32 kh, guint32 kw);
+
+/* Writes an input's values to the plan of the fixture's graph. */
+void fixture_write(Fixture *fixture, PenPlan *plan, const char *input);
 
 /* Adds an input "dy" and the gradients of `y` for all targets. */
 void fixture_gradient(Fixture *fixture, PenTensor *y);

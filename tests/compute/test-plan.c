@@ -202,6 +202,58 @@ static void test_plan_progress(void)
     g_assert_cmpfloat_with_epsilon(last, 1, 1e-9);
 }
 
+static void count_progress(double fraction, gpointer user_data)
+{
+    g_assert_cmpfloat(fraction, <=, 1);
+    ++*(guint *)user_data;
+}
+
+/* On a device that would take long for every dispatch, all are cut, and the result is the same. */
+static void test_plan_parts(void)
+{
+    GError *error = NULL;
+    g_autoptr(Fixture) f = fixture_new(device, PEN_DTYPE_F32);
+    g_autoptr(PenPlan) plan = network(f, FALSE);
+    for (guint i = 0; i < f->inputs->len; i++)
+        fixture_write(f, plan, f->inputs->pdata[i]);
+    gsize n = pen_shape_elements(((PenTensor *)f->grads->pdata[0])->shape);
+    g_autofree float *whole = g_new(float, n), *parts = g_new(float, n);
+    guint few = 0, many = 0;
+    double rate = device->cost_rate;
+    g_assert_true(pen_plan_run(plan, count_progress, &few, NULL, &error));
+    g_assert_no_error(error);
+    pen_plan_read(plan, "g0", whole);
+
+    device->cost_rate = 1e6;
+    g_assert_true(pen_plan_run(plan, count_progress, &many, NULL, &error));
+    g_assert_no_error(error);
+    g_assert_cmpfloat(plan->recorded_rate, ==, 1e6);
+    g_assert_cmpuint(plan->n_commands, >, pen_plan_dispatches(plan));
+    pen_plan_read(plan, "g0", parts);
+    g_assert_cmpmem(whole, n * sizeof *whole, parts, n * sizeof *parts);
+    device->cost_rate = rate;
+}
+
+/* What submissions took decides how much is in the next ones. */
+static void test_plan_chunks(void)
+{
+    GError *error = NULL;
+    g_autoptr(PenPlan) plan = pen_plan_new(device, silu_graph(1 << 12), &error);
+    g_autofree float *x = g_new0(float, 4 << 12);
+    pen_plan_write(plan, "x", x);
+    g_assert_true(pen_plan_run(plan, NULL, NULL, NULL, &error));
+    g_assert_no_error(error);
+    for (guint seconds = 0; seconds < 2; seconds++) {
+        for (guint i = 0; i < plan->n_commands; i++)
+            plan->seconds[i] = seconds ? 1 : 1e-6;
+        guint submissions = 0;
+        g_assert_true(pen_plan_run(plan, count_progress, &submissions, NULL, &error));
+        g_assert_no_error(error);
+        g_assert_cmpuint(submissions, ==, seconds ? plan->n_commands : 1);
+    }
+    g_assert_cmpfloat(pen_plan_longest_submission(plan), >, 0);
+}
+
 static void test_plan_missing_input(void)
 {
     GError *error = NULL;
@@ -273,6 +325,8 @@ int main(int argc, char **argv)
     g_test_add_func("/plan/out-of-memory", test_plan_out_of_memory);
     g_test_add_func("/plan/cancel", test_plan_cancel);
     g_test_add_func("/plan/progress", test_plan_progress);
+    g_test_add_func("/plan/parts", test_plan_parts);
+    g_test_add_func("/plan/chunks", test_plan_chunks);
     g_test_add_func("/plan/missing-input", test_plan_missing_input);
     g_test_add_func("/plan/profile", test_plan_profile);
     g_test_add_func("/device/none", test_no_device);

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stable Diffusion at full size with the random weights of `penchant bench --random`, for diffusers.
+
+    full_size.py model sd15|sd21 FOLDER    writes a model folder (float16, 2 GB)
+    full_size.py slice sd15|sd21 FILE      records what tests/models/test-full-size.c compares with: every
+                                           13th value of the UNet's output on 64x64 latents, in float32
+
+Needs PyTorch, diffusers and transformers: a tool for developers, no test runs it.
+"""
+
+import json
+import math
+import pathlib
+import sys
+
+import numpy
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel
+
+SEED = 1  # of the weights, as `penchant bench` takes it
+MERGES = pathlib.Path(__file__).resolve().parents[2] / "src/formats/data/clip-merges.txt"
+TOKENS = 77
+
+UNET = {
+    "sd15": {"cross_attention_dim": 768, "attention_head_dim": 8},
+    "sd21": {"cross_attention_dim": 1024, "attention_head_dim": [5, 10, 20, 20], "use_linear_projection": True,
+             "sample_size": 96},
+}
+TEXT = {
+    "sd15": {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
+             "hidden_act": "quick_gelu"},
+    "sd21": {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 23, "num_attention_heads": 16,
+             "hidden_act": "gelu"},
+}
+VAE = {
+    "down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4,
+    "block_out_channels": [128, 256, 512, 512], "layers_per_block": 2, "latent_channels": 4, "sample_size": 512,
+}
+
+
+def string_hash(text):
+    """GLib's g_str_hash()."""
+    value = 5381
+    for byte in text.encode():
+        value = (value * 33 + byte) & 0xFFFFFFFF
+    return value
+
+
+def uniform(seed, count):
+    """`count` numbers in [-1, 1): a linear congruential generator (src/models/weights.c), by doubling."""
+    factor, offset = numpy.array([1664525], numpy.uint32), numpy.array([1013904223], numpy.uint32)
+    while len(factor) < count:  # the state after k + n steps is that after k steps of that after n
+        factor, offset = (numpy.concatenate([factor, factor * factor[-1]]),
+                          numpy.concatenate([offset, factor * offset[-1] + offset]))
+    state = factor[:count] * numpy.uint32(seed) + offset[:count]
+    return (state >> 8).astype(numpy.float32) / numpy.float32(1 << 23) - 1
+
+
+def weight(name, shape):
+    """Of variance 1/inputs, as pen_weights_new_random() makes it; a norm's scale is 1, a bias 0."""
+    if len(shape) < 2:
+        return torch.full(shape, 1.0 if name.endswith(".weight") else 0.0)
+    values = uniform(string_hash(name) ^ SEED, math.prod(shape)) * numpy.float32(math.sqrt(3 / math.prod(shape[1:])))
+    if len(shape) == 4:  # its order there: out, height, width, in
+        return torch.from_numpy(values.reshape(shape[0], *shape[2:], shape[1])).permute(0, 3, 1, 2).contiguous()
+    return torch.from_numpy(values.reshape(shape))
+
+
+def randomize(model):
+    model.load_state_dict({name: value if value.dtype == torch.int64 else weight(name, tuple(value.shape))
+                           for name, value in model.state_dict().items()})
+    return model.eval()
+
+
+def unet(arch):
+    return randomize(UNet2DConditionModel(**UNET[arch]))
+
+
+def write_tokenizer(folder):
+    """CLIP's vocabulary: bytes, bytes at a word's end, merges, start and end."""
+    folder.mkdir()
+    merges = [line for line in MERGES.read_text().splitlines() if line and not line.startswith("#")]
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    letters = [chr(byte) for byte in printable] + [chr(256 + i) for i in range(len(others))]
+    words = letters + [letter + "</w>" for letter in letters] + [merge.replace(" ", "") for merge in merges]
+    words += ["<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
+
+
+def write_model(arch, folder):
+    folder.mkdir(parents=True)
+    unet(arch).half().save_pretrained(folder / "unet")
+    randomize(AutoencoderKL(**VAE)).half().save_pretrained(folder / "vae")
+    randomize(CLIPTextModel(CLIPTextConfig(**TEXT[arch]))).half().save_pretrained(folder / "text_encoder")
+    DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,
+                  set_alpha_to_one=False, steps_offset=1).save_pretrained(folder / "scheduler")
+    write_tokenizer(folder / "tokenizer")
+    (folder / "model_index.json").write_text(json.dumps({
+        "_class_name": "StableDiffusionPipeline",
+        "scheduler": ["diffusers", "DDIMScheduler"], "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"], "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"]}, indent=1))
+
+
+def noise(name, *shape):
+    """Evenly spread, of variance 1, channels last."""
+    values = uniform(string_hash(name), math.prod(shape)) * numpy.float32(math.sqrt(3))
+    return torch.from_numpy(values.reshape(shape))
+
+
+def record(arch, path):
+    model = unet(arch)
+    with torch.no_grad():
+        sample = noise("sample", 1, 64, 64, 4).permute(0, 3, 1, 2)
+        out = model(sample, 500, noise("context", 1, TOKENS, UNET[arch]["cross_attention_dim"])).sample
+    save_file({"out": out.permute(0, 2, 3, 1).flatten()[::13].contiguous()}, path)
+
+
+def main():
+    if len(sys.argv) != 4 or sys.argv[1] not in ("model", "slice") or sys.argv[2] not in UNET:
+        sys.exit(__doc__)
+    what = write_model if sys.argv[1] == "model" else record
+    what(sys.argv[2], pathlib.Path(sys.argv[3]))
+
+
+if __name__ == "__main__":
+    main()

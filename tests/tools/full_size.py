@@ -82,14 +82,14 @@ def unet(arch):
 def write_tokenizer(folder):
     """CLIP's vocabulary: bytes, bytes at a word's end, merges, start and end."""
     folder.mkdir()
-    merges = [line for line in MERGES.read_text().splitlines() if line and not line.startswith("#")]
+    merges = MERGES.read_text().split("\n")[1:-1]  # the first line is a comment
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     letters = [chr(byte) for byte in printable] + [chr(256 + i) for i in range(len(others))]
     words = letters + [letter + "</w>" for letter in letters] + [merge.replace(" ", "") for merge in merges]
     words += ["<|startoftext|>", "<|endoftext|>"]
     (folder / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n")
 
 
 def write_model(arch, folder):

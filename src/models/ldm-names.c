@@ -227,8 +227,13 @@ PenSafetensors *pen_ldm_vae(const PenSafetensors *file, const char *prefix, GErr
 
 static char *clip_name(const char *name, gconstpointer data)
 {
-    /* Some programs leave the level out that transformers had around the model. */
+    /* Some programs, transformers 5 among them, leave the level around the model out. */
     return g_str_has_prefix(name, "text_model.") ? NULL : g_strconcat("text_model.", name, NULL);
+}
+
+PenSafetensors *pen_ldm_clip(const PenSafetensors *file, const char *prefix, GError **error)
+{
+    return view(file, prefix, clip_name, NULL, error);
 }
 
 static gboolean add_fused(PenSafetensors *shown, const PenSafetensor *fused, guint block,
@@ -293,7 +298,7 @@ PenSafetensors *pen_ldm_text(const PenSafetensors *file, GError **error)
            has(file, PEN_LDM_OPEN_CLIP "transformer.resblocks.%u.ln_1.weight", blocks))
         blocks++;
     if (!blocks)
-        return view(file, PEN_LDM_CLIP, clip_name, NULL, error);
+        return pen_ldm_clip(file, PEN_LDM_CLIP, error);
 
     g_autoptr(PenSafetensors) shown = pen_safetensors_new_view(file);
     guint layers = blocks == 23 ? blocks : blocks - 1;

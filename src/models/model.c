@@ -8,6 +8,7 @@
 
 #include "src/formats/json.h"
 #include "src/models/checkpoint.h"
+#include "src/models/ldm-names.h"
 #include "src/models/merge.h"
 
 enum { SAMPLE_BYTES = 4096 }; /* of each tensor, for the identity */
@@ -219,7 +220,9 @@ static gboolean load_folder(PenModel *model, GError **error)
     model->tokenizer = model->schedule ? pen_tokenizer_new(tokenizer, error) : NULL;
     model->unet_weights = model->tokenizer ? open_component(folder, "unet", error) : NULL;
     model->vae_weights = model->unet_weights ? open_component(folder, "vae", error) : NULL;
-    model->text_weights = model->vae_weights ? open_component(folder, "text_encoder", error) : NULL;
+    g_autoptr(PenSafetensors) clip =
+        model->vae_weights ? open_component(folder, "text_encoder", error) : NULL;
+    model->text_weights = clip ? pen_ldm_clip(clip, "", error) : NULL;
     char *alone = model->text_weights ? folder_identity(model, error) : NULL;
     return alone && list_identities(model, alone, error);
 }

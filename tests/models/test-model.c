@@ -397,6 +397,47 @@ static void test_model_identity(void)
     remove_tree(copy);
 }
 
+/* Takes "text_model." out of the names in a file of weights; spaces keep the header's length. */
+static void take_level_out(const char *path)
+{
+    g_autofree char *data = NULL;
+    gsize size;
+    guint64 length;
+
+    g_assert_true(g_file_get_contents(path, &data, &size, NULL));
+    memcpy(&length, data, sizeof length);
+    length = GUINT64_FROM_LE(length);
+    g_autoptr(GString) header = g_string_new_len(data + 8, (gssize)length);
+    g_assert_cmpuint(g_string_replace(header, "\"text_model.", "\"", 0), >, 10);
+    while (header->len < length)
+        g_string_append_c(header, ' ');
+    memcpy(data + 8, header->str, length);
+    g_assert_true(g_file_set_contents(path, data, (gssize)size, NULL));
+}
+
+/* transformers 5 writes the text encoder's names with a level less. */
+static void test_model_level(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *original = golden_path("sd1", "model");
+    g_autofree char *copy = g_build_filename(scratch, "level", NULL);
+    g_autofree char *weights = g_build_filename(copy, "text_encoder", "model.safetensors", NULL);
+    copy_tree(original, copy);
+    take_level_out(weights);
+
+    g_autoptr(PenModel) with = pen_model_open(original, &error);
+    g_assert_no_error(error);
+    g_autoptr(PenModel) without = pen_model_open(copy, &error);
+    g_assert_no_error(error);
+    for (guint i = 0; i < pen_safetensors_n_tensors(with->text_weights); i++) {
+        const PenSafetensor *tensor = pen_safetensors_nth(with->text_weights, i);
+        const PenSafetensor *same = pen_safetensors_lookup(without->text_weights, tensor->name);
+        g_assert_nonnull(same);
+        g_assert_cmpmem(tensor->data, tensor->size, same->data, same->size);
+    }
+    remove_tree(copy);
+}
+
 static void assert_open_fails(const char *folder, const char *said)
 {
     g_autoptr(GError) error = NULL;
@@ -740,6 +781,7 @@ int main(int argc, char **argv)
     g_test_add_func("/config/hostile-bytes", test_hostile_bytes);
     g_test_add_func("/model/starter", test_model_starter);
     g_test_add_func("/model/identity", test_model_identity);
+    g_test_add_func("/model/level", test_model_level);
     g_test_add_func("/model/broken", test_model_broken);
     g_test_add_func("/model/find", test_model_find);
     g_test_add_func("/weights/values", test_weights_values);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "config.h"
 
-#include "compute/lower.h"
+#include "compute/lower-runs.h"
 #include "compute/parameter.h"
 
 /* Push constants of shaders/matmul.glsl; the kernels for lanes have addresses behind them. */
@@ -247,6 +247,29 @@ static void emit_weight_gradient(PenLowering *l)
     d->bytes = 4.0 * sum[0] * (chunks + 1);
 }
 
+#define UNPACK_ELEMENTS 16 /* of an invocation of unpack.comp */
+
+/* The weight as kernels read it: one in 8 bits is unpacked first. */
+static PenTensor *unpacked_weight(PenLowering *l, PenTensor *weight)
+{
+    if (pen_parameter_layout(weight->parameter) != PEN_LAYOUT_EIGHT_BIT_PANEL)
+        return weight;
+    guint32 elements = (guint32)pen_parameter_stored_elements(weight->parameter);
+    guint32 push[2] = {elements, /* where the scales are, in words */
+                       (guint32)pen_groups(elements, PEN_EIGHT_BIT_BLOCK) * PEN_EIGHT_BIT_BLOCK / 4};
+    PenTensor *whole =
+        pen_lower_scratch(l, PEN_SHAPE(1, 1, elements / PEN_PANEL, PEN_PANEL), weight->dtype);
+    PenDispatch *d =
+        pen_lower_runs(l, "unpack", weight->dtype, pen_groups(elements, UNPACK_ELEMENTS), TRUE);
+    pen_dispatch_bind(d, weight, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, whole, PEN_ACCESS_WRITE);
+    pen_dispatch_push(d, push, sizeof push);
+    g_snprintf(d->label, sizeof d->label, "unpack %u", elements);
+    d->flops = elements;
+    d->bytes = (double)pen_parameter_bytes(weight->parameter) + pen_tensor_bytes(whole);
+    return whole;
+}
+
 void pen_lower_matmul(PenLowering *l)
 {
     const PenNode *node = l->node;
@@ -276,5 +299,6 @@ void pen_lower_matmul(PenLowering *l)
         PenPadding p = mm.padding;
         mm.linear = mm.kh * mm.kw == 1 && mm.stride == 1 && !(p.top | p.left | p.bottom | p.right);
     }
+    mm.weight = unpacked_weight(l, mm.weight);
     emit_matmul(l, &mm);
 }

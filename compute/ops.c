@@ -40,7 +40,7 @@ static gboolean check_weight(PenGraph *graph, PenOp op, PenTensor *x, PenTensor 
     if (!check_operands(graph, op, in, 2))
         return FALSE;
     if (weight->kind != PEN_TENSOR_PARAMETER ||
-        pen_parameter_layout(weight->parameter) != PEN_LAYOUT_PANEL) {
+        pen_parameter_layout(weight->parameter) == PEN_LAYOUT_PLAIN) {
         pen_graph_fail(graph, _("%s: the weight is not a parameter in panel layout."),
                        pen_op_name(op));
         return FALSE;

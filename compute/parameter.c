@@ -4,6 +4,7 @@
 #include "compute/parameter-private.h"
 
 #include <glib/gi18n-lib.h>
+#include <math.h>
 #include <string.h>
 
 #include "compute/half.h"
@@ -16,7 +17,7 @@ static void matrix_size(PenShape s, guint64 *out, guint64 *in)
     *in = convolution ? (guint64)s.h * s.w * s.c : s.c;
 }
 
-static guint64 stored_elements(const PenParameter *p)
+guint64 pen_parameter_stored_elements(const PenParameter *p)
 {
     if (p->layout == PEN_LAYOUT_PLAIN)
         return pen_shape_elements(p->shape);
@@ -87,7 +88,10 @@ PenLayout pen_parameter_layout(const PenParameter *parameter)
 
 guint64 pen_parameter_bytes(const PenParameter *parameter)
 {
-    return stored_elements(parameter) * pen_dtype_size(parameter->dtype);
+    guint64 n = pen_parameter_stored_elements(parameter);
+    if (parameter->layout != PEN_LAYOUT_EIGHT_BIT_PANEL)
+        return n * pen_dtype_size(parameter->dtype);
+    return (n + PEN_EIGHT_BIT_BLOCK - 1) / PEN_EIGHT_BIT_BLOCK * (PEN_EIGHT_BIT_BLOCK + sizeof(float));
 }
 
 static void pack_panels(const float *values, guint64 out, guint64 in, float *packed)
@@ -102,25 +106,44 @@ static void pack_panels(const float *values, guint64 out, guint64 in, float *pac
         }
 }
 
+/* All codes, then all scales. */
+static void *quantize(const PenParameter *parameter, const float *values)
+{
+    guint64 n = pen_parameter_stored_elements(parameter);
+    guint64 blocks = (n + PEN_EIGHT_BIT_BLOCK - 1) / PEN_EIGHT_BIT_BLOCK;
+    gint8 *codes = g_malloc0(pen_parameter_bytes(parameter));
+    float *scales = (float *)(void *)(codes + blocks * PEN_EIGHT_BIT_BLOCK);
+    for (guint64 b = 0; b < blocks; b++) {
+        guint64 first = b * PEN_EIGHT_BIT_BLOCK, end = MIN(n, first + PEN_EIGHT_BIT_BLOCK);
+        float largest = 0;
+        for (guint64 i = first; i < end; i++)
+            largest = fmaxf(largest, fabsf(values[i]));
+        scales[b] = largest / 127;
+        for (guint64 i = first; largest > 0 && i < end; i++)
+            codes[i] = (gint8)lrintf(values[i] / largest * 127);
+    }
+    return codes;
+}
+
 gboolean pen_parameter_write(PenParameter *parameter, const float *values, GError **error)
 {
     g_return_val_if_fail(parameter->device, FALSE);
-    guint64 n = stored_elements(parameter);
+    guint64 n = pen_parameter_stored_elements(parameter);
     g_autofree float *packed = NULL;
-    if (parameter->layout == PEN_LAYOUT_PANEL) {
+    if (parameter->layout != PEN_LAYOUT_PLAIN) {
         guint64 out, in;
         matrix_size(parameter->shape, &out, &in);
         packed = g_new(float, n);
         pack_panels(values, out, in, packed);
         values = packed;
     }
-    g_autofree guint16 *halves = NULL;
-    const void *data = values;
-    if (parameter->dtype == PEN_DTYPE_F16) {
-        halves = g_new(guint16, n);
-        pen_half_from_floats(halves, values, n);
-        data = halves;
+    g_autofree void *converted = NULL;
+    if (parameter->layout == PEN_LAYOUT_EIGHT_BIT_PANEL) {
+        converted = quantize(parameter, values);
+    } else if (parameter->dtype == PEN_DTYPE_F16) {
+        converted = g_new(guint16, n);
+        pen_half_from_floats(converted, values, n);
     }
-    return pen_buffer_upload(parameter->device, &parameter->buffer, data,
+    return pen_buffer_upload(parameter->device, &parameter->buffer, converted ? converted : values,
                              pen_parameter_bytes(parameter), error);
 }

@@ -172,6 +172,8 @@ static gboolean make_plan(const PenBench *bench, Subject *s, PenBenchStep what, 
                                       : "sample timestep_embedding context",
                            " ", -1);
     open_weights(bench, s, FALSE, dtype);
+    if (bench->eight_bit)
+        pen_weights_set_eight_bits(s->weights);
     return train ? plan_train(bench, s, height, width, dtype, error)
                  : plan_unet(bench, s, height, width, bench->batch, error);
 }
@@ -264,6 +266,7 @@ static void report(const PenBench *bench, const Subject *s, PenBenchStep what, P
     json_object_set_int_member(object, "parameter_bytes",
                                (gint64)pen_weights_bytes(s->weights));
     json_object_set_boolean_member(object, "checkpoint", s->checkpoint);
+    json_object_set_boolean_member(object, "eight_bit", bench->eight_bit);
     json_object_set_boolean_member(object, "bands", bands);
     json_object_set_string_member(object, "device", pen_device_info(bench->device)->name);
     pen_cli_emit(bench->cli, object);

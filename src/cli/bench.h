@@ -17,6 +17,7 @@ typedef struct {
     const char *arch;      /* an architecture's name, "starter", or NULL */
     const char *model;     /* a model's folder or name, or NULL */
     gboolean random;       /* weights need no files */
+    gboolean eight_bit;    /* the UNet's matrices */
     guint32 width, height; /* pixels; 0: what the model was trained on */
     guint batch, steps;
     gboolean profile;

@@ -9,7 +9,7 @@
 #include "src/sampling/noise.h"
 
 static char *arch, *model;
-static gboolean random_weights, profile;
+static gboolean random_weights, eight_bit, profile;
 static int width, height, batch = 1, steps = 3;
 
 static const GOptionEntry entries[] = {
@@ -18,6 +18,8 @@ static const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model, N_("A model's folder, file or name"), N_("MODEL") },
     { "random", 0, 0, G_OPTION_ARG_NONE, &random_weights,
       N_("Random weights, for a shape without its files"), NULL },
+    { "eight-bit", 0, 0, G_OPTION_ARG_NONE, &eight_bit,
+      N_("The UNet's weights in 8 bits, as where memory is short"), NULL },
     { "width", 'W', 0, G_OPTION_ARG_INT, &width,
       N_("Of the pictures (default: what the model was trained on)"), N_("PIXELS") },
     { "height", 'H', 0, G_OPTION_ARG_INT, &height, N_("The same"), N_("PIXELS") },
@@ -90,6 +92,7 @@ static gboolean run(PenCli *cli, char **arguments, GError **error)
         .arch = arch,
         .model = model,
         .random = random_weights,
+        .eight_bit = eight_bit,
         .width = (guint32)width,
         .height = (guint32)height,
         .batch = (guint)batch,

@@ -77,6 +77,43 @@ static PenPlan *make_plan(PenDenoiser *d, gboolean checkpoint, GError **error)
     return pen_plan_new(pen_runtime_device(d->runtime), pen_unet_steal_graph(unet), error);
 }
 
+static gboolean fits(PenDenoiser *d)
+{
+    return pen_plan_bytes(d->plan) <= pen_device_memory_left(pen_runtime_device(d->runtime));
+}
+
+/* With the weights as they are now: the faster plan, or if that does not fit the smaller one, which
+ * perhaps does not either. */
+static gboolean make_smaller_plan(PenDenoiser *d, GError **error)
+{
+    d->plan = make_plan(d, FALSE, error);
+    if (d->plan && d->options.gradient && !fits(d)) {
+        pen_plan_free(d->plan);
+        d->plan = make_plan(d, TRUE, error);
+        d->recomputes = TRUE;
+    }
+    return d->plan != NULL;
+}
+
+/* If nothing fits, the plan is the smallest there is, and says so when it takes its memory. */
+static gboolean make_fitting_plan(PenDenoiser *d, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    if (!d->options.shrinks)
+        return (d->plan = make_plan(d, FALSE, error)) != NULL;
+    if (make_smaller_plan(d, &why) && (fits(d) || pen_runtime_eight_bits(d->runtime)))
+        return TRUE;
+    if (why && (pen_runtime_eight_bits(d->runtime) ||
+                !g_error_matches(why, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_OUT_OF_MEMORY))) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return FALSE;
+    }
+    g_clear_pointer(&d->plan, pen_plan_free);
+    d->recomputes = FALSE;
+    pen_runtime_set_eight_bits(d->runtime);
+    return make_smaller_plan(d, error);
+}
+
 PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *options,
                               GError **error)
 {
@@ -86,17 +123,8 @@ PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *opt
     d->runtime = runtime;
     d->options = *options;
     d->evaluations = options->pictures * (options->guided ? 2 : 1);
-    d->plan = make_plan(d, FALSE, error);
-    if (!d->plan)
+    if (!make_fitting_plan(d, error))
         return NULL;
-    guint64 left = pen_device_memory_left(pen_runtime_device(runtime));
-    if (options->gradient && pen_plan_bytes(d->plan) > left) {
-        pen_plan_free(d->plan);
-        d->plan = make_plan(d, TRUE, error);
-        if (!d->plan)
-            return NULL;
-        d->recomputes = TRUE;
-    }
     gsize pixels = (gsize)options->height * options->width;
     d->latent = pixels * model->unet.out_channels;
     d->out = pixels * model->unet.out_channels;

@@ -25,11 +25,14 @@ typedef struct {
     PenUNetAdapter *adapter; /* or NULL; must outlive the denoiser */
     gboolean gradient;       /* pen_denoiser_backward() will be called; needs an adapter */
     gboolean sample_gradient; /* it also gives the gradient of the latents */
+    gboolean shrinks;         /* what does not fit in memory is made smaller */
 } PenDenoiserOptions;
 
 typedef struct _PenDenoiser PenDenoiser;
 
-/* Builds and plans; with `gradient`, recomputes activations when they would not fit in memory. */
+/* Builds and plans. What would not fit in memory is made smaller with `shrinks`: with `gradient`
+ * activations are recomputed, and if that is not enough, or without `gradient`, the runtime keeps the
+ * UNet's matrices in 8 bits from now on (pen_runtime_eight_bits()). */
 PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *options,
                               GError **error);
 void pen_denoiser_free(PenDenoiser *denoiser);

@@ -141,6 +141,7 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
         .pictures = s.at_once,
         .guided = job->guidance != 1,
         .adapter = job->adapter,
+        .shrinks = TRUE,
     };
     memset(trajectories, 0, job->n * sizeof *trajectories);
     s.denoiser = pen_denoiser_new(runtime, &options, error);

@@ -55,6 +55,7 @@ static gboolean make_denoiser(PenTrainer *trainer, guint at_once, GError **error
         .guided = trainer->guided,
         .adapter = trainer->adapter,
         .gradient = TRUE,
+        .shrinks = at_once == 1,
     };
     g_clear_pointer(&trainer->denoiser, pen_denoiser_free);
     trainer->at_once = at_once;
@@ -72,13 +73,12 @@ gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, gui
         trainer->height = like->height;
         trainer->width = like->width;
         trainer->guided = guided;
-        gboolean together = (guint64)n * like->height * like->width <= trainer->batch_latents;
-        if (!make_denoiser(trainer, together ? n : 1, error))
-            return FALSE;
-        PenDevice *device = pen_runtime_device(trainer->runtime);
-        if (trainer->at_once > 1 && pen_plan_bytes(pen_denoiser_plan(trainer->denoiser)) >
-                                        pen_device_memory_left(device) / 2 &&
-            !make_denoiser(trainer, 1, error))
+        gboolean together =
+            n > 1 && (guint64)n * like->height * like->width <= trainer->batch_latents &&
+            make_denoiser(trainer, n, NULL) &&
+            pen_plan_bytes(pen_denoiser_plan(trainer->denoiser)) <=
+                pen_device_memory_left(pen_runtime_device(trainer->runtime)) / 2;
+        if (!together && !make_denoiser(trainer, 1, error))
             return FALSE;
     }
     return pen_plan_allocate(pen_denoiser_plan(trainer->denoiser), error);

@@ -23,6 +23,7 @@ struct _PenRuntime {
     PenPlan *text_plan; /* of batch 1, kept for the next texts of as many tokens */
     guint32 text_tokens;
     Side sides[2]; /* by PenVaeSide */
+    gboolean eight_bits; /* the UNet's matrices */
     gboolean keep; /* memory is plentiful: text encoder and VAE stay loaded */
 };
 
@@ -342,4 +343,15 @@ gboolean pen_runtime_load_unet(PenRuntime *runtime, PenPlanProgress progress, gp
                                GCancellable *cancellable, GError **error)
 {
     return pen_weights_load(runtime->unet, progress, user_data, cancellable, error);
+}
+
+void pen_runtime_set_eight_bits(PenRuntime *runtime)
+{
+    pen_weights_set_eight_bits(runtime->unet);
+    runtime->eight_bits = TRUE;
+}
+
+gboolean pen_runtime_eight_bits(const PenRuntime *runtime)
+{
+    return runtime->eight_bits;
 }

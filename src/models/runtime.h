@@ -83,6 +83,11 @@ PenUNet *pen_runtime_unet(PenRuntime *runtime, const PenUNetOptions *options, GE
 gboolean pen_runtime_load_unet(PenRuntime *runtime, PenPlanProgress progress, gpointer user_data,
                                GCancellable *cancellable, GError **error);
 
+/* Keeps the UNet's matrices in 8 bits from now on (pen_weights_set_eight_bits()), for where memory is
+ * short. Graphs that were built before keep their own. */
+void pen_runtime_set_eight_bits(PenRuntime *runtime);
+gboolean pen_runtime_eight_bits(const PenRuntime *runtime);
+
 /* Gives back what the text encoder and the VAE hold on the device. */
 void pen_runtime_trim(PenRuntime *runtime);
 

@@ -27,6 +27,7 @@ struct _PenWeights {
     PenMerge *merge;      /* or NULL */
     const char *prefix;   /* of this component's layers in it */
     guint32 seed;
+    PenLayout matrices;
     GHashTable *by_name; /* name -> Weight: the latest asked for, the shape may differ */
     GPtrArray *in_order; /* Weight, in the order of asking: that of the graph */
     guint64 bytes;
@@ -47,6 +48,7 @@ static PenWeights *weights_new(PenDevice *device, PenDtype dtype)
     weights->refs = 1;
     weights->device = device ? pen_device_ref(device) : NULL;
     weights->dtype = dtype;
+    weights->matrices = PEN_LAYOUT_PANEL;
     weights->by_name = g_hash_table_new(g_str_hash, g_str_equal);
     weights->in_order = g_ptr_array_new_with_free_func(weight_free);
     return weights;
@@ -78,6 +80,12 @@ PenWeights *pen_weights_new_random(PenDevice *device, PenDtype dtype, guint32 se
     PenWeights *weights = weights_new(device, dtype);
     weights->seed = seed;
     return weights;
+}
+
+void pen_weights_set_eight_bits(PenWeights *weights)
+{
+    pen_weights_release(weights);
+    weights->matrices = PEN_LAYOUT_EIGHT_BIT_PANEL;
 }
 
 PenWeights *pen_weights_ref(PenWeights *weights)
@@ -215,14 +223,14 @@ static PenParameter *get(PenWeights *weights, const char *name, const gsize *dim
 PenParameter *pen_weights_linear(PenWeights *weights, const char *name, guint32 out, guint32 in)
 {
     const gsize dims[] = { out, in };
-    return get(weights, name, dims, 2, PEN_SHAPE(1, 1, out, in), PEN_LAYOUT_PANEL);
+    return get(weights, name, dims, 2, PEN_SHAPE(1, 1, out, in), weights->matrices);
 }
 
 PenParameter *pen_weights_conv(PenWeights *weights, const char *name, guint32 out, guint32 kernel,
                                guint32 in)
 {
     const gsize dims[] = { out, in, kernel, kernel };
-    return get(weights, name, dims, 4, PEN_SHAPE(out, kernel, kernel, in), PEN_LAYOUT_PANEL);
+    return get(weights, name, dims, 4, PEN_SHAPE(out, kernel, kernel, in), weights->matrices);
 }
 
 PenParameter *pen_weights_vector(PenWeights *weights, const char *name, guint32 n)
@@ -314,7 +322,7 @@ static float *convert(const PenWeights *weights, const Weight *weight, GError **
         return convert_conv(weights, weight, values, error) ? g_steal_pointer(&values) : NULL;
     if (!pen_safetensor_to_f32(weight->tensor, values, error))
         return NULL;
-    if (pen_parameter_layout(weight->parameter) == PEN_LAYOUT_PANEL)
+    if (pen_parameter_layout(weight->parameter) != PEN_LAYOUT_PLAIN)
         merge_rows(weights, weight, 0, s.w, s.c, values);
     return g_steal_pointer(&values);
 }
@@ -395,6 +403,8 @@ guint64 pen_weights_total_bytes(const PenWeights *weights)
         return weights->bytes;
     for (guint i = 0; i < pen_safetensors_n_tensors(weights->file); i++)
         elements += pen_safetensors_nth(weights->file, i)->n_elements;
+    if (weights->matrices == PEN_LAYOUT_EIGHT_BIT_PANEL) /* nearly all elements are in matrices */
+        return elements + elements / PEN_EIGHT_BIT_BLOCK * sizeof(float);
     return elements * pen_dtype_size(weights->dtype);
 }
 

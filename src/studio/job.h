@@ -62,6 +62,9 @@ void pen_job_start(PenStudio *studio, gpointer (*run)(PenJob *job, GError **erro
 void pen_job_event(PenJob *job, const PenStudioEvent *event);
 void pen_job_notice(PenJob *job, const char *text);
 
+/* Tells what the runtime does because memory is short, and the backward pass if `recomputes`. */
+void pen_job_notice_memory(PenJob *job, const PenRuntime *runtime, gboolean recomputes);
+
 /* The share of the job that is done, with the time left estimated from the pace since the first
  * call. Events are thinned out to what an eye can follow. */
 void pen_job_progress(PenJob *job, double fraction);

@@ -336,6 +336,7 @@ static gboolean sample(Round *r, GError **error)
     PenTrajectory *trajectories[PEN_ROUND_MAX];
     if (!pen_sampler_run(r->runtime, &job, trajectories, r->job->cancellable, error))
         return FALSE;
+    pen_job_notice_memory(r->job, r->runtime, FALSE);
     gboolean ok = TRUE;
     for (guint i = 0; i < request->count; i++) {
         ok = ok && finish_candidate(r, i, trajectories[i], error);

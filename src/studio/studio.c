@@ -66,6 +66,16 @@ void pen_job_notice(PenJob *job, const char *text)
     pen_job_event(job, &(PenStudioEvent){.kind = PEN_STUDIO_NOTICE, .text = text});
 }
 
+void pen_job_notice_memory(PenJob *job, const PenRuntime *runtime, gboolean recomputes)
+{
+    if (pen_runtime_eight_bits(runtime))
+        pen_job_notice(job, _("Memory is short on the device: the model's weights are kept in 8 "
+                              "bits, which changes pictures a little."));
+    if (recomputes)
+        pen_job_notice(job, _("Memory is short on the device: part of the work is done twice, "
+                              "which takes longer."));
+}
+
 void pen_job_progress(PenJob *job, double fraction)
 {
     gint64 now = g_get_monotonic_time();

@@ -326,6 +326,9 @@ static gboolean load_candidates(Teaching *t, const Lesson *lesson, Candidates *c
         PenTrajectory *trajectory = pen_trajectory_load(path, error);
         if (!trajectory)
             return FALSE;
+        /* In 8 bits the bare model is another one than that which may have been asked before. */
+        for (guint k = 0; pen_runtime_eight_bits(t->runtime) && k < trajectory->steps; k++)
+            trajectory->reference[k] = NAN;
         g_ptr_array_add(c->trajectories, trajectory);
         g_array_append_val(c->ranks, rank);
         g_ptr_array_add(c->files, g_strdup(candidate->trajectory_file));
@@ -333,7 +336,8 @@ static gboolean load_candidates(Teaching *t, const Lesson *lesson, Candidates *c
     return TRUE;
 }
 
-/* Trajectories that learnt their reference log-probabilities keep them. */
+/* Trajectories that learnt their reference log-probabilities keep them, but for those of a model
+ * in 8 bits. */
 static gboolean fill_reference(Teaching *t, const PenTrainerRound *round, const Candidates *c,
                                GError **error)
 {
@@ -341,7 +345,7 @@ static gboolean fill_reference(Teaching *t, const PenTrainerRound *round, const 
     if (!pen_trainer_fill_reference(t->trainer, round, changed, t->job->cancellable, error))
         return FALSE;
     for (guint i = 0; i < round->n; i++) {
-        if (!changed[i])
+        if (!changed[i] || pen_runtime_eight_bits(t->runtime))
             continue;
         g_autoptr(GBytes) file = pen_trajectory_save(round->trajectories[i], error);
         if (!file || !pen_store_write(t->store, c->files->pdata[i], file, error))
@@ -459,9 +463,8 @@ static gboolean prepare(Teaching *t, GError **error)
                    pen_trainer_prepare(t->trainer, first.trajectories->pdata[0],
                                        first.trajectories->len, error));
     candidates_clear(&first);
-    if (ok && pen_trainer_recomputes(t->trainer))
-        pen_job_notice(t->job, _("Memory is short on the device: part of the work is done twice, "
-                                 "which takes longer."));
+    if (ok)
+        pen_job_notice_memory(t->job, t->runtime, pen_trainer_recomputes(t->trainer));
     return ok;
 }
 

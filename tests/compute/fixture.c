@@ -9,6 +9,7 @@ Fixture *fixture_new(PenDevice *device, PenDtype dtype)
 
     f->device = device;
     f->dtype = dtype;
+    f->matrices = PEN_LAYOUT_PANEL;
     f->graph = pen_graph_new(dtype);
     f->reference = reference_new();
     f->random = g_rand_new_with_seed(20240613);
@@ -97,14 +98,14 @@ PenTensor *fixture_vector(Fixture *f, guint32 c, double mean)
 
 PenTensor *fixture_linear(Fixture *f, guint32 in, guint32 out)
 {
-    PenTensor *weight = parameter(f, PEN_SHAPE(1, 1, out, in), PEN_LAYOUT_PANEL, 0, 0.5);
+    PenTensor *weight = parameter(f, PEN_SHAPE(1, 1, out, in), f->matrices, 0, 0.5);
 
     return fixture_target(f, weight);
 }
 
 PenTensor *fixture_conv(Fixture *f, guint32 in, guint32 out, guint32 kh, guint32 kw)
 {
-    return parameter(f, PEN_SHAPE(out, kh, kw, in), PEN_LAYOUT_PANEL, 0, 0.5);
+    return parameter(f, PEN_SHAPE(out, kh, kw, in), f->matrices, 0, 0.5);
 }
 
 void fixture_write(Fixture *f, PenPlan *plan, const char *input)

@@ -18,6 +18,7 @@ typedef struct {
     Reference *reference;
     GRand *random;
     PenDtype dtype;
+    PenLayout matrices; /* of weights made from now on */
     GPtrArray *inputs;     /* names, owned */
     GPtrArray *parameters; /* PenParameter, owned */
     GPtrArray *targets;    /* PenTensor: what a gradient is wanted for */

@@ -13,6 +13,7 @@ typedef struct {
     const FixtureCase *fixture_case;
     PenDtype dtype;
     gboolean gradient, checkpoints, late;
+    gboolean eight_bits; /* weights */
 } Trial;
 
 /* A result of the device and what it should be. */
@@ -96,12 +97,14 @@ static double tolerance(const Trial *trial)
     gboolean chain = g_str_has_prefix(trial->fixture_case->name, "unet");
     gboolean steep = g_str_equal(trial->fixture_case->name, "attention_steep");
 
+    if (trial->eight_bits)
+        return 2e-2;
     if (trial->dtype == PEN_DTYPE_F16)
         return chain ? 4e-2 : 2e-3;
     return chain || steep ? 5e-4 : 2e-5;
 }
 
-static void check_result(PenPlan *plan, const Result *result, double allowed)
+static void check_result(PenPlan *plan, const Result *result, const Trial *trial)
 {
     g_autofree double *have = read_output(plan, result->name, result->n);
     double largest = 0, worst = 0;
@@ -116,7 +119,8 @@ static void check_result(PenPlan *plan, const Result *result, double allowed)
         }
     }
     g_test_message("%s: off by %.2g of %.3g", result->name, worst, largest);
-    if (worst <= allowed * largest + 1e-6)
+    /* A weight in 8 bits is off by up to a 254th of the largest of its block, and so is their sum. */
+    if (worst <= tolerance(trial) * largest + (trial->eight_bits ? 1.0 / 254 : 1e-6))
         return;
     g_test_fail();
     g_test_message("%s: element %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " is %.7g, not %.7g",
@@ -134,6 +138,8 @@ static void test_values(gconstpointer data)
     g_autoptr(Fixture) f = fixture_new(device, trial->dtype);
     f->checkpoints = trial->checkpoints;
     f->late = trial->late;
+    if (trial->eight_bits)
+        f->matrices = PEN_LAYOUT_EIGHT_BIT_PANEL;
     PenTensor *y = trial->fixture_case->build(f);
     if (trial->gradient)
         fixture_gradient(f, y);
@@ -144,7 +150,7 @@ static void test_values(gconstpointer data)
         if (!trial->late || !g_str_equal(f->inputs->pdata[i], "dy"))
             fixture_write(f, plan, f->inputs->pdata[i]);
     run(plan);
-    check_result(plan, &g_array_index(results, Result, 0), tolerance(trial));
+    check_result(plan, &g_array_index(results, Result, 0), trial);
     g_assert_cmpint(pen_plan_has_late_inputs(plan), ==, trial->late);
     if (trial->late) {
         g_autoptr(GError) error = NULL;
@@ -153,7 +159,7 @@ static void test_values(gconstpointer data)
         g_assert_no_error(error);
     }
     for (guint i = 1; i < results->len; i++)
-        check_result(plan, &g_array_index(results, Result, i), tolerance(trial));
+        check_result(plan, &g_array_index(results, Result, i), trial);
 }
 
 /* --- differences --------------------------------------------------------------------------- */
@@ -274,15 +280,20 @@ static void add_trial(const char *path, Trial trial, void (*test)(gconstpointer)
     g_test_add_data_func_full(full, g_memdup2(&trial, sizeof trial), test, g_free);
 }
 
+static gboolean has_matrices(const FixtureCase *c)
+{
+    return g_str_has_prefix(c->name, "linear") || g_str_has_prefix(c->name, "conv");
+}
+
 /* Whether the kernels that PENCHANT_KERNELS names are for this. */
 static gboolean is_heavy(const FixtureCase *c)
 {
-    static const char *const heavy[] = {"linear", "conv", "attention", "cross", "unet"};
+    static const char *const others[] = {"attention", "cross", "unet"};
 
-    for (guint i = 0; i < G_N_ELEMENTS(heavy); i++)
-        if (g_str_has_prefix(c->name, heavy[i]))
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+        if (g_str_has_prefix(c->name, others[i]))
             return TRUE;
-    return FALSE;
+    return has_matrices(c);
 }
 
 /* A family of kernels that the device would not choose itself: what it computes, and no more. */
@@ -308,6 +319,11 @@ static void add_all(void)
         add_trial("/f32/differences", trial, test_differences);
         trial.dtype = PEN_DTYPE_F16;
         add_trial("/f16/gradient", trial, test_values);
+        if (has_matrices(trial.fixture_case)) {
+            trial.eight_bits = TRUE;
+            add_trial("/eight-bit/gradient", trial, test_values);
+            trial.eight_bits = FALSE;
+        }
         trial.gradient = FALSE;
         add_trial("/f16/forward", trial, test_values);
     }

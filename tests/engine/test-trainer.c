@@ -148,7 +148,7 @@ static void test_little_memory(void)
     Outcome roomy = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
     g_assert_false(roomy.recomputes);
     PenDenoiserOptions one = { .height = SIDE, .width = SIDE, .pictures = 1, .guided = TRUE,
-                               .adapter = fixture.adapter, .gradient = TRUE };
+                               .adapter = fixture.adapter, .gradient = TRUE, .shrinks = TRUE };
     g_autoptr(PenDenoiser) denoiser = pen_denoiser_new(fixture.runtime, &one, &error);
     g_assert_no_error(error);
     guint64 bytes = pen_plan_bytes(pen_denoiser_plan(denoiser));
@@ -157,8 +157,20 @@ static void test_little_memory(void)
     Outcome tight = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
     g_assert_true(tight.recomputes);
     assert_same(&fixture, &roomy, &tight);
+    g_assert_false(pen_runtime_eight_bits(fixture.runtime));
+
+    /* Without room even for recomputing, the weights go to 8 bits. (The adapter of this test is so
+     * large that only the bare model's answers stay about the same.) */
+    pen_device_set_budget(fixture.device, pen_device_allocated(fixture.device) + (1 << 16));
+    Outcome tiny = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
+    g_assert_true(pen_runtime_eight_bits(fixture.runtime));
+    for (guint i = 0; i < N * 2; i++) {
+        g_assert_cmpfloat_with_epsilon(roomy.reference[i], tiny.reference[i], 1e-2);
+        g_assert_cmpfloat(roomy.reference[i], !=, tiny.reference[i]);
+    }
     g_free(roomy.gradient);
     g_free(tight.gradient);
+    g_free(tiny.gradient);
     tear_down(&fixture);
 }
 

@@ -18,6 +18,7 @@
 typedef struct {
     const char *arch;
     PenDtype dtype;
+    gboolean eight_bits;
     double tolerance; /* of the relative L2 error */
 } Case;
 
@@ -59,6 +60,8 @@ static void test_unet(gconstpointer data)
         return;
     }
     g_autoptr(PenWeights) weights = pen_weights_new_random(device, c->dtype, SEED);
+    if (c->eight_bits)
+        pen_weights_set_eight_bits(weights);
     g_autoptr(PenPlan) plan = plan_unet(config, weights);
     float embedding[1280];
     g_assert_cmpuint(config->channels[0], <=, G_N_ELEMENTS(embedding));
@@ -86,9 +89,10 @@ int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     static const Case cases[] = {
-        {"sd15", PEN_DTYPE_F32, 2e-4},
-        {"sd15", PEN_DTYPE_F16, 2e-2},
-        {"sd21", PEN_DTYPE_F16, 2e-2},
+        {"sd15", PEN_DTYPE_F32, FALSE, 2e-4},
+        {"sd15", PEN_DTYPE_F16, FALSE, 2e-2},
+        {"sd15", PEN_DTYPE_F16, TRUE, 4e-2},
+        {"sd21", PEN_DTYPE_F16, FALSE, 2e-2},
     };
 
     g_test_init(&argc, &argv, NULL);
@@ -97,8 +101,9 @@ int main(int argc, char **argv)
         g_error("these tests need a Vulkan device: %s", error->message);
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *path =
-            g_strdup_printf("/full-size/%s/%s", cases[i].arch,
-                            cases[i].dtype == PEN_DTYPE_F16 ? "f16" : "f32");
+            g_strdup_printf("/full-size/%s/%s%s", cases[i].arch,
+                            cases[i].dtype == PEN_DTYPE_F16 ? "f16" : "f32",
+                            cases[i].eight_bits ? "/eight-bit" : "");
         g_test_add_data_func(path, &cases[i], test_unet);
     }
     int status = g_test_run();

@@ -9,6 +9,8 @@
 
 #include <glib.h>
 
+#include "src/models/model-spec.h"
+
 G_BEGIN_DECLS
 
 typedef enum {
@@ -28,6 +30,7 @@ typedef struct {
     char *prompt;
     char *negative_prompt;
     char *model;  /* name; NULL: the starter model */
+    PenModelSpec *extras; /* VAE and adapters that go on top of any model; names no model */
     char *device; /* part of a device's name; NULL: chosen by itself */
     gint64 style; /* 0: none */
     PenFrom from;

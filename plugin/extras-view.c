@@ -205,11 +205,23 @@ static void fill_list(PenExtrasView *view)
     view->listed = g_steal_pointer(&key);
     gtk_container_foreach(GTK_CONTAINER(view->list), (GtkCallback)(void (*)(void))gtk_widget_destroy,
                           NULL);
-    for (guint i = 0; i < all->loras->len; i++)
-        gtk_container_add(GTK_CONTAINER(view->list),
-                          new_row(view, all->loras->pdata[i], i < of_style));
-    gtk_widget_show_all(view->list);
+    for (guint i = 0; i < all->loras->len; i++) {
+        GtkWidget *row = new_row(view, all->loras->pdata[i], i < of_style);
+        gtk_container_add(GTK_CONTAINER(view->list), row);
+        gtk_widget_show_all(row);
+    }
     gtk_widget_set_visible(view->list, all->loras->len > 0);
+}
+
+/* To the last adapter, once it has its place. */
+static gboolean go_to_last(gpointer data)
+{
+    PenExtrasView *view = data;
+    g_autoptr(GList) rows = gtk_container_get_children(GTK_CONTAINER(view->list));
+    if (rows)
+        gtk_widget_child_focus(g_list_last(rows)->data, GTK_DIR_TAB_FORWARD);
+    g_object_unref(view);
+    return G_SOURCE_REMOVE;
 }
 
 static void on_adapter_file(GtkFileChooser *chooser, const char *path, gpointer data)
@@ -223,6 +235,7 @@ static void on_adapter_file(GtkFileChooser *chooser, const char *path, gpointer 
     }
     pen_model_spec_add_lora(extras_of(view), path, 1);
     pen_app_extras_changed(view->app);
+    g_idle_add_full(G_PRIORITY_LOW, go_to_last, g_object_ref(view), NULL);
 }
 
 static void on_add(GtkButton *button, PenExtrasView *view)

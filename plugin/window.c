@@ -329,6 +329,10 @@ static GtkWidget *build_create(PenWindow *window)
     gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
                                    GTK_POLICY_AUTOMATIC);
     gtk_container_add(GTK_CONTAINER(scrolled), window->panel);
+    /* What the keyboard goes to is scrolled to. */
+    gtk_container_set_focus_vadjustment(
+        GTK_CONTAINER(window->panel),
+        gtk_scrolled_window_get_vadjustment(GTK_SCROLLED_WINDOW(scrolled)));
     GtkWidget *side = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
     gtk_widget_set_size_request(side, side_width(side), -1);
     gtk_box_pack_start(GTK_BOX(side), scrolled, TRUE, TRUE, 0);

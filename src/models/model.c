@@ -256,7 +256,7 @@ static gboolean load(PenModel *model, GError **error)
 /* After the identity, which is that of the model's own VAE. */
 static gboolean exchange_vae(PenModel *model, GError **error)
 {
-    guint32 channels = model->vae.latent_channels;
+    guint32 channels = model->unet.out_channels;
     if (!model->spec->vae)
         return TRUE;
     g_clear_pointer(&model->vae_weights, pen_safetensors_unref);

@@ -54,9 +54,9 @@ static guint add_signal(const char *name)
 static void pen_app_class_init(PenAppClass *class)
 {
     G_OBJECT_CLASS(class)->finalize = pen_app_finalize;
-    signals[MESSAGE] = g_signal_new("message", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                    G_TYPE_NONE, 3, GTK_TYPE_MESSAGE_TYPE, G_TYPE_STRING,
-                                    G_TYPE_STRING);
+    signals[MESSAGE] =
+        g_signal_new("message", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
+                     3, GTK_TYPE_MESSAGE_TYPE, G_TYPE_STRING, G_TYPE_STRING);
     signals[OPENED] = add_signal("opened");
     signals[MODEL_CHANGED] = add_signal("model-changed");
     signals[EXTRAS_CHANGED] = add_signal("extras-changed");
@@ -154,8 +154,8 @@ static void read_model(GTask *task, gpointer source, gpointer data, GCancellable
 {
     GError *error = NULL;
     const Question *question = data;
-    PenModelInfo *info = pen_studio_model_info(PEN_APP(source)->studio, question->spec,
-                                               question->style, &error);
+    PenModelInfo *info =
+        pen_studio_model_info(PEN_APP(source)->studio, question->spec, question->style, &error);
     if (info)
         g_task_return_pointer(task, info, (GDestroyNotify)pen_model_info_free);
     else

@@ -153,7 +153,8 @@ static GtkWidget *new_row(PenExtrasView *view, const PenModelLora *lora, gboolea
     GtkWidget *spin = pen_ui_spin(0, 2, 0.05, lora->strength);
     g_autofree char *strength_name = g_strdup_printf(_("Strength of %s"), name);
     g_autofree char *remove_name = g_strdup_printf(_("Do without %s"), name);
-    GtkWidget *remove = pen_ui_icon_button("list-remove-symbolic", remove_name);
+    GtkWidget *remove = pen_ui_icon_button("window-close-symbolic", remove_name);
+    gtk_style_context_add_class(gtk_widget_get_style_context(remove), "pen-small");
     GtkWidget *both[] = { spin, remove };
     for (guint i = 0; i < G_N_ELEMENTS(both); i++) {
         g_object_set_data_full(G_OBJECT(both[i]), FILE_KEY, g_strdup(lora->file), g_free);
@@ -203,8 +204,8 @@ static void fill_list(PenExtrasView *view)
         return;
     g_free(view->listed);
     view->listed = g_steal_pointer(&key);
-    gtk_container_foreach(GTK_CONTAINER(view->list), (GtkCallback)(void (*)(void))gtk_widget_destroy,
-                          NULL);
+    gtk_container_foreach(GTK_CONTAINER(view->list),
+                          (GtkCallback)(void (*)(void))gtk_widget_destroy, NULL);
     for (guint i = 0; i < all->loras->len; i++) {
         GtkWidget *row = new_row(view, all->loras->pdata[i], i < of_style);
         gtk_container_add(GTK_CONTAINER(view->list), row);
@@ -283,15 +284,16 @@ static void pen_extras_view_init(PenExtrasView *view)
                                              "taught on top of the adapters in the list."));
     pen_ui_name(view->add, _("Add an Adapter (LoRA)"));
     g_signal_connect(view->add, "clicked", G_CALLBACK(on_add), view);
-    view->list = gtk_box_new(GTK_ORIENTATION_VERTICAL, 3);
+    view->list = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6);
     atk_object_set_role(gtk_widget_get_accessible(view->list), ATK_ROLE_LIST);
     pen_ui_name(view->list, _("Adapters"));
     view->hint = pen_ui_label(NULL, "pen-hint");
-    GtkWidget *field = gtk_box_new(GTK_ORIENTATION_VERTICAL, 3);
+    GtkWidget *field = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6);
     gtk_box_pack_start(GTK_BOX(field), pen_ui_heading(_("Adapters (_LoRA)"), view->add), FALSE,
                        FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(field), view->list, FALSE, FALSE, 0);
+    /* Above the list, where it is seen when something is added at the list's end. */
     gtk_box_pack_start(GTK_BOX(field), view->hint, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(field), view->list, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(view), field, FALSE, FALSE, 0);
     gtk_widget_show_all(GTK_WIDGET(view));
     gtk_widget_set_no_show_all(view->list, TRUE);

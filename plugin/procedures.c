@@ -59,7 +59,8 @@ static const char *or_null(const char *text)
 }
 
 /* What the arguments that choose a model say, as a spec for the studio; with `*error` set when an
- * adapter cannot be, else NULL where nothing is said. `adapters` may be NULL. Free with g_free(). */
+ * adapter cannot be, else NULL where nothing is said. `adapters` may be NULL. Free with g_free().
+ */
 static char *read_spec(const char *model, const char *vae, char **adapters, GError **error)
 {
     g_autoptr(PenModelSpec) spec = pen_model_spec_new(or_null(model));
@@ -90,10 +91,10 @@ static void round_args_read(RoundArgs *args, GimpProcedureConfig *config)
 {
     g_object_get(config, "prompt", &args->prompt, "negative-prompt", &args->negative_prompt,
                  "count", &args->count, "style", &args->style, "style-strength", &args->strength,
-                 "model", &args->model, "vae", &args->vae, "adapters", &args->adapters, "start-from", &args->from, "change", &args->change, "width",
-                 &args->width, "height", &args->height, "steps", &args->steps, "guidance",
-                 &args->guidance, "eta", &args->eta, "seed", &args->seed, "device", &args->device,
-                 NULL);
+                 "model", &args->model, "vae", &args->vae, "adapters", &args->adapters,
+                 "start-from", &args->from, "change", &args->change, "width", &args->width,
+                 "height", &args->height, "steps", &args->steps, "guidance", &args->guidance, "eta",
+                 &args->eta, "seed", &args->seed, "device", &args->device, NULL);
 }
 
 static void round_args_clear(RoundArgs *args)
@@ -123,7 +124,8 @@ static gboolean set_start(PenStudio *studio, GimpImage *image, const RoundArgs *
     }
     if (!text && !(*spot = pen_image_find_spot(image, from, error)))
         return FALSE;
-    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, request->model, request->style, error);
+    g_autoptr(PenModelInfo) info =
+        pen_studio_model_info(studio, request->model, request->style, error);
     if (!info)
         return FALSE;
     if (args->width && args->height) {
@@ -324,11 +326,11 @@ static GimpProcedure *new_penchant(GimpPlugIn *plug_in)
     gimp_procedure_add_string_argument(p, "device", _("_Device"),
                                        _("Part of a device's name; empty: chosen by itself"), "",
                                        G_PARAM_READWRITE);
-    gimp_procedure_add_string_argument(
-        p, "vae", _("Decoder (_VAE)"),
-        _("File or folder of a decoder (VAE) in place of the model's; empty: the model's own, or the "
-          "one that the style's latest round had"),
-        "", G_PARAM_READWRITE);
+    gimp_procedure_add_string_argument(p, "vae", _("Decoder (_VAE)"),
+                                       _("File or folder of a decoder (VAE) in place of the "
+                                         "model's; empty: the model's own, or the "
+                                         "one that the style's latest round had"),
+                                       "", G_PARAM_READWRITE);
     add_adapters_argument(p, _("Files of adapters (LoRA) to add to the model, each FILE or "
                                "FILE:STRENGTH, where 1 is as trained"));
     gimp_procedure_add_int_return_value(p, "round", _("Round"), _("Number of the round"), 0,

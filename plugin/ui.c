@@ -273,6 +273,7 @@ void pen_ui_load_css(void)
         ".pen-row { padding: 8px; }"
         ".pen-row, .pen-row * { background: none; }"
         ".pen-row:selected { background: alpha(currentColor, 0.16); }"
+        ".pen-small { padding: 4px; min-width: 0; min-height: 0; }"
         ".pen-fixed { opacity: 0.72; }"
         ".pen-more > title > arrow { margin-right: 6px; }",
         -1, NULL);

@@ -68,6 +68,13 @@ static void on_bar_response(GtkInfoBar *bar, int response, PenWindow *window)
         pen_app_leave_out(window->app, window->bar_file);
 }
 
+/* What the message was about is no more. */
+static void on_extras_changed(PenApp *app, PenWindow *window)
+{
+    if (window->bar_file)
+        gtk_info_bar_set_revealed(GTK_INFO_BAR(window->bar), FALSE);
+}
+
 /* --- opening --------------------------------------------------------------------------------- */
 
 static void on_prepare_event(const PenStudioEvent *event, gpointer data)
@@ -300,8 +307,8 @@ static GtkWidget *build_bar(PenWindow *window)
     /* A screen reader speaks it when it changes. */
     atk_object_set_role(gtk_widget_get_accessible(window->bar), ATK_ROLE_ALERT);
     name_close_button(window->bar, NULL);
-    window->bar_without = gtk_info_bar_add_button(GTK_INFO_BAR(window->bar), _("Do _Without It"),
-                                                  RESPONSE_WITHOUT);
+    window->bar_without =
+        gtk_info_bar_add_button(GTK_INFO_BAR(window->bar), _("Do _Without It"), RESPONSE_WITHOUT);
     gtk_widget_set_valign(window->bar_without, GTK_ALIGN_CENTER);
     gtk_widget_set_no_show_all(window->bar_without, TRUE);
     gtk_widget_hide(window->bar_without);
@@ -408,6 +415,8 @@ GtkWidget *pen_window_new(GimpImage *image)
     pen_app_set_image(window->app, image);
     build(window);
     g_signal_connect_object(window->app, "message", G_CALLBACK(on_message), window, 0);
+    g_signal_connect_object(window->app, "extras-changed", G_CALLBACK(on_extras_changed), window,
+                            0);
     g_signal_connect_object(window->app, "jobs-changed", G_CALLBACK(on_jobs_changed), window, 0);
     g_signal_connect_after(window, "draw", G_CALLBACK(on_first_draw), NULL);
     g_signal_connect(window, "focus-in-event", G_CALLBACK(on_focus_in), NULL);

@@ -25,9 +25,9 @@ typedef struct {
 #define PEN_MODEL_LORA_MAX_STRENGTH 100.0
 
 typedef struct {
-    char *model;      /* path or name; NULL: not said */
-    char *vae;        /* of a VAE to use in place of the model's; "": the model's own; NULL: not said,
-                         which comes to the same unless it is put on top of another spec */
+    char *model; /* path or name; NULL: not said */
+    char *vae;   /* of a VAE to use in place of the model's; "": the model's own; NULL: not said,
+                    which comes to the same unless it is put on top of another spec */
     char *prediction; /* "epsilon" or "v_prediction" where a single file does not tell; or NULL */
     GPtrArray *loras; /* PenModelLora, in the order they are merged; may be empty */
 } PenModelSpec;

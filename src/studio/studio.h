@@ -166,9 +166,9 @@ void pen_studio_set_device(PenStudio *studio, const char *device);
  * e.g. its picture size, without a device. */
 typedef struct {
     char *spec, *name, *hash; /* `spec`: of pen_model_find() */
-    guint style_loras; /* so many of the spec's adapters are the style's: it was taught on top of them */
-    guint size;     /* pixels a side that it was trained on */
-    guint multiple; /* width and height must be multiples of this */
+    guint style_loras; /* so many of the spec's adapters are the style's: those it is taught on */
+    guint size;        /* pixels a side that it was trained on */
+    guint multiple;    /* width and height must be multiples of this */
 } PenModelInfo;
 void pen_model_info_free(PenModelInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModelInfo, pen_model_info_free)

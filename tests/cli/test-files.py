@@ -140,7 +140,7 @@ def test_adapters(folder):
 
 
 def test_vae(folder):
-    path = single_file("sd1", folder / "models" / "painter.safetensors")
+    path = single_file("sd1", folder / "elsewhere" / "painter.safetensors")
     other = GOLDEN / "sd2/model/vae"
     words = ["--prompt", "x", "--count", "1", "--seed", "1", *TINY]
     run(folder, "generate", *words, "--model", path)

@@ -19,9 +19,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from desktop import ROOT, Desktop, wait_until  # noqa: E402
 from session import ROUND_SECONDS, TEACH_SECONDS, Session, expect, run  # noqa: E402
 
-sys.path.append(os.path.join(ROOT, "tests", "tools"))
-import ldm_file  # noqa: E402
-
 # Few steps and small rounds: the window is tested here, not the pictures.
 SETTINGS = "[penchant]\ncount=3\nsteps=4\n"
 
@@ -392,17 +389,6 @@ image.remove_layer(image.get_layers()[0])
             self.desktop.press("More settings")
             time.sleep(0.5)
 
-    def reveal(self, name):
-        """Scrolls to a widget by giving it the keyboard."""
-        widget = wait_until("a widget “%s”" % name, lambda: next((i for i in self.desktop.walk() if i.name == name), None))
-        widget.queryComponent().grabFocus()
-        return self.desktop.find(name)
-
-    def add_adapter(self, path):
-        self.desktop.focus("Penchant")
-        self.reveal("Add an Adapter (LoRA)").queryAction().doAction(0)
-        self.answer_file_dialog("Add an Adapter \\(LoRA\\)", path, False)
-
     def has_adapter(self, name):
         """Its row may be scrolled away."""
         return any(item.name == "Strength of " + name for item in self.desktop.walk())
@@ -410,11 +396,6 @@ image.remove_layer(image.get_layers()[0])
     def has_fixed(self, name):
         return not self.has_adapter(name) and any(item.name == name and item.getRoleName() == "list item"
                                                   for item in self.desktop.walk())
-
-    def write_adapter(self, name, seed):
-        path = os.path.join(self.desktop.folder, name + ".safetensors")
-        ldm_file.write_kohya(path, [("lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q", 128, 128, 4, 4)], seed)
-        return path
 
     def adds_a_decoder_and_adapters(self):
         d = self.desktop
@@ -426,11 +407,11 @@ image.remove_layer(image.get_layers()[0])
         ink, chalk = self.write_adapter("ink", 1), self.write_adapter("chalk", 2)
 
         self.choose("Decoder (VAE)", "Another file…")
-        self.answer_file_dialog("Choose a Decoder \\(VAE\\)", vae, False)
+        self.answer_file_dialog("Choose a Decoder (VAE)", vae, False)
         wait_until("the decoder is chosen", lambda: self.chosen("Decoder (VAE)") == "warm.safetensors")
         d.focus("Penchant")
         d.key("alt+l")
-        self.answer_file_dialog("Add an Adapter \\(LoRA\\)", ink, False)
+        self.answer_file_dialog("Add an Adapter (LoRA)", ink, False)
         wait_until("it is listed", lambda: self.has_adapter("ink"))
         expect(self.reveal("Strength of ink").queryValue().currentValue == 1, "the strength is not 1 at first")
         expect("ink.safetensors" not in d.message(), "the bar says: " + d.message())
@@ -467,7 +448,7 @@ image.remove_layer(image.get_layers()[0])
         wait_until("it is gone", lambda: not self.has_adapter("ink"))
         self.reveal("Decoder (VAE)")
         self.choose("Decoder (VAE)", "Another file…")
-        self.answer_file_dialog("Choose a Decoder \\(VAE\\)", chalk, False)
+        self.answer_file_dialog("Choose a Decoder (VAE)", chalk, False)
         wait_until("the bar says that it is no VAE", lambda: chalk in d.message() and "VAE" in d.message())
         print("# " + d.message().replace("\n", " "))
         d.press("Do Without It")

@@ -218,7 +218,9 @@ static void fill_list(PenExtrasView *view)
 static gboolean go_to_last(gpointer data)
 {
     PenExtrasView *view = data;
-    g_autoptr(GList) rows = gtk_container_get_children(GTK_CONTAINER(view->list));
+    g_autoptr(GList) rows = gtk_widget_get_mapped(GTK_WIDGET(view))
+                                ? gtk_container_get_children(GTK_CONTAINER(view->list))
+                                : NULL;
     if (rows)
         gtk_widget_child_focus(g_list_last(rows)->data, GTK_DIR_TAB_FORWARD);
     g_object_unref(view);

@@ -31,8 +31,9 @@ class Work(Session):
         adds_a_decoder_and_adapters teaches
         stops_teaching_and_goes_on compares renames_and_weighs_a_style returns_to_a_version
         creates_a_style cancels_a_procedure exports_and_imports_a_style
-        deletes_and_restores_a_style opens_the_help survives_a_closed_image closes_in_the_middle_of_a_round
-        remembers teaches_on_top_of_an_adapter remembers_adapters survives_a_kill_while_teaching survives_the_end_of_gimp""".split()
+        deletes_and_restores_a_style opens_the_help survives_a_closed_image
+        teaches_on_top_of_an_adapter remembers_adapters closes_in_the_middle_of_a_round
+        remembers survives_a_kill_while_teaching survives_the_end_of_gimp""".split()
 
     def opens_from_the_menu(self):
         d = self.desktop

@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "plugin/extras-view.h"
 #include "plugin/ui.h"
 
 struct _PenAdvancedView {
@@ -141,6 +142,7 @@ static GtkWidget *build(PenAdvancedView *view)
     gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->device), "");
     g_signal_connect(view->device, "changed", G_CALLBACK(on_device_changed), view);
     gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Device"), view->device), FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(box), pen_extras_view_new(view->app), FALSE, FALSE, 0);
     return box;
 }
 

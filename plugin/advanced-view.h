@@ -3,7 +3,7 @@
 
 /*
  * The settings of a round that most artists never open, folded away: steps, guidance, randomness,
- * seed, device. It fills itself from the settings of the app.
+ * seed, device, decoder and adapters. It fills itself from the settings of the app.
  */
 
 #include <gtk/gtk.h>

@@ -2,12 +2,17 @@
 #include "plugin/app.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
+
+/* A strength is turned step by step: the model is read when the turning has ended. */
+#define EXTRAS_SETTLE_MS 300
 
 struct _PenApp {
     GObject parent;
     PenStudio *studio;
     PenSettings *settings;
-    char *asked_model; /* whose numbers are read or were; "": the starter */
+    char *asked_model; /* whose numbers are read or were: asked_key() */
+    guint settling;    /* extras were changed, and the model is still to be read with them */
     PenModelInfo *model;
     gint32 image;    /* id; 0: none */
     GPtrArray *jobs; /* GCancellable */
@@ -18,6 +23,7 @@ enum {
     MESSAGE,
     OPENED,
     MODEL_CHANGED,
+    EXTRAS_CHANGED,
     STYLES_CHANGED,
     PICKS_CHANGED,
     IMAGE_CHANGED,
@@ -31,6 +37,7 @@ G_DEFINE_FINAL_TYPE(PenApp, pen_app, G_TYPE_OBJECT)
 static void pen_app_finalize(GObject *object)
 {
     PenApp *app = PEN_APP(object);
+    g_clear_handle_id(&app->settling, g_source_remove);
     g_clear_pointer(&app->studio, pen_studio_free);
     g_clear_pointer(&app->model, pen_model_info_free);
     g_free(app->asked_model);
@@ -47,10 +54,12 @@ static guint add_signal(const char *name)
 static void pen_app_class_init(PenAppClass *class)
 {
     G_OBJECT_CLASS(class)->finalize = pen_app_finalize;
-    signals[MESSAGE] = g_signal_new("message", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                    G_TYPE_NONE, 2, GTK_TYPE_MESSAGE_TYPE, G_TYPE_STRING);
+    signals[MESSAGE] =
+        g_signal_new("message", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
+                     3, GTK_TYPE_MESSAGE_TYPE, G_TYPE_STRING, G_TYPE_STRING);
     signals[OPENED] = add_signal("opened");
     signals[MODEL_CHANGED] = add_signal("model-changed");
+    signals[EXTRAS_CHANGED] = add_signal("extras-changed");
     signals[STYLES_CHANGED] = add_signal("styles-changed");
     signals[PICKS_CHANGED] = add_signal("picks-changed");
     signals[IMAGE_CHANGED] = add_signal("image-changed");
@@ -115,6 +124,120 @@ void pen_app_save_settings(PenApp *app)
         pen_app_report(app, error);
 }
 
+/* --- the model ------------------------------------------------------------------------------- */
+
+char *pen_app_spec(PenApp *app)
+{
+    const PenSettings *settings = app->settings;
+    g_autoptr(PenModelSpec) spec = pen_model_spec_new(settings->style ? NULL : settings->model);
+    pen_model_spec_overlay(spec, settings->extras);
+    /* A style remembers the VAE of its latest round; here what the window shows is used. */
+    if (settings->style && !spec->vae)
+        spec->vae = g_strdup("");
+    return pen_model_spec_to_text(spec);
+}
+
+typedef struct {
+    char *key, *spec;
+    gint64 style;
+} Question;
+
+static void question_free(gpointer data)
+{
+    Question *question = data;
+    g_free(question->key);
+    g_free(question->spec);
+    g_free(question);
+}
+
+static void read_model(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    GError *error = NULL;
+    const Question *question = data;
+    PenModelInfo *info =
+        pen_studio_model_info(PEN_APP(source)->studio, question->spec, question->style, &error);
+    if (info)
+        g_task_return_pointer(task, info, (GDestroyNotify)pen_model_info_free);
+    else
+        g_task_return_error(task, error);
+}
+
+static void on_model_read(GObject *source, GAsyncResult *result, gpointer job)
+{
+    PenApp *app = PEN_APP(source);
+    const Question *question = g_task_get_task_data(G_TASK(result));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenModelInfo) info = g_task_propagate_pointer(G_TASK(result), &error);
+    /* Unless another model was chosen meanwhile. */
+    if (!g_strcmp0(app->asked_model, question->key)) {
+        app->model = g_steal_pointer(&info);
+        if (!app->model) {
+            g_clear_pointer(&app->asked_model, g_free); /* so that choosing it again tries again */
+            pen_app_report_file(app, error, _("Choose another model, or get its files anew."));
+        }
+        g_signal_emit(app, signals[MODEL_CHANGED], 0);
+    }
+    pen_app_end_job(app, job);
+}
+
+/* Reads the model that is asked for now, unless that was done or is being done. */
+static void ask_model(PenApp *app)
+{
+    g_clear_handle_id(&app->settling, g_source_remove);
+    g_autofree char *spec = pen_app_spec(app);
+    gint64 style = app->settings->style;
+    g_autofree char *key = g_strdup_printf("%" G_GINT64_FORMAT " %s", style, spec ? spec : "");
+    if (!app->studio || !g_strcmp0(app->asked_model, key))
+        return;
+    g_free(app->asked_model);
+    app->asked_model = g_strdup(key);
+    g_clear_pointer(&app->model, pen_model_info_free);
+    Question *question = g_new(Question, 1);
+    *question = (Question){ g_steal_pointer(&key), g_steal_pointer(&spec), style };
+    GCancellable *job = pen_app_begin_job(app);
+    g_autoptr(GTask) task = g_task_new(app, NULL, on_model_read, job);
+    g_task_set_task_data(task, question, question_free);
+    g_task_run_in_thread(task, read_model);
+    g_signal_emit(app, signals[MODEL_CHANGED], 0);
+}
+
+void pen_app_set_model(PenApp *app, const char *model)
+{
+    if (model != app->settings->model) {
+        g_free(app->settings->model);
+        app->settings->model = g_strdup(model);
+    }
+    ask_model(app);
+}
+
+static gboolean on_settled(gpointer data)
+{
+    PenApp *app = data;
+    app->settling = 0;
+    ask_model(app);
+    return G_SOURCE_REMOVE;
+}
+
+void pen_app_extras_changed(PenApp *app)
+{
+    g_signal_emit(app, signals[EXTRAS_CHANGED], 0);
+    g_clear_handle_id(&app->settling, g_source_remove);
+    app->settling = g_timeout_add(EXTRAS_SETTLE_MS, on_settled, app);
+}
+
+void pen_app_leave_out(PenApp *app, const char *file)
+{
+    PenModelSpec *extras = app->settings->extras;
+    PenModelLora *lora = pen_model_spec_find_lora(extras, file);
+    if (lora)
+        g_ptr_array_remove(extras->loras, lora);
+    if (!g_strcmp0(extras->vae, file))
+        g_clear_pointer(&extras->vae, g_free);
+    pen_app_extras_changed(app);
+}
+
+/* --- what the window works with ------------------------------------------------------------- */
+
 gint64 pen_app_style(PenApp *app)
 {
     return app->settings->style;
@@ -143,60 +266,12 @@ void pen_app_styles_changed(PenApp *app)
     if (!style)
         app->settings->style = 0;
     g_signal_emit(app, signals[STYLES_CHANGED], 0);
+    ask_model(app);
 }
 
 void pen_app_picks_changed(PenApp *app)
 {
     g_signal_emit(app, signals[PICKS_CHANGED], 0);
-}
-
-/* --- the model ------------------------------------------------------------------------------- */
-
-static void read_model(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    GError *error = NULL;
-    const char *model = data;
-    PenModelInfo *info =
-        pen_studio_model_info(PEN_APP(source)->studio, *model ? model : NULL, &error);
-    if (info)
-        g_task_return_pointer(task, info, (GDestroyNotify)pen_model_info_free);
-    else
-        g_task_return_error(task, error);
-}
-
-static void on_model_read(GObject *source, GAsyncResult *result, gpointer job)
-{
-    PenApp *app = PEN_APP(source);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(PenModelInfo) info = g_task_propagate_pointer(G_TASK(result), &error);
-    /* Unless another model was chosen meanwhile. */
-    if (!g_strcmp0(app->asked_model, g_task_get_task_data(G_TASK(result)))) {
-        app->model = g_steal_pointer(&info);
-        if (!app->model) {
-            g_clear_pointer(&app->asked_model, g_free); /* so that choosing it again tries again */
-            pen_app_report_file(app, error, _("Choose another model, or get its files anew."));
-        }
-        g_signal_emit(app, signals[MODEL_CHANGED], 0);
-    }
-    pen_app_end_job(app, job);
-}
-
-void pen_app_set_model(PenApp *app, const char *model)
-{
-    if (model != app->settings->model) {
-        g_free(app->settings->model);
-        app->settings->model = g_strdup(model);
-    }
-    if (!app->studio || !g_strcmp0(app->asked_model, model ? model : ""))
-        return;
-    g_free(app->asked_model);
-    app->asked_model = g_strdup(model ? model : "");
-    g_clear_pointer(&app->model, pen_model_info_free);
-    GCancellable *job = pen_app_begin_job(app);
-    g_autoptr(GTask) task = g_task_new(app, NULL, on_model_read, job);
-    g_task_set_task_data(task, g_strdup(app->asked_model), g_free);
-    g_task_run_in_thread(task, read_model);
-    g_signal_emit(app, signals[MODEL_CHANGED], 0);
 }
 
 const PenModelInfo *pen_app_model(PenApp *app)
@@ -224,22 +299,46 @@ void pen_app_set_image(PenApp *app, GimpImage *image)
     g_signal_emit(app, signals[IMAGE_CHANGED], 0);
 }
 
+/* --- messages -------------------------------------------------------------------------------- */
+
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text)
 {
-    g_signal_emit(app, signals[MESSAGE], 0, type, text);
+    g_signal_emit(app, signals[MESSAGE], 0, type, text, NULL);
+}
+
+static gboolean names_file(const char *message, const char *file)
+{
+    g_autofree char *shown = file ? g_filename_display_name(file) : NULL;
+    return shown && strstr(message, shown);
+}
+
+/* The file of the extras that a message is about, or NULL. */
+static const char *find_extra(PenApp *app, const char *message)
+{
+    const PenModelSpec *extras = app->settings->extras;
+    for (guint i = 0; i < extras->loras->len; i++) {
+        const PenModelLora *lora = extras->loras->pdata[i];
+        if (names_file(message, lora->file))
+            return lora->file;
+    }
+    return names_file(message, extras->vae) ? extras->vae : NULL;
 }
 
 void pen_app_report(PenApp *app, const GError *error)
 {
-    if (!error || g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return;
-    pen_app_notify(app, GTK_MESSAGE_ERROR, error->message);
+    pen_app_report_file(app, error, NULL);
 }
 
 void pen_app_report_file(PenApp *app, const GError *error, const char *advice)
 {
-    g_autofree char *text = g_strdup_printf("%s %s", error->message, advice);
-    pen_app_notify(app, GTK_MESSAGE_ERROR, text);
+    if (!error || g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return;
+    const char *file = find_extra(app, error->message);
+    if (file)
+        advice = _("Do without it, or put another file in its place.");
+    g_autofree char *text =
+        advice ? g_strdup_printf("%s %s", error->message, advice) : g_strdup(error->message);
+    g_signal_emit(app, signals[MESSAGE], 0, GTK_MESSAGE_ERROR, text, file);
 }
 
 gboolean pen_app_event(PenApp *app, const PenStudioEvent *event)

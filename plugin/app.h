@@ -6,12 +6,16 @@
  * image that pictures go into, and a place for messages. Views read it and listen to its signals;
  * they do not know each other.
  *
- *     message(type: GtkMessageType, text: string)  something to tell the artist in the bar
- *     opened()             the studio is open
- *     model-changed()      another model was chosen, or its numbers are known now, or cannot be
- * read styles-changed()     styles, their versions, or the chosen one, changed picks-changed() a
- * pick was made, changed or undone image-changed()      another image was chosen jobs-changed() a
- * job started or ended
+ *     message(type: GtkMessageType, text: string, file: string)
+ *                       something to tell the artist in the bar; `file`, unless it is NULL, is one
+ *                       of the extras that can be left out (pen_app_leave_out())
+ *     opened()          the studio is open
+ *     model-changed()   another model was chosen, or its numbers are known now, or cannot be read
+ *     extras-changed()  VAE or adapters of the settings were changed
+ *     styles-changed()  styles, their versions, or the chosen one, changed
+ *     picks-changed()   a pick was made, changed or undone
+ *     image-changed()   another image was chosen
+ *     jobs-changed()    a job started or ended
  */
 
 #include <gtk/gtk.h>
@@ -52,6 +56,13 @@ void pen_app_picks_changed(PenApp *app);
  * not be. A style brings its own model along.
  */
 void pen_app_set_model(PenApp *app, const char *model);
+/* What is asked for, as a spec for the studio's requests: the chosen model, or with a style none,
+ * and the extras of the settings. May be NULL. Free with g_free(). */
+char *pen_app_spec(PenApp *app);
+/* The extras of the settings were changed: tells everyone, and soon reads the model with them. */
+void pen_app_extras_changed(PenApp *app);
+/* Takes a file out of the extras. */
+void pen_app_leave_out(PenApp *app, const char *file);
 const PenModelInfo *pen_app_model(PenApp *app);
 gboolean pen_app_is_reading_model(PenApp *app);
 
@@ -60,7 +71,8 @@ GimpImage *pen_app_image(PenApp *app);
 void pen_app_set_image(PenApp *app, GimpImage *image);
 
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text);
-/* `error` is not freed. A cancelled job is no message. */
+/* `error` is not freed. A cancelled job is no message. If it names a file of the extras, the bar
+ * offers to do without that. */
 void pen_app_report(PenApp *app, const GError *error);
 /* Errors about a broken file say what is wrong with it; `advice` says what to do. */
 void pen_app_report_file(PenApp *app, const GError *error, const char *advice);

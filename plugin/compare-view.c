@@ -171,6 +171,8 @@ static void make_half(PenCompareView *view, gint64 style, gboolean with)
     *half = (Half){ g_object_ref(view), view->job, with };
     const PenSettings *settings = pen_app_settings(view->app);
     PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
+    g_autofree char *spec = pen_app_spec(view->app);
+    request.model = spec;
     request.prompt = view->asked;
     request.style = style;
     request.without_style = !with;

@@ -32,6 +32,12 @@ static const Section sections[] = {
     { N_("Starting from your image"), N_("“Start from” the active layer changes it as much as you "
                                          "allow. From the selection, only what is "
                                          "selected changes; what is around it guides the model.") },
+    { N_("Decoder and adapters"),
+      N_("“More settings” has room for files of others. An adapter (LoRA) adds a subject or a "
+         "manner of drawing to the model, as strongly as you set it; several work together. A "
+         "decoder (VAE) of your own changes colours and fine detail. Both must be made for the "
+         "model's kind. A style is taught on top of the adapters that its pictures were made with "
+         "and keeps them; with more adapters it still draws, but does not learn.") },
     { N_("Compare"), N_("Two pictures of the same seed, one with the style and one without, and "
                         "you are not told which is "
                         "which. The tally says honestly whether the style goes your way.") },

@@ -53,10 +53,36 @@ static gint64 find_style(PenStudio *studio, const char *name, GError **error)
     return style ? style->id : -1;
 }
 
+static const char *or_null(const char *text)
+{
+    return text && *text ? text : NULL;
+}
+
+/* What the arguments that choose a model say, as a spec for the studio; with `*error` set when an
+ * adapter cannot be, else NULL where nothing is said. `adapters` may be NULL. Free with g_free().
+ */
+static char *read_spec(const char *model, const char *vae, char **adapters, GError **error)
+{
+    g_autoptr(PenModelSpec) spec = pen_model_spec_new(or_null(model));
+    spec->vae = g_strdup(or_null(vae));
+    for (char **adapter = adapters; adapter && *adapter; adapter++)
+        if (!pen_model_spec_add_lora_text(spec, *adapter, error))
+            return NULL;
+    pen_model_spec_make_absolute(spec);
+    return pen_model_spec_to_text(spec);
+}
+
+static void add_adapters_argument(GimpProcedure *procedure, const char *blurb)
+{
+    gimp_procedure_add_string_array_argument(procedure, "adapters", _("Adapters (_LoRA)"), blurb,
+                                             G_PARAM_READWRITE);
+}
+
 /* --- plug-in-penchant ------------------------------------------------------------------------ */
 
 typedef struct {
-    char *prompt, *negative_prompt, *model, *style, *from, *device;
+    char *prompt, *negative_prompt, *model, *vae, *style, *from, *device;
+    char **adapters;
     int count, width, height, steps, seed;
     double guidance, eta, strength, change;
 } RoundArgs;
@@ -65,10 +91,10 @@ static void round_args_read(RoundArgs *args, GimpProcedureConfig *config)
 {
     g_object_get(config, "prompt", &args->prompt, "negative-prompt", &args->negative_prompt,
                  "count", &args->count, "style", &args->style, "style-strength", &args->strength,
-                 "model", &args->model, "start-from", &args->from, "change", &args->change, "width",
-                 &args->width, "height", &args->height, "steps", &args->steps, "guidance",
-                 &args->guidance, "eta", &args->eta, "seed", &args->seed, "device", &args->device,
-                 NULL);
+                 "model", &args->model, "vae", &args->vae, "adapters", &args->adapters,
+                 "start-from", &args->from, "change", &args->change, "width", &args->width,
+                 "height", &args->height, "steps", &args->steps, "guidance", &args->guidance, "eta",
+                 &args->eta, "seed", &args->seed, "device", &args->device, NULL);
 }
 
 static void round_args_clear(RoundArgs *args)
@@ -76,16 +102,13 @@ static void round_args_clear(RoundArgs *args)
     g_free(args->prompt);
     g_free(args->negative_prompt);
     g_free(args->model);
+    g_free(args->vae);
+    g_strfreev(args->adapters);
     g_free(args->style);
     g_free(args->from);
     g_free(args->device);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RoundArgs, round_args_clear)
-
-static const char *or_null(const char *text)
-{
-    return text && *text ? text : NULL;
-}
 
 /* Size and starting picture. `*pixels` keeps what the request points to. */
 static gboolean set_start(PenStudio *studio, GimpImage *image, const RoundArgs *args,
@@ -101,7 +124,8 @@ static gboolean set_start(PenStudio *studio, GimpImage *image, const RoundArgs *
     }
     if (!text && !(*spot = pen_image_find_spot(image, from, error)))
         return FALSE;
-    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, request->model, error);
+    g_autoptr(PenModelInfo) info =
+        pen_studio_model_info(studio, request->model, request->style, error);
     if (!info)
         return FALSE;
     if (args->width && args->height) {
@@ -177,8 +201,12 @@ static GimpValueArray *make_round(GimpProcedure *procedure, GimpImage *image,
     if (style < 0)
         return fail(procedure, error);
 
+    g_autofree char *spec = read_spec(style ? NULL : args.model, args.vae, args.adapters, &error);
+    if (error)
+        return fail(procedure, error);
+
     PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
-    request.model = style ? NULL : or_null(args.model);
+    request.model = spec;
     request.prompt = args.prompt ? args.prompt : "";
     request.negative_prompt = or_null(args.negative_prompt);
     request.style = style;
@@ -298,6 +326,13 @@ static GimpProcedure *new_penchant(GimpPlugIn *plug_in)
     gimp_procedure_add_string_argument(p, "device", _("_Device"),
                                        _("Part of a device's name; empty: chosen by itself"), "",
                                        G_PARAM_READWRITE);
+    gimp_procedure_add_string_argument(p, "vae", _("Decoder (_VAE)"),
+                                       _("File or folder of a decoder (VAE) in place of the "
+                                         "model's; empty: the model's own, or the "
+                                         "one that the style's latest round had"),
+                                       "", G_PARAM_READWRITE);
+    add_adapters_argument(p, _("Files of adapters (LoRA) to add to the model, each FILE or "
+                               "FILE:STRENGTH, where 1 is as trained"));
     gimp_procedure_add_int_return_value(p, "round", _("Round"), _("Number of the round"), 0,
                                         G_MAXINT, 0, G_PARAM_READWRITE);
     gimp_procedure_add_image_return_value(
@@ -380,14 +415,16 @@ static GimpValueArray *run_teach(GimpProcedure *procedure, GimpProcedureConfig *
 {
     GError *error = NULL;
     g_autofree char *name = NULL, *model = NULL, *device = NULL;
+    g_auto(GStrv) adapters = NULL;
     int epochs = 0;
     double learning_rate = 0;
-    g_object_get(config, "style", &name, "model", &model, "epochs", &epochs, "learning-rate",
-                 &learning_rate, "device", &device, NULL);
+    g_object_get(config, "style", &name, "model", &model, "adapters", &adapters, "epochs", &epochs,
+                 "learning-rate", &learning_rate, "device", &device, NULL);
     g_autoptr(PenStudio) studio = pen_studio_new(NULL, or_null(device), NULL, &error);
     if (!studio)
         return fail(procedure, error);
-    gint64 style = need_style(studio, name, or_null(model), &error);
+    g_autofree char *spec = read_spec(model, NULL, adapters, &error);
+    gint64 style = error ? 0 : need_style(studio, name, spec, &error);
     if (!style)
         return fail(procedure, error);
     PenTeachSettings settings;
@@ -442,6 +479,8 @@ static GimpProcedure *new_teach(GimpPlugIn *plug_in)
     gimp_procedure_add_string_argument(p, "device", _("_Device"),
                                        _("Part of a device's name; empty: chosen by itself"), "",
                                        G_PARAM_READWRITE);
+    add_adapters_argument(p, _("Adapters of a style that does not exist yet, as its rounds had "
+                               "them: each FILE or FILE:STRENGTH"));
     gimp_procedure_add_int_return_value(p, "version", _("Version"),
                                         _("Number of the style's new version"), 0, G_MAXINT, 0,
                                         G_PARAM_READWRITE);

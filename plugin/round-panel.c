@@ -262,7 +262,7 @@ PenRoundOrder *pen_round_panel_order(PenRoundPanel *panel, GError **error)
     order->prompt = g_strdup(settings->prompt);
     order->negative_prompt =
         *settings->negative_prompt ? g_strdup(settings->negative_prompt) : NULL;
-    order->model = g_strdup(settings->model);
+    order->model = pen_app_spec(panel->app);
 
     GimpImage *image = pen_app_image(panel->app);
     PenFrom from = image ? settings->from : PEN_FROM_TEXT;
@@ -295,7 +295,7 @@ PenRoundOrder *pen_round_panel_order(PenRoundPanel *panel, GError **error)
         }
         request->start_strength = settings->start_strength;
     }
-    request->model = pen_app_style(panel->app) ? NULL : order->model;
+    request->model = order->model;
     request->prompt = order->prompt;
     request->negative_prompt = order->negative_prompt;
     request->style = pen_app_style(panel->app);

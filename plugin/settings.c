@@ -33,6 +33,17 @@ static char *read_text(GKeyFile *file, const char *key)
     return text;
 }
 
+/* Whatever the file holds, it is a spec without a model. */
+static PenModelSpec *read_extras(GKeyFile *file)
+{
+    g_autofree char *text = read_text(file, "extras");
+    PenModelSpec *extras = pen_model_spec_parse(text, NULL);
+    if (!extras)
+        extras = pen_model_spec_new(NULL);
+    g_clear_pointer(&extras->model, g_free);
+    return extras;
+}
+
 PenSettings *pen_settings_load(void)
 {
     g_autofree char *path = settings_path();
@@ -43,6 +54,7 @@ PenSettings *pen_settings_load(void)
     settings->prompt = read_text(file, "prompt");
     settings->negative_prompt = read_text(file, "negative-prompt");
     settings->model = read_text(file, "model");
+    settings->extras = read_extras(file);
     settings->device = read_text(file, "device");
     settings->style = MAX(g_key_file_get_int64(file, GROUP, "style", NULL), 0);
     settings->from = read_int(file, "from", PEN_FROM_TEXT, PEN_FROM_TEXT, PEN_FROM_SELECTION);
@@ -69,6 +81,8 @@ gboolean pen_settings_save(const PenSettings *settings, GError **error)
     g_key_file_set_string(file, GROUP, "negative-prompt",
                           settings->negative_prompt ? settings->negative_prompt : "");
     g_key_file_set_string(file, GROUP, "model", settings->model ? settings->model : "");
+    g_autofree char *extras = pen_model_spec_to_text(settings->extras);
+    g_key_file_set_string(file, GROUP, "extras", extras ? extras : "");
     g_key_file_set_string(file, GROUP, "device", settings->device ? settings->device : "");
     g_key_file_set_int64(file, GROUP, "style", settings->style);
     g_key_file_set_integer(file, GROUP, "from", settings->from);
@@ -95,6 +109,7 @@ void pen_settings_free(PenSettings *settings)
     g_free(settings->prompt);
     g_free(settings->negative_prompt);
     g_free(settings->model);
+    pen_model_spec_free(settings->extras);
     g_free(settings->device);
     g_free(settings);
 }

@@ -9,6 +9,8 @@
 
 #include <glib.h>
 
+#include "src/models/model-spec.h"
+
 G_BEGIN_DECLS
 
 typedef enum {
@@ -27,9 +29,10 @@ typedef enum {
 typedef struct {
     char *prompt;
     char *negative_prompt;
-    char *model;  /* name; NULL: the starter model */
-    char *device; /* part of a device's name; NULL: chosen by itself */
-    gint64 style; /* 0: none */
+    char *model;          /* name; NULL: the starter model */
+    PenModelSpec *extras; /* VAE and adapters that go on top of any model; names no model */
+    char *device;         /* part of a device's name; NULL: chosen by itself */
+    gint64 style;         /* 0: none */
     PenFrom from;
     double start_strength;
     PenShape shape;

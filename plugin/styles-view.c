@@ -126,8 +126,11 @@ static void on_named(const char *name, gpointer data)
 {
     PenStylesView *view = data;
     g_autoptr(GError) error = NULL;
-    gint64 style = pen_studio_create_style(pen_app_studio(view->app), name,
-                                           pen_app_settings(view->app)->model, &error);
+    /* For what is drawn with now, a style's model included. */
+    const PenModelInfo *model = pen_app_model(view->app);
+    gint64 style = pen_studio_create_style(
+        pen_app_studio(view->app), name,
+        model ? model->spec : pen_app_settings(view->app)->model, &error);
     if (style)
         pen_app_set_style(view->app, style);
     else

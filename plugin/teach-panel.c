@@ -162,8 +162,8 @@ static void on_named(const char *name, gpointer data)
     PenTeachPanel *panel = data;
     g_autoptr(GError) error = NULL;
     PenStudio *studio = pen_app_studio(panel->app);
-    gint64 style =
-        pen_studio_create_style(studio, name, pen_app_settings(panel->app)->model, &error);
+    g_autofree char *spec = pen_app_spec(panel->app);
+    gint64 style = pen_studio_create_style(studio, name, spec, &error);
     if (!style || pen_studio_adopt_rounds(studio, style, &error) < 0) {
         pen_app_report(panel->app, error);
         return;

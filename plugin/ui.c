@@ -19,16 +19,30 @@ GtkWidget *pen_ui_label(const char *text, const char *css_class)
     return label;
 }
 
-GtkWidget *pen_ui_field(const char *mnemonic, GtkWidget *widget)
+static GtkWidget *new_caption(const char *mnemonic, GtkWidget *widget)
 {
-    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 3);
     GtkWidget *label = gtk_label_new_with_mnemonic(mnemonic);
     gtk_label_set_xalign(GTK_LABEL(label), 0);
     gtk_style_context_add_class(gtk_widget_get_style_context(label), "pen-caption");
     gtk_label_set_mnemonic_widget(GTK_LABEL(label), widget);
+    return label;
+}
+
+GtkWidget *pen_ui_field(const char *mnemonic, GtkWidget *widget)
+{
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 3);
+    GtkWidget *label = new_caption(mnemonic, widget);
     gtk_box_pack_start(GTK_BOX(box), label, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(box), widget, TRUE, TRUE, 0);
     pen_ui_name(widget, gtk_label_get_text(GTK_LABEL(label)));
+    return box;
+}
+
+GtkWidget *pen_ui_heading(const char *mnemonic, GtkWidget *button)
+{
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+    gtk_box_pack_start(GTK_BOX(box), new_caption(mnemonic, button), TRUE, TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(box), button, FALSE, FALSE, 0);
     return box;
 }
 
@@ -259,6 +273,8 @@ void pen_ui_load_css(void)
         ".pen-row { padding: 8px; }"
         ".pen-row, .pen-row * { background: none; }"
         ".pen-row:selected { background: alpha(currentColor, 0.16); }"
+        ".pen-small { padding: 4px; min-width: 0; min-height: 0; }"
+        ".pen-fixed { opacity: 0.72; }"
         ".pen-more > title > arrow { margin-right: 6px; }",
         -1, NULL);
     gtk_style_context_add_provider_for_screen(gdk_screen_get_default(),

@@ -13,6 +13,9 @@ GtkWidget *pen_ui_name(GtkWidget *widget, const char *name);
 /* A label with a mnemonic above the widget it belongs to, in a box. */
 GtkWidget *pen_ui_field(const char *mnemonic, GtkWidget *widget);
 
+/* A label with a mnemonic, and at its end the button that adds to the list below. */
+GtkWidget *pen_ui_heading(const char *mnemonic, GtkWidget *button);
+
 GtkWidget *pen_ui_label(const char *text, const char *css_class);
 
 /* A flat button with an icon, whose name is also its tooltip. */

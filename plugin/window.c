@@ -18,6 +18,8 @@ struct _PenWindow {
     PenApp *app;
     GtkWidget *stack, *create, *panel, *round, *compare, *styles;
     GtkWidget *bar, *bar_icon, *bar_text, *undo, *redo;
+    GtkWidget *bar_without;
+    char *bar_file; /* that the message is about and that can be left out; or NULL */
     guint bar_timeout;
     gboolean opening; /* the first opening of the studio is still to come */
     gboolean closing; /* hidden, waiting for its jobs to end */
@@ -35,8 +37,14 @@ static gboolean hide_bar(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static void on_message(PenApp *app, GtkMessageType type, const char *text, PenWindow *window)
+enum { RESPONSE_WITHOUT = 1 };
+
+static void on_message(PenApp *app, GtkMessageType type, const char *text, const char *file,
+                       PenWindow *window)
 {
+    g_free(window->bar_file);
+    window->bar_file = g_strdup(file);
+    gtk_widget_set_visible(window->bar_without, file != NULL);
     g_clear_handle_id(&window->bar_timeout, g_source_remove);
     gtk_info_bar_set_message_type(GTK_INFO_BAR(window->bar), type);
     gtk_image_set_from_icon_name(GTK_IMAGE(window->bar_icon),
@@ -56,6 +64,15 @@ static void on_bar_response(GtkInfoBar *bar, int response, PenWindow *window)
 {
     g_clear_handle_id(&window->bar_timeout, g_source_remove);
     gtk_info_bar_set_revealed(bar, FALSE);
+    if (response == RESPONSE_WITHOUT)
+        pen_app_leave_out(window->app, window->bar_file);
+}
+
+/* What the message was about is no more. */
+static void on_extras_changed(PenApp *app, PenWindow *window)
+{
+    if (window->bar_file)
+        gtk_info_bar_set_revealed(GTK_INFO_BAR(window->bar), FALSE);
 }
 
 /* --- opening --------------------------------------------------------------------------------- */
@@ -89,9 +106,8 @@ static gboolean open_studio(gpointer data)
     if (!window->closing && pen_app_open(window->app)) {
         Preparing *preparing = g_new(Preparing, 1);
         *preparing = (Preparing){ g_object_ref(window), pen_app_begin_job(window->app) };
-        gint64 style = pen_app_style(window->app);
-        pen_studio_prepare_async(pen_app_studio(window->app),
-                                 style ? NULL : pen_app_settings(window->app)->model, style,
+        g_autofree char *spec = pen_app_spec(window->app);
+        pen_studio_prepare_async(pen_app_studio(window->app), spec, pen_app_style(window->app),
                                  on_prepare_event, window, preparing->job, on_prepared, preparing);
     }
     pen_image_warm(pen_app_image(window->app));
@@ -252,6 +268,7 @@ static void pen_window_destroy(GtkWidget *widget)
 {
     PenWindow *window = PEN_WINDOW(widget);
     g_clear_handle_id(&window->bar_timeout, g_source_remove);
+    g_clear_pointer(&window->bar_file, g_free);
     GTK_WIDGET_CLASS(pen_window_parent_class)->destroy(widget);
     g_clear_object(&window->app);
 }
@@ -290,6 +307,11 @@ static GtkWidget *build_bar(PenWindow *window)
     /* A screen reader speaks it when it changes. */
     atk_object_set_role(gtk_widget_get_accessible(window->bar), ATK_ROLE_ALERT);
     name_close_button(window->bar, NULL);
+    window->bar_without =
+        gtk_info_bar_add_button(GTK_INFO_BAR(window->bar), _("Do _Without It"), RESPONSE_WITHOUT);
+    gtk_widget_set_valign(window->bar_without, GTK_ALIGN_CENTER);
+    gtk_widget_set_no_show_all(window->bar_without, TRUE);
+    gtk_widget_hide(window->bar_without);
     g_signal_connect(window->bar, "response", G_CALLBACK(on_bar_response), window);
     return window->bar;
 }
@@ -314,6 +336,10 @@ static GtkWidget *build_create(PenWindow *window)
     gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
                                    GTK_POLICY_AUTOMATIC);
     gtk_container_add(GTK_CONTAINER(scrolled), window->panel);
+    /* What the keyboard goes to is scrolled to. */
+    gtk_container_set_focus_vadjustment(
+        GTK_CONTAINER(window->panel),
+        gtk_scrolled_window_get_vadjustment(GTK_SCROLLED_WINDOW(scrolled)));
     GtkWidget *side = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
     gtk_widget_set_size_request(side, side_width(side), -1);
     gtk_box_pack_start(GTK_BOX(side), scrolled, TRUE, TRUE, 0);
@@ -389,6 +415,8 @@ GtkWidget *pen_window_new(GimpImage *image)
     pen_app_set_image(window->app, image);
     build(window);
     g_signal_connect_object(window->app, "message", G_CALLBACK(on_message), window, 0);
+    g_signal_connect_object(window->app, "extras-changed", G_CALLBACK(on_extras_changed), window,
+                            0);
     g_signal_connect_object(window->app, "jobs-changed", G_CALLBACK(on_jobs_changed), window, 0);
     g_signal_connect_after(window, "draw", G_CALLBACK(on_first_draw), NULL);
     g_signal_connect(window, "focus-in-event", G_CALLBACK(on_focus_in), NULL);

@@ -15,7 +15,7 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
     g_auto(GStrv) names = pen_studio_model_names(studio);
     for (char **name = names; *name; name++) {
         g_autoptr(GError) broken = NULL;
-        g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, *name, &broken);
+        g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, *name, 0, &broken);
         JsonObject *object = pen_cli_object("model");
         json_object_set_string_member(object, "name", *name);
         if (info) {

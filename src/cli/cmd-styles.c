@@ -74,9 +74,9 @@ static gboolean run_create(PenCli *cli, char **arguments, GError **error)
         return FALSE;
     if (rank != -1 && (rank < 1 || rank > 1024))
         return pen_cli_usage_error(error, _("--rank is from 1 to 1024, not %d."), rank);
-    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, error);
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, 0, error);
     gint64 id = info ? pen_store_create_style(pen_studio_store(studio), arguments[0], info->hash,
-                                              info->name,
+                                              info->name, info->spec,
                                               rank != -1 ? rank : (int)defaults.adapter_rank, error)
                      : 0;
     g_autoptr(PenStyle) style =

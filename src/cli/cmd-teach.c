@@ -182,7 +182,7 @@ static PenStyle *make_style(PenCli *cli, GError **error)
         return NULL;
     PenD3poConfig defaults = PEN_D3PO_CONFIG_INIT;
     gint64 id = pen_store_create_style(store, style_name, round->model_hash, round->model_name,
-                                       rank != -1 ? rank : (int)defaults.adapter_rank, error);
+                                       round->model_path, rank != -1 ? rank : (int)defaults.adapter_rank, error);
     PenStyle *style = id ? pen_store_get_style(store, id, error) : NULL;
     if (style)
         pen_cli_note(cli, _("The style “%s” is new, for the model “%s”."), style->name,

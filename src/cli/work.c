@@ -3,9 +3,7 @@
 
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
-#include <math.h>
 #include <signal.h>
-#include <string.h>
 
 #include "src/cli/cli.h"
 #include "src/models/model-spec.h"
@@ -28,26 +26,6 @@ PenStudio *pen_cli_studio(PenCli *cli, GError **error)
     return cli->studio;
 }
 
-/* "FILE:0.8"; a colon with anything else after it belongs to the file's name. */
-static gboolean add_lora(PenModelSpec *spec, const char *text, GError **error)
-{
-    const char *colon = strrchr(text, ':');
-    char *end = NULL;
-    double strength = colon ? g_ascii_strtod(colon + 1, &end) : 1;
-    gboolean numbered = colon && colon[1] && !*end;
-    g_autofree char *file = numbered ? g_strndup(text, (gsize)(colon - text)) : g_strdup(text);
-
-    if (!numbered)
-        strength = 1;
-    if (!(fabs(strength) <= PEN_MODEL_LORA_MAX_STRENGTH))
-        return pen_cli_usage_error(error, _("The strength of --lora %s is not from %g to %g."), text,
-                                   -PEN_MODEL_LORA_MAX_STRENGTH, PEN_MODEL_LORA_MAX_STRENGTH);
-    if (!g_file_test(file, G_FILE_TEST_EXISTS))
-        return pen_cli_usage_error(error, _("There is no adapter file %s."), file);
-    pen_model_spec_add_lora(spec, file, strength);
-    return TRUE;
-}
-
 char *pen_cli_model(const char *model, const char *vae, const char *prediction, char **loras,
                     GError **error)
 {
@@ -58,13 +36,13 @@ char *pen_cli_model(const char *model, const char *vae, const char *prediction, 
     }
     if (prediction)
         spec->prediction = g_strdup(*prediction == 'v' ? "v_prediction" : prediction);
-    if (vae && !g_file_test(vae, G_FILE_TEST_EXISTS)) {
+    if (vae && *vae && !g_file_test(vae, G_FILE_TEST_EXISTS)) {
         pen_cli_usage_error(error, _("There is no VAE %s."), vae);
         return NULL;
     }
     spec->vae = g_strdup(vae);
     for (char **lora = loras; lora && *lora; lora++)
-        if (!add_lora(spec, *lora, error))
+        if (!pen_model_spec_add_lora_text(spec, *lora, error))
             return NULL;
     pen_model_spec_make_absolute(spec);
     char *text = pen_model_spec_to_text(spec);

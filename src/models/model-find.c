@@ -122,6 +122,8 @@ char *pen_model_find(const char *wanted, GError **error)
         return NULL;
     g_free(spec->model);
     spec->model = path;
+    if (spec->vae && !*spec->vae)
+        g_clear_pointer(&spec->vae, g_free);
     pen_model_spec_make_absolute(spec);
     return pen_model_spec_to_text(spec);
 }

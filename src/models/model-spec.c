@@ -43,6 +43,41 @@ void pen_model_spec_add_lora(PenModelSpec *spec, const char *file, double streng
     g_ptr_array_add(spec->loras, lora);
 }
 
+gboolean pen_model_spec_add_lora_text(PenModelSpec *spec, const char *text, GError **error)
+{
+    const char *colon = strrchr(text, ':');
+    char *end = NULL;
+    double strength = colon ? g_ascii_strtod(colon + 1, &end) : 1;
+    gboolean numbered = colon && colon[1] && !*end;
+    g_autofree char *file = numbered ? g_strndup(text, (gsize)(colon - text)) : g_strdup(text);
+
+    if (!numbered)
+        strength = 1;
+    if (!(fabs(strength) <= PEN_MODEL_LORA_MAX_STRENGTH)) {
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
+                    _("The adapter %s has a strength that is not from %g to %g."), text,
+                    -PEN_MODEL_LORA_MAX_STRENGTH, PEN_MODEL_LORA_MAX_STRENGTH);
+        return FALSE;
+    }
+    if (!g_file_test(file, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,
+                    _("There is no adapter file %s."), file);
+        return FALSE;
+    }
+    pen_model_spec_add_lora(spec, file, strength);
+    return TRUE;
+}
+
+PenModelLora *pen_model_spec_find_lora(const PenModelSpec *spec, const char *file)
+{
+    for (guint i = 0; i < spec->loras->len; i++) {
+        PenModelLora *lora = spec->loras->pdata[i];
+        if (g_str_equal(lora->file, file))
+            return lora;
+    }
+    return NULL;
+}
+
 /* File names need not be UTF-8, but JSON is. */
 static char *escape(const char *file)
 {
@@ -151,13 +186,14 @@ void pen_model_spec_overlay(PenModelSpec *spec, const PenModelSpec *over)
     replace(&spec->prediction, over->prediction);
     for (guint i = 0; i < over->loras->len; i++) {
         const PenModelLora *lora = over->loras->pdata[i];
-        pen_model_spec_add_lora(spec, lora->file, lora->strength);
+        if (!pen_model_spec_find_lora(spec, lora->file))
+            pen_model_spec_add_lora(spec, lora->file, lora->strength);
     }
 }
 
 static void make_absolute(char **file)
 {
-    char *absolute = *file ? g_canonicalize_filename(*file, NULL) : NULL;
+    char *absolute = *file && **file ? g_canonicalize_filename(*file, NULL) : g_strdup(*file);
     g_free(*file);
     *file = absolute;
 }

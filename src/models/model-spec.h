@@ -25,8 +25,9 @@ typedef struct {
 #define PEN_MODEL_LORA_MAX_STRENGTH 100.0
 
 typedef struct {
-    char *model;      /* path or name; NULL: not said */
-    char *vae;        /* of a VAE to use in place of the model's; NULL: the model's own */
+    char *model; /* path or name; NULL: not said */
+    char *vae;   /* of a VAE to use in place of the model's; "": the model's own; NULL: not said,
+                    which comes to the same unless it is put on top of another spec */
     char *prediction; /* "epsilon" or "v_prediction" where a single file does not tell; or NULL */
     GPtrArray *loras; /* PenModelLora, in the order they are merged; may be empty */
 } PenModelSpec;
@@ -38,6 +39,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModelSpec, pen_model_spec_free)
 
 void pen_model_spec_add_lora(PenModelSpec *spec, const char *file, double strength);
 
+/* Adds what a person wrote: FILE, at strength 1, or FILE:STRENGTH. A colon with anything else after
+ * it belongs to the file's name. Fails if there is no such file. */
+gboolean pen_model_spec_add_lora_text(PenModelSpec *spec, const char *text, GError **error);
+
+/* The adapter of that file, or NULL. */
+PenModelLora *pen_model_spec_find_lora(const PenModelSpec *spec, const char *file);
+
 /* Reads either form; NULL is a spec that says nothing. */
 PenModelSpec *pen_model_spec_parse(const char *text, GError **error);
 
@@ -45,7 +53,7 @@ PenModelSpec *pen_model_spec_parse(const char *text, GError **error);
 char *pen_model_spec_to_text(const PenModelSpec *spec);
 
 /* Puts what `over` says on top of `spec`: its model, VAE and prediction in place of the spec's, its
- * adapters after the spec's. */
+ * adapters after the spec's. Those that the spec has already stay as they are there. */
 void pen_model_spec_overlay(PenModelSpec *spec, const PenModelSpec *over);
 
 /* Makes the paths of VAE and adapters absolute. */

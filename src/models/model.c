@@ -259,10 +259,18 @@ static gboolean load(PenModel *model, GError **error)
 /* After the identity, which is that of the model's own VAE. */
 static gboolean exchange_vae(PenModel *model, GError **error)
 {
+    guint32 channels = model->unet.out_channels;
     if (!model->spec->vae)
         return TRUE;
     g_clear_pointer(&model->vae_weights, pen_safetensors_unref);
     model->vae_weights = pen_checkpoint_open_vae(model->spec->vae, &model->vae, error);
+    if (model->vae_weights && model->vae.latent_channels != channels) {
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
+                    _("The VAE %s belongs to another kind of model: its latents have %u channels, "
+                      "the model's %u."),
+                    pen_safetensors_name(model->vae_weights), model->vae.latent_channels, channels);
+        return FALSE;
+    }
     return model->vae_weights != NULL;
 }
 

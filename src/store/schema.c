@@ -166,4 +166,7 @@ static const char version_1[] =
 static const char version_2[] =
     "ALTER TABLE runs ADD COLUMN timesteps_per_update INTEGER NOT NULL DEFAULT 0;";
 
-const char *const pen_store_migrations[] = { version_1, version_2, NULL };
+/* Where a style's model was found when the style was made, and what was added to it. */
+static const char version_3[] = "ALTER TABLE styles ADD COLUMN model_path TEXT;";
+
+const char *const pen_store_migrations[] = { version_1, version_2, version_3, NULL };

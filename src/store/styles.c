@@ -15,6 +15,7 @@ static const PenField style_fields[] = {
     PEN_FIELD(PenStyle, created, TIME),
     PEN_FIELD(PenStyle, model_hash, TEXT),
     PEN_FIELD(PenStyle, model_name, TEXT),
+    PEN_FIELD(PenStyle, model_path, OPTION),
     PEN_FIELD(PenStyle, rank, INT),
     PEN_FIELD(PenStyle, strength, REAL),
     PEN_FIELD(PenStyle, deleted, TIME),
@@ -174,17 +175,18 @@ static gint64 insert_style(PenSql *sql, const char *name, const PenStyle *like, 
     g_autofree char *key = name_key(name);
     if (!pen_sql_run(sql, error,
                      "INSERT INTO styles (uuid, name, name_key, created, model_hash, model_name, "
-                     "rank, strength) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                     "model_path, rank, strength) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                      PEN_SQL_TEXT(uuid), PEN_SQL_TEXT(name), PEN_SQL_TEXT(key),
                      PEN_SQL_INT(g_get_real_time()), PEN_SQL_TEXT(like->model_hash),
-                     PEN_SQL_TEXT(like->model_name), PEN_SQL_INT(like->rank),
-                     PEN_SQL_REAL(like->strength)))
+                     PEN_SQL_TEXT(like->model_name), PEN_SQL_TEXT(like->model_path),
+                     PEN_SQL_INT(like->rank), PEN_SQL_REAL(like->strength)))
         return 0;
     return pen_sql_last_id(sql);
 }
 
 gint64 pen_store_create_style(PenStore *store, const char *name, const char *model_hash,
-                              const char *model_name, int rank, GError **error)
+                              const char *model_name, const char *model_path, int rank,
+                              GError **error)
 {
     g_autofree char *checked = check_name(name, error);
     if (!checked)
@@ -192,6 +194,7 @@ gint64 pen_store_create_style(PenStore *store, const char *name, const char *mod
 
     PenStyle like = { .model_hash = (char *)model_hash,
                       .model_name = (char *)model_name,
+                      .model_path = (char *)model_path,
                       .rank = rank,
                       .strength = 1 };
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;

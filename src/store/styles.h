@@ -20,6 +20,7 @@ typedef struct {
     gint64 created;
     char *model_hash;
     char *model_name;
+    char *model_path;       /* a spec (src/models/model-spec.h); NULL: not known */
     int rank;               /* adapter rank */
     double strength;        /* adapter scale when sampling; 1 is as taught */
     gint64 deleted;         /* when; 0: living */
@@ -52,7 +53,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenStyleVersion, pen_style_version_free)
  */
 #define PEN_STYLE_NAME_MAX 100
 gint64 pen_store_create_style(PenStore *store, const char *name, const char *model_hash,
-                              const char *model_name, int rank, GError **error);
+                              const char *model_name, const char *model_path, int rank,
+                              GError **error);
 
 PenStyle *pen_store_get_style(PenStore *store, gint64 style, GError **error);
 /* The living style of that name, whatever the case; NOT_FOUND if there is none. */

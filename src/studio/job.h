@@ -78,6 +78,9 @@ PenModel *pen_studio_open_model(PenStudio *studio, const char *spec, GError **er
 char *pen_studio_find_model(PenStudio *studio, const char *wanted, const PenStyle *style,
                             GError **error);
 
+/* The same for work that no VAE takes part in: one that is gone is not missed. */
+char *pen_studio_find_taught_model(PenStudio *studio, const PenStyle *style, GError **error);
+
 /* The runtime of a model on the device, opening what is not open; worker thread only. */
 PenRuntime *pen_job_runtime(PenJob *job, const char *spec, GError **error);
 

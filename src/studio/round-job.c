@@ -391,7 +391,7 @@ static gboolean make_round(Round *r, GError **error)
     r->spec = pen_studio_find_model(studio, request->model, r->input->style, error);
     if (!r->spec)
         return FALSE;
-    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, r->spec, error);
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, r->spec, 0, error);
     if (!info)
         return FALSE;
     if (!request->width)

@@ -226,7 +226,14 @@ PenModel *pen_studio_open_model(PenStudio *studio, const char *spec, GError **er
     return pen_model_ref(model);
 }
 
-/* Where a style's model lies: where its latest round found it, else by the model's name. */
+static gboolean lies_there(const char *text)
+{
+    g_autoptr(PenModelSpec) spec = text ? pen_model_spec_parse(text, NULL) : NULL;
+    return spec && spec->model && g_file_test(spec->model, G_FILE_TEST_EXISTS);
+}
+
+/* Where a style's model lies: where its latest round found it, else where it was when the style was
+ * made, else by the model's name. */
 static char *find_style_model(PenStudio *studio, const PenStyle *style, GError **error)
 {
     g_autoptr(GPtrArray) rounds = pen_store_list_rounds(studio->store, style->id, 1, error);
@@ -234,11 +241,11 @@ static char *find_style_model(PenStudio *studio, const PenStyle *style, GError *
         return NULL;
     if (rounds->len) {
         const PenRound *round = rounds->pdata[0];
-        g_autoptr(PenModelSpec) spec = pen_model_spec_parse(round->model_path, NULL);
-        if (spec && spec->model && g_file_test(spec->model, G_FILE_TEST_EXISTS))
+        if (lies_there(round->model_path))
             return g_strdup(round->model_path);
     }
-    return pen_model_find(style->model_name, error);
+    return lies_there(style->model_path) ? g_strdup(style->model_path)
+                                         : pen_model_find(style->model_name, error);
 }
 
 static char *find_checked(PenStudio *studio, const char *wanted, const PenStyle *style,
@@ -275,6 +282,18 @@ char *pen_studio_find_model(PenStudio *studio, const char *wanted, const PenStyl
     pen_model_spec_overlay(spec, said);
     g_autofree char *both = pen_model_spec_to_text(spec);
     return find_checked(studio, both, style, error);
+}
+
+char *pen_studio_find_taught_model(PenStudio *studio, const PenStyle *style, GError **error)
+{
+    g_autofree char *own = find_style_model(studio, style, error);
+    g_autoptr(PenModelSpec) spec = own ? pen_model_spec_parse(own, error) : NULL;
+    if (!spec)
+        return NULL;
+    if (spec->vae && !g_file_test(spec->vae, G_FILE_TEST_EXISTS))
+        g_clear_pointer(&spec->vae, g_free);
+    g_autofree char *text = pen_model_spec_to_text(spec);
+    return find_checked(studio, text, style, error);
 }
 
 static gboolean open_device(PenJob *job, GError **error)
@@ -435,18 +454,22 @@ void pen_model_info_free(PenModelInfo *info)
     g_free(info);
 }
 
-PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, GError **error)
+PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, gint64 style,
+                                    GError **error)
 {
-    g_autofree char *spec = pen_model_find(model, error);
-    if (!spec)
+    g_autoptr(PenStyle) row = style ? pen_store_get_style(studio->store, style, error) : NULL;
+    if (style && !row)
         return NULL;
-    g_autoptr(PenModel) opened = pen_studio_open_model(studio, spec, error);
+    g_autofree char *spec = pen_studio_find_model(studio, model, row, error);
+    g_autoptr(PenModel) opened = spec ? pen_studio_open_model(studio, spec, error) : NULL;
     if (!opened)
         return NULL;
     PenModelInfo *info = g_new0(PenModelInfo, 1);
     info->spec = g_steal_pointer(&spec);
     info->name = g_strdup(opened->name);
     info->hash = g_strdup(opened->identity);
+    while (row && g_strcmp0(opened->identities[info->style_loras], row->model_hash) != 0)
+        info->style_loras++; /* find_checked() has seen that it is among them */
     info->size = (opened->unet.sample_size ? opened->unet.sample_size : 64) * opened->factor;
     info->multiple = MAX(opened->factor, 8);
     return info;

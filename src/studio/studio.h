@@ -162,15 +162,18 @@ GPtrArray *pen_studio_list_devices_finish(PenStudio *studio, GAsyncResult *resul
 /* The device of all jobs that are started from now on, as in pen_studio_new(). */
 void pen_studio_set_device(PenStudio *studio, const char *device);
 
-/* Reads a model's numbers, e.g. its picture size, without a device. */
+/* Reads the numbers of the model that a round of `model` and `style` (0: none) would be made with,
+ * e.g. its picture size, without a device. */
 typedef struct {
     char *spec, *name, *hash; /* `spec`: of pen_model_find() */
-    guint size;     /* pixels a side that it was trained on */
-    guint multiple; /* width and height must be multiples of this */
+    guint style_loras; /* so many of the spec's adapters are the style's: those it is taught on */
+    guint size;        /* pixels a side that it was trained on */
+    guint multiple;    /* width and height must be multiples of this */
 } PenModelInfo;
 void pen_model_info_free(PenModelInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModelInfo, pen_model_info_free)
-PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, GError **error);
+PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, gint64 style,
+                                    GError **error);
 
 /* The names of the models that can be asked for, the starter model first. g_strfreev(). */
 char **pen_studio_model_names(PenStudio *studio);

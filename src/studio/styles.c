@@ -49,9 +49,9 @@ GBytes *pen_studio_save_adapter(const PenUNetAdapter *adapter, const float *valu
 gint64 pen_studio_create_style(PenStudio *studio, const char *name, const char *model,
                                GError **error)
 {
-    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, error);
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, 0, error);
     PenD3poConfig defaults = PEN_D3PO_CONFIG_INIT;
-    return info ? pen_store_create_style(studio->store, name, info->hash, info->name,
+    return info ? pen_store_create_style(studio->store, name, info->hash, info->name, info->spec,
                                          (int)defaults.adapter_rank, error)
                 : 0;
 }
@@ -69,7 +69,7 @@ int pen_studio_count_picks(PenStudio *studio, gint64 style, const char *model, g
             pen_store_list_picks(studio->store, style, only_new, error);
         return picks ? (int)picks->len : -1;
     }
-    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, error);
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, 0, error);
     return info ? pen_store_count_adoptable(studio->store, info->hash, error) : -1;
 }
 
@@ -84,7 +84,7 @@ gboolean pen_studio_export_style(PenStudio *studio, gint64 style, const char *fi
                     _("“%s” has not learnt anything yet. Teach it first."), row->name);
         return FALSE;
     }
-    g_autofree char *spec = pen_studio_find_model(studio, NULL, row, error);
+    g_autofree char *spec = pen_studio_find_taught_model(studio, row, error);
     g_autoptr(PenModel) model = spec ? pen_studio_open_model(studio, spec, error) : NULL;
     if (!model)
         return FALSE;
@@ -117,7 +117,7 @@ static char *name_of_file(const char *file)
 gint64 pen_studio_import_style(PenStudio *studio, const char *file, const char *name,
                                const char *model, char **notice, GError **error)
 {
-    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, error);
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, 0, error);
     g_autoptr(PenModel) opened = info ? pen_studio_open_model(studio, info->spec, error) : NULL;
     if (!opened)
         return 0;
@@ -131,7 +131,7 @@ gint64 pen_studio_import_style(PenStudio *studio, const char *file, const char *
     g_autoptr(GBytes) bytes = pen_studio_save_adapter(adapter, values, error);
     g_autofree char *named = name ? g_strdup(name) : name_of_file(file);
     gint64 style = bytes ? pen_store_create_style(studio->store, named, info->hash, info->name,
-                                                  (int)adapter->rank, error)
+                                                  info->spec, (int)adapter->rank, error)
                          : 0;
     if (!style)
         return 0;

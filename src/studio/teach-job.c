@@ -444,7 +444,7 @@ static gboolean take_step(Teaching *t, PenTrainingStep *row, GError **error)
 
 static gboolean prepare(Teaching *t, GError **error)
 {
-    g_autofree char *spec = pen_studio_find_model(t->job->studio, NULL, t->style, error);
+    g_autofree char *spec = pen_studio_find_taught_model(t->job->studio, t->style, error);
     if (!spec)
         return FALSE;
     t->runtime = pen_job_runtime(t->job, spec, error);

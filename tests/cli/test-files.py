@@ -101,25 +101,14 @@ def test_teach_single_file(folder):
             assert make(folder, "--style", "ink", *words) == plain and l2_error(style, merged) > 1e-6
 
 
-def kohya(path, layers, seed):
-    """An adapter in kohya's naming: layers is [(name, in, out, rank, alpha)]."""
-    generator, content = random.Random(seed), {}
-    for name, n_in, n_out, rank, alpha in layers:
-        for part, shape in [("lora_down", [rank, n_in]), ("lora_up", [n_out, rank])]:
-            values = array.array("f", (generator.gauss(0, 0.4) for _ in range(shape[0] * shape[1])))
-            content["%s.%s.weight" % (name, part)] = ("F32", shape, values.tobytes())
-        content[name + ".alpha"] = ("F32", [], struct.pack("<f", alpha))
-    ldm_file.write(path, content)
-
-
 def test_adapters(folder):
     path = single_file("sd1", folder / "models" / "painter.safetensors")
     transformer = "down_blocks_0_attentions_0_transformer_blocks_0_"
-    kohya(folder / "one.safetensors", [("lora_unet_" + transformer + "attn1_to_q", 16, 16, 4, 2),
-                                       ("lora_unet_" + transformer + "ff_net_2", 64, 16, 3, 3),
-                                       ("lora_te_text_model_encoder_layers_0_mlp_fc1", 32, 64, 2, 1)], 1)
-    kohya(folder / "two:x.safetensors", [("lora_unet_mid_block_attentions_0_proj_out", 32, 32, 5, 1)], 2)
     one, two = folder / "one.safetensors", folder / "two:x.safetensors"
+    ldm_file.write_kohya(one, [("lora_unet_" + transformer + "attn1_to_q", 16, 16, 4, 2),
+                               ("lora_unet_" + transformer + "ff_net_2", 64, 16, 3, 3),
+                               ("lora_te_text_model_encoder_layers_0_mlp_fc1", 32, 64, 2, 1)], 1)
+    ldm_file.write_kohya(two, [("lora_unet_mid_block_attentions_0_proj_out", 32, 32, 5, 1)], 2)
     model = ["--model", path]
     plain = make(folder, *model)
     with_one = make(folder, *model, "--lora", one)
@@ -140,6 +129,9 @@ def test_adapters(folder):
     run(folder, "pick", done.out.strip(), "--best", "1")
     run(folder, "teach", "--style", "both", "--epochs", "1", "--seed", "1")
     assert max_error(with_one, make(folder, "--style", "both", "--style-strength", "0")) < 1e-5
+    # An adapter that the style was made with is not added a second time, at whatever strength.
+    both = ["generate", "--prompt", "x", "--count", "1", *TINY, "--style", "both", "--lora"]
+    assert "will not teach" not in run(folder, *both, "%s:0.5" % one).err
 
     starter = ["generate", "--prompt", "x", "--lora"]
     assert "belongs to another model" in run(folder, *starter, one, status=2).err
@@ -148,7 +140,7 @@ def test_adapters(folder):
 
 
 def test_vae(folder):
-    path = single_file("sd1", folder / "models" / "painter.safetensors")
+    path = single_file("sd1", folder / "elsewhere" / "painter.safetensors")
     other = GOLDEN / "sd2/model/vae"
     words = ["--prompt", "x", "--count", "1", "--seed", "1", *TINY]
     run(folder, "generate", *words, "--model", path)
@@ -162,6 +154,9 @@ def test_vae(folder):
     run(folder, "generate", *words, "--style", "ink", "--vae", other)
     run(folder, "generate", *words, "--style", "ink")
     assert png("3") == png("4") != png("1")
+    # The model's own is asked for by an empty name.
+    run(folder, "generate", *words, "--style", "ink", "--vae", "")
+    assert png("5") == png("1")
     run(folder, "generate", "--prompt", "x", "--vae", folder / "none", status=2)
     run(folder, "generate", "--prompt", "x", "--vae", GOLDEN / "sd1/model/unet", status=2)
 

@@ -343,6 +343,21 @@ static void test_spec(void)
     g_assert_cmpstr(back->model, ==, "/a/b c%20");
     g_assert_cmpstr(back->vae, ==, "/w");
     g_assert_cmpuint(back->loras->len, ==, 2);
+
+    /* An adapter is there once, as it was there first. */
+    g_autoptr(PenModelSpec) same_file = pen_model_spec_parse("{\"vae\": \"\"}", &error);
+    pen_model_spec_add_lora(same_file, "/y", 0.5);
+    pen_model_spec_overlay(back, same_file);
+    g_assert_cmpuint(back->loras->len, ==, 2);
+    g_assert_cmpfloat(pen_model_spec_find_lora(back, "/y")->strength, ==, 1);
+    g_assert_null(pen_model_spec_find_lora(back, "/z"));
+    /* An empty VAE is the model's own, until a person's words are found to be a model. */
+    g_assert_cmpstr(back->vae, ==, "");
+    g_autofree char *own = pen_model_spec_to_text(back);
+    g_assert_nonnull(strstr(own, "\"vae\":\"\""));
+    g_autofree char *found = pen_model_find(own, &error);
+    g_assert_no_error(error);
+    g_assert_null(strstr(found, "vae"));
     g_assert_null(pen_model_spec_parse("{\"vae\": \"%zz\"}", NULL));
     g_assert_null(pen_model_spec_parse("{\"loras\": [\"a\"], \"strengths\": [1e9]}", NULL));
     g_assert_null(pen_model_spec_parse("{", NULL));

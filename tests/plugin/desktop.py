@@ -283,6 +283,10 @@ class Desktop:
         import pyatspi
         return widget.getState().contains(pyatspi.STATE_SENSITIVE)
 
+    def is_expanded(self, widget):
+        import pyatspi
+        return widget.getState().contains(pyatspi.STATE_EXPANDED)
+
     def focused_text(self):
         """The text field that the keyboard writes into, or None."""
         import pyatspi

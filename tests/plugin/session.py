@@ -10,7 +10,10 @@ import sys
 import time
 import traceback
 
-from desktop import Failure, enter_session, wait_until
+from desktop import ROOT, Failure, enter_session, wait_until
+
+sys.path.append(os.path.join(ROOT, "tests", "tools"))
+import ldm_file  # noqa: E402
 
 ROUND_SECONDS = 240
 TEACH_SECONDS = 600
@@ -112,9 +115,27 @@ class Session:
     def set_text(self, name, text):
         self.desktop.find(name, "text").queryEditableText().setTextContents(text)
 
+    def reveal(self, name):
+        """Scrolls to a widget by giving it the keyboard."""
+        widget = wait_until("a widget “%s”" % name, lambda: next((i for i in self.desktop.walk() if i.name == name), None))
+        widget.queryComponent().grabFocus()
+        return self.desktop.find(name)
+
+    def write_adapter(self, name, seed):
+        """An adapter of another trainer for the starter model."""
+        path = os.path.join(self.desktop.folder, name + ".safetensors")
+        ldm_file.write_kohya(path, [("lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q", 128, 128, 4, 4)], seed)
+        return path
+
+    def add_adapter(self, path, title="Add an Adapter (LoRA)"):
+        self.desktop.focus("Penchant")
+        self.reveal(title).queryAction().doAction(0)
+        self.answer_file_dialog(title, path, False)
+
     def answer_file_dialog(self, title, path, saving):
         """Types a path into GTK's file chooser and agrees."""
         d = self.desktop
+        title = title.replace("(", "\\(").replace(")", "\\)")  # xdotool takes a pattern
         d.focus(title)
         if not saving:
             d.key("ctrl+l")

@@ -143,6 +143,18 @@ class Photographer(Session):
         d.find(self.say("Go on T_eaching"), seconds=60)
         d.press(self.say("M_ore settings"))
         self.shot("more")
+        for seed, name in enumerate(["ink-wash", "evening light, detailed v10"]):
+            self.add_adapter(self.write_adapter(name, seed), self.say("Add an Adapter (LoRA)"))
+        wait_until("the other is listed", lambda: any(name in item.name for item in d.walk()))
+        time.sleep(1)
+        self.shot("adapters")
+        os.unlink(os.path.join(d.folder, name + ".safetensors"))
+        self.reveal(self.say("Strength of %s") % name).queryValue().currentValue = 0.7
+        wait_until("the bar tells", lambda: name in d.message())
+        self.shot("adapter-missing")
+        d.press(self.say("Do _Without It"))
+        self.reveal(self.say("Do without %s") % "ink-wash").queryAction().doAction(0)
+        wait_until("they are gone", lambda: not any("ink-wash" in item.name for item in d.walk()))
         d.press(self.say("M_ore settings"))
         d.key("alt+2")
         self.shot("compare-empty")

@@ -8,11 +8,15 @@ test-procedures.py BUILD FOLDER
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.append(os.path.join(ROOT, "tests", "tools"))
+import ldm_file  # noqa: E402
+
 SYSTEM = subprocess.run(["pkg-config", "--variable=gimplibdir", "gimp-3.0"], capture_output=True,
                         text=True).stdout.strip() + "/plug-ins"
 
@@ -53,6 +57,12 @@ report = {"round": round, "size": [image.get_width(), image.get_height()],
           "layers": len(layers), "name": layers[0].get_name()}
 report["pick"] = call("plug-in-penchant-pick", round=round, order="0")[0]
 report["taught"] = call("plug-in-penchant-teach", style="Batch", epochs=1)
+report["with an adapter"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", count=2, steps=3,
+                                 width=64, height=64, adapters=[%r + ":0.5"], vae=%r)
+report["no adapter"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", adapters=["/none/x.safetensors"])
+report["pick with adapter"] = call("plug-in-penchant-pick", round=report["with an adapter"][0], order="0")[0]
+report["taught on an adapter"] = call("plug-in-penchant-teach", style="Inked", epochs=1, adapters=[%r + ":0.5"])
+report["with an adapter"] = report["with an adapter"][0]
 report["no style"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", style="Nobody")
 report["no round"] = call("plug-in-penchant-pick", round=999, order="0")
 report["bad order"] = call("plug-in-penchant-pick", round=round, order="7>")
@@ -83,6 +93,13 @@ def batch(env, interpreter, code):
     return result.stdout + result.stderr
 
 
+def made_with(env, round):
+    """The model of a round, as it is recorded."""
+    with sqlite3.connect("file:%s/penchant.db?mode=ro" % env["PENCHANT_DATA"], uri=True) as database:
+        rows = database.execute("SELECT model_path FROM rounds WHERE id = ?", (round,)).fetchall()
+    return json.loads(rows[0][0]) if rows and rows[0][0].startswith("{") else {}
+
+
 class Report:
     def __init__(self):
         self.number, self.failed = 0, 0
@@ -107,7 +124,10 @@ def main():
     report.check("Script-Fu picks", "pick=1" in output, output)
 
     path = os.path.join(sys.argv[2], "python.json")
-    output = batch(env, "python-fu-eval", PYTHON % os.path.abspath(path))
+    ink = os.path.join(os.path.abspath(sys.argv[2]), "ink.safetensors")
+    vae = os.path.join(ROOT, "models", "starter", "vae")
+    ldm_file.write_kohya(ink, [("lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q", 128, 128, 4, 4)], 1)
+    output = batch(env, "python-fu-eval", PYTHON % (ink, vae, ink, os.path.abspath(path)))
     found = {}
     if os.path.exists(path):
         with open(path) as file:
@@ -120,6 +140,12 @@ def main():
     report.check("Python teaches a style, which adopts both rounds",
                  isinstance(taught, list) and taught[:2] == [1, 2] and taught[2] > 0, taught)
     report.check("The style makes a round", isinstance(found.get("with style"), int), found)
+    model = made_with(env, found.get("with an adapter"))
+    report.check("A decoder and an adapter can be given",
+                 model.get("loras") == [ink] and model.get("strengths") == [0.5] and model.get("vae") == vae, (model, found))
+    taught = found.get("taught on an adapter")
+    report.check("A style is taught on top of an adapter", isinstance(taught, list) and taught[:2] == [1, 1], taught)
+    report.check("A missing adapter is an error that names it", "/none/x.safetensors" in str(found.get("no adapter")), found)
     report.check("An unknown style is an error that names it", "Nobody" in str(found.get("no style")), found)
     report.check("An unknown round is an error", "999" in str(found.get("no round")), found)
     report.check("A bad order is an error", "7" in str(found.get("bad order")), found)

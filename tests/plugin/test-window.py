@@ -7,6 +7,7 @@ test-window.py BUILD FOLDER [STEP...]
 
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -15,7 +16,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from desktop import Desktop, wait_until  # noqa: E402
+from desktop import ROOT, Desktop, wait_until  # noqa: E402
 from session import ROUND_SECONDS, TEACH_SECONDS, Session, expect, run  # noqa: E402
 
 # Few steps and small rounds: the window is tested here, not the pictures.
@@ -26,10 +27,12 @@ class Work(Session):
     steps = """opens_from_the_menu names_every_control generates never_blocks_input picks_with_a_key
         picks_with_the_mouse undoes_a_pick ranks_and_ties shows_a_larger_view leafs_through_rounds
         inserts_a_layer inserts_on_the_selection inserts_into_another_precision opens_as_an_image saves_a_picture
-        changes_only_the_selection changes_a_layer obeys_the_settings chooses_a_device recalls_prompts teaches
+        changes_only_the_selection changes_a_layer obeys_the_settings chooses_a_device recalls_prompts
+        adds_a_decoder_and_adapters teaches
         stops_teaching_and_goes_on compares renames_and_weighs_a_style returns_to_a_version
         creates_a_style cancels_a_procedure exports_and_imports_a_style
-        deletes_and_restores_a_style opens_the_help survives_a_closed_image closes_in_the_middle_of_a_round
+        deletes_and_restores_a_style opens_the_help survives_a_closed_image
+        teaches_on_top_of_an_adapter remembers_adapters closes_in_the_middle_of_a_round
         remembers survives_a_kill_while_teaching survives_the_end_of_gimp""".split()
 
     def opens_from_the_menu(self):
@@ -373,6 +376,147 @@ image.remove_layer(image.get_layers()[0])
         wait_until("the one before", lambda: d.text(d.find("Prompt", "text")) == "house")
         d.key("Down")
         wait_until("the latest again", lambda: d.text(d.find("Prompt", "text")) == "heart")
+
+    # ------------------------------------------------------------------ decoder and adapters
+
+    def model_of(self, round):
+        """What the round was made with: VAE, and adapters with their strengths."""
+        text = self.sql("SELECT model_path FROM rounds WHERE id = %d" % round)[0][0]
+        spec = json.loads(text) if text.startswith("{") else {}
+        return spec.get("vae"), list(zip(spec.get("loras", []), spec.get("strengths", [])))
+
+    def more_settings(self):
+        if not self.desktop.is_expanded(self.desktop.find("More settings")):
+            self.desktop.press("More settings")
+            time.sleep(0.5)
+
+    def has_adapter(self, name):
+        """Its row may be scrolled away."""
+        return any(item.name == "Strength of " + name for item in self.desktop.walk())
+
+    def has_fixed(self, name):
+        return not self.has_adapter(name) and any(item.name == name and item.getRoleName() == "list item"
+                                                  for item in self.desktop.walk())
+
+    def adds_a_decoder_and_adapters(self):
+        d = self.desktop
+        self.more_settings()
+        folder = os.path.join(d.folder, "decoder")
+        shutil.copytree(os.path.join(ROOT, "models", "starter", "vae"), folder)
+        vae = os.path.join(folder, "warm.safetensors")
+        os.rename(os.path.join(folder, "diffusion_pytorch_model.safetensors"), vae)
+        ink, chalk = self.write_adapter("ink", 1), self.write_adapter("chalk", 2)
+
+        self.choose("Decoder (VAE)", "Another file…")
+        self.answer_file_dialog("Choose a Decoder (VAE)", vae, False)
+        wait_until("the decoder is chosen", lambda: self.chosen("Decoder (VAE)") == "warm.safetensors")
+        d.focus("Penchant")
+        d.key("alt+l")
+        self.answer_file_dialog("Add an Adapter (LoRA)", ink, False)
+        wait_until("it is listed", lambda: self.has_adapter("ink"))
+        expect(self.reveal("Strength of ink").queryValue().currentValue == 1, "the strength is not 1 at first")
+        expect("ink.safetensors" not in d.message(), "the bar says: " + d.message())
+        self.add_adapter(chalk)
+        wait_until("the other is listed, too", lambda: self.has_adapter("chalk"))
+        start = time.monotonic()
+        for strength in (0.95, 0.9, 0.85, 0.8):
+            self.reveal("Strength of ink").queryValue().currentValue = strength
+        round = self.generate("bird")
+        expect(self.model_of(round) == (vae, [(ink, 0.8), (chalk, 1)]), "the round is made with %s" % (self.model_of(round),))
+        stalls = self.stalls(start)
+        expect(not stalls or stalls[-1] < 50, "input had to wait for %s ms" % stalls[-3:])
+        # The same file again is no second adapter.
+        self.add_adapter(ink)
+        wait_until("the bar says so", lambda: "in the list already" in d.message())
+
+        self.reveal("Do without chalk").queryAction().doAction(0)
+        wait_until("it is gone", lambda: not self.has_adapter("chalk"))
+        expect(self.has_adapter("ink"), "the other one is gone, too")
+        # A file that does not do, and one that is gone, are named, and left out with one click.
+        broken = os.path.join(d.folder, "broken.safetensors")
+        with open(broken, "wb") as file:
+            file.write(b"\xff" * 100)
+        self.add_adapter(broken)
+        wait_until("the bar names the broken file", lambda: broken in d.message())
+        print("# " + d.message().replace("\n", " "))
+        d.press("Do Without It")
+        wait_until("it is gone", lambda: not self.has_adapter("broken") and self.has_adapter("ink"))
+        os.unlink(ink)
+        self.reveal("Strength of ink").queryValue().currentValue = 0.5
+        wait_until("the bar names the missing file", lambda: ink in d.message())
+        print("# " + d.message().replace("\n", " "))
+        d.press("Do Without It")
+        wait_until("it is gone", lambda: not self.has_adapter("ink"))
+        self.reveal("Decoder (VAE)")
+        self.choose("Decoder (VAE)", "Another file…")
+        self.answer_file_dialog("Choose a Decoder (VAE)", chalk, False)
+        wait_until("the bar says that it is no VAE", lambda: chalk in d.message() and "VAE" in d.message())
+        print("# " + d.message().replace("\n", " "))
+        d.press("Do Without It")
+        wait_until("the model's own is back", lambda: self.chosen("Decoder (VAE)") == "The model's own")
+        round = self.generate("heart")
+        expect(self.model_of(round) == (None, []), "the round is made with %s" % (self.model_of(round),))
+
+    def teaches_on_top_of_an_adapter(self):
+        d = self.desktop
+        self.choose("Style", "No style")
+        self.more_settings()
+        ink = self.write_adapter("ink", 1)
+        self.add_adapter(ink)
+        wait_until("it is listed", lambda: self.has_adapter("ink"))
+        self.reveal("Strength of ink").queryValue().currentValue = 0.5
+        round = self.generate("bird")
+        expect(self.model_of(round) == (None, [(ink, 0.5)]), "the round is made with %s" % (self.model_of(round),))
+        d.key("1")
+        wait_until("one pick is new", lambda: d.look("1 new pick"))
+        d.press("Teach")
+        d.focus("A Style of Your Own")
+        self.set_text("Name of the style", "Inked")
+        d.key("Return")
+        wait_until("teaching runs", lambda: d.look("Stop Teaching"), 60)
+        wait_until("teaching ends", lambda: not d.look("Stop Teaching"), TEACH_SECONDS, 1)
+        style, version = self.sql("SELECT id, current_version FROM styles WHERE name = 'Inked'")[0]
+        expect(version, "there is no version; the bar says: " + d.message())
+        # Now the adapter is the style's: it is there once, and cannot be changed.
+        wait_until("the adapter is the style's", lambda: self.has_fixed("ink"))
+        round = self.generate("bird")
+        expect(self.model_of(round) == (None, [(ink, 0.5)]), "the round is made with %s" % (self.model_of(round),))
+        expect(self.sql("SELECT style FROM rounds WHERE id = %d" % round)[0][0] == style, "its picks do not teach the style")
+        # One more draws along, and the window tells what that means.
+        chalk = self.write_adapter("chalk", 2)
+        self.add_adapter(chalk)
+        wait_until("the list says that picks do not teach",
+                   lambda: any("do not teach “Inked”" in item.name for item in d.walk()))
+        round = self.generate("bird")
+        expect(self.model_of(round) == (None, [(ink, 0.5), (chalk, 1)]), "the round is made with %s" % (self.model_of(round),))
+        expect(self.sql("SELECT style, style_version FROM rounds WHERE id = %d" % round)[0] == (None, version),
+               "the style does not draw, or learns")
+
+    def remembers_adapters(self):
+        d = self.desktop
+        d.focus("Penchant")
+        d.key("ctrl+w")
+        wait_until("the plug-in ends", lambda: self.pid() is None, 60)
+        gone = os.path.join(d.folder, "chalk.safetensors")
+        os.unlink(gone)
+        self.reopen_window()
+        self.more_settings()
+        wait_until("the bar names the missing file", lambda: gone in d.message())
+        self.add_adapter(os.path.join(d.folder, "ink.safetensors"))
+        wait_until("the bar says something else", lambda: "in the list already" in d.message())
+        # Comparing draws with all of them, too.
+        d.key("alt+2")
+        d.press("Compare", "button")
+        wait_until("the bar names the missing file", lambda: gone in d.message(), 60)
+        d.press("Create")
+        d.press("Do Without It")
+        wait_until("it is gone", lambda: not self.has_adapter("chalk"))
+        wait_until("the style has its adapter", lambda: self.has_fixed("ink"))
+        self.choose("Style", "No style")
+        wait_until("it can be changed", lambda: self.has_adapter("ink"))
+        expect(self.reveal("Strength of ink").queryValue().currentValue == 0.5, "the strength is forgotten")
+        self.reveal("Do without ink").queryAction().doAction(0)
+        self.choose("Style", "Mine")
 
     def teaches(self):
         d = self.desktop

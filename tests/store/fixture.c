@@ -38,7 +38,7 @@ PenStore *fixture_open(const char *folder)
 gint64 fixture_style(PenStore *store, const char *name)
 {
     g_autoptr(GError) error = NULL;
-    gint64 style = pen_store_create_style(store, name, "hash", "Model", 4, &error);
+    gint64 style = pen_store_create_style(store, name, "hash", "Model", "/m/Model", 4, &error);
     g_assert_no_error(error);
     g_assert_cmpint(style, >, 0);
     return style;

@@ -40,7 +40,7 @@ static void child_pick(PenStore *store, guint32 seed)
     g_autoptr(GError) error = NULL;
     g_autoptr(PenStyle) style = pen_store_find_style(store, "Ink", NULL);
     gint64 id =
-        style ? style->id : pen_store_create_style(store, "Ink", "hash", "Model", 4, &error);
+        style ? style->id : pen_store_create_style(store, "Ink", "hash", "Model", NULL, 4, &error);
     if (!id)
         fail_child(error);
     for (;;) {
@@ -76,7 +76,7 @@ static void child_write(PenStore *store)
 static void child_teach(PenStore *store)
 {
     g_autoptr(GError) error = NULL;
-    gint64 style = pen_store_create_style(store, "Ink", "hash", "Model", 4, &error);
+    gint64 style = pen_store_create_style(store, "Ink", "hash", "Model", NULL, 4, &error);
     gint64 round = style ? fixture_complete_round(store, style, 2, &error) : 0;
     if (!round || !fixture_pick(store, round, 0, 2, &error))
         fail_child(error);

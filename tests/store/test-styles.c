@@ -56,6 +56,7 @@ static void test_create(Fixture *fixture, gconstpointer data)
     g_assert_cmpstr(row->name, ==, "Ink");
     g_assert_cmpstr(row->model_hash, ==, "hash");
     g_assert_cmpstr(row->model_name, ==, "Model");
+    g_assert_cmpstr(row->model_path, ==, "/m/Model");
     g_assert_cmpint(row->rank, ==, 4);
     g_assert_cmpfloat(row->strength, ==, 1);
     g_assert_cmpint(row->deleted, ==, 0);
@@ -93,30 +94,32 @@ static void test_names(Fixture *fixture, gconstpointer data)
     fixture_style(fixture->store, "Ink “fine”, 50% ' \" ;");
     fixture_style(fixture->store, longest);
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_assert_cmpint(pen_store_create_style(fixture->store, bad[i], "h", "M", 4, &error), ==, 0);
+        g_assert_cmpint(pen_store_create_style(fixture->store, bad[i], "h", "M", NULL, 4, &error),
+                        ==, 0);
         g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
         g_clear_error(&error);
     }
-    g_assert_cmpint(pen_store_create_style(fixture->store, too_long, "h", "M", 4, &error), ==, 0);
+    g_assert_cmpint(pen_store_create_style(fixture->store, too_long, "h", "M", NULL, 4, &error), ==,
+                    0);
     g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
     g_clear_error(&error);
     for (gsize i = 0; i < G_N_ELEMENTS(taken); i++) {
-        g_assert_cmpint(pen_store_create_style(fixture->store, taken[i], "h", "M", 4, &error), ==,
-                        0);
+        g_assert_cmpint(pen_store_create_style(fixture->store, taken[i], "h", "M", NULL, 4, &error),
+                        ==, 0);
         g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NAME_TAKEN);
         g_clear_error(&error);
     }
     /* Composed and decomposed are the same name. */
     fixture_style(fixture->store, "Caf\xc3\xa9");
-    g_assert_cmpint(pen_store_create_style(fixture->store, "Cafe\xcc\x81", "h", "M", 4, &error), ==,
-                    0);
+    g_assert_cmpint(
+        pen_store_create_style(fixture->store, "Cafe\xcc\x81", "h", "M", NULL, 4, &error), ==, 0);
     g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NAME_TAKEN);
     g_clear_error(&error);
     /* A style without a model or with a senseless rank is refused. */
-    g_assert_cmpint(pen_store_create_style(fixture->store, "A", NULL, "M", 4, &error), ==, 0);
+    g_assert_cmpint(pen_store_create_style(fixture->store, "A", NULL, "M", NULL, 4, &error), ==, 0);
     g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
     g_clear_error(&error);
-    g_assert_cmpint(pen_store_create_style(fixture->store, "A", "h", "M", 0, &error), ==, 0);
+    g_assert_cmpint(pen_store_create_style(fixture->store, "A", "h", "M", NULL, 0, &error), ==, 0);
     g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
 }
 

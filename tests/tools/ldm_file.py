@@ -6,8 +6,10 @@ layout, and reads and writes .safetensors files for tests.
     ldm_file.py MODEL-FOLDER OUT.safetensors
 """
 
+import array
 import json
 import pathlib
+import random
 import re
 import struct
 import sys
@@ -38,6 +40,17 @@ def write(path, tensors, metadata=None):
         file.write(struct.pack("<Q", len(text)) + text)
         for _, _, data in tensors.values():
             file.write(data)
+
+
+def write_kohya(path, layers, seed):
+    """An adapter of random numbers in kohya's naming: layers is [(name, in, out, rank, alpha)]."""
+    generator, content = random.Random(seed), {}
+    for name, n_in, n_out, rank, alpha in layers:
+        for part, shape in [("lora_down", [rank, n_in]), ("lora_up", [n_out, rank])]:
+            values = array.array("f", (generator.gauss(0, 0.4) for _ in range(shape[0] * shape[1])))
+            content["%s.%s.weight" % (name, part)] = ("F32", shape, values.tobytes())
+        content[name + ".alpha"] = ("F32", [], struct.pack("<f", alpha))
+    write(path, content)
 
 
 def weights(folder, component):

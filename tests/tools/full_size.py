@@ -5,18 +5,23 @@
     full_size.py model sd15|sd21 FOLDER    writes a model folder (float16, 2 GB)
     full_size.py slice sd15|sd21 FILE      records what tests/models/test-full-size.c compares with: every
                                            13th value of the UNet's output on 64x64 latents, in float32
+    full_size.py time  sd15|sd21 PIXELS    seconds that diffusers takes for what `penchant bench` measures, on
+                                           the CPU in float32 or on a CUDA GPU in float16
 
-Needs PyTorch, diffusers and transformers: a tool for developers, no test runs it.
+Needs PyTorch, diffusers, transformers and for training peft: a tool for developers, no test runs it.
 """
 
 import json
 import math
 import pathlib
+import statistics
 import sys
+import time
 
 import numpy
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from peft import LoraConfig
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -79,6 +84,16 @@ def unet(arch):
     return randomize(UNet2DConditionModel(**UNET[arch]))
 
 
+def write_text_encoder(config, folder):
+    """Under the names of published models; transformers 5 leaves "text_model." out."""
+    config.architectures = ["CLIPTextModel"]
+    config.save_pretrained(folder)
+    names = {"text_model." + name.removeprefix("text_model."): value
+             for name, value in CLIPTextModel(config).state_dict().items() if value.dtype != torch.int64}
+    save_file({name: weight(name, tuple(value.shape)).half() for name, value in names.items()},
+              folder / "model.safetensors")
+
+
 def write_tokenizer(folder):
     """CLIP's vocabulary: bytes, bytes at a word's end, merges, start and end."""
     folder.mkdir()
@@ -99,7 +114,7 @@ def write_model(arch, folder):
     folder.mkdir(parents=True)
     unet(arch).half().save_pretrained(folder / "unet")
     randomize(AutoencoderKL(**VAE)).half().save_pretrained(folder / "vae")
-    randomize(CLIPTextModel(CLIPTextConfig(**TEXT[arch]))).half().save_pretrained(folder / "text_encoder")
+    write_text_encoder(CLIPTextConfig(**TEXT[arch]), folder / "text_encoder")
     DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,
                   set_alpha_to_one=False, steps_offset=1).save_pretrained(folder / "scheduler")
     write_tokenizer(folder / "tokenizer")
@@ -124,11 +139,42 @@ def record(arch, path):
     save_file({"out": out.permute(0, 2, 3, 1).flatten()[::13].contiguous()}, path)
 
 
+def median_seconds(step, times=3):
+    def once():
+        begin = time.perf_counter()
+        step()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.perf_counter() - begin
+
+    once()  # the first is slower
+    return statistics.median(once() for _ in range(times))
+
+
+def measure(arch, pixels):
+    place = {"device": "cuda", "dtype": torch.float16} if torch.cuda.is_available() else {"device": "cpu"}
+    side = int(str(pixels)) // 8
+    sample, context = noise("sample", 2, side, side, 4).permute(0, 3, 1, 2), noise("context", 2, TOKENS,
+                                                                                  UNET[arch]["cross_attention_dim"])
+    sample, context = sample.to(**place), context.to(**place)
+    model = unet(arch).to(**place)
+    with torch.no_grad():
+        print(f"unet, batch 1: {median_seconds(lambda: model(sample[:1], 500, context[:1])):.3f} s")
+        print(f"unet, batch 2: {median_seconds(lambda: model(sample, 500, context)):.3f} s")
+    model.requires_grad_(False)
+    model.add_adapter(LoraConfig(r=4, target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
+    print(f"train, batch 2: {median_seconds(lambda: model(sample, 500, context).sample.sum().backward()):.3f} s")
+    del model
+    vae = randomize(AutoencoderKL(**VAE)).to(**place)
+    with torch.no_grad():
+        print(f"vae decode: {median_seconds(lambda: vae.decode(sample[:1])):.3f} s")
+
+
 def main():
-    if len(sys.argv) != 4 or sys.argv[1] not in ("model", "slice") or sys.argv[2] not in UNET:
+    commands = {"model": write_model, "slice": record, "time": measure}
+    if len(sys.argv) != 4 or sys.argv[1] not in commands or sys.argv[2] not in UNET:
         sys.exit(__doc__)
-    what = write_model if sys.argv[1] == "model" else record
-    what(sys.argv[2], pathlib.Path(sys.argv[3]))
+    commands[sys.argv[1]](sys.argv[2], pathlib.Path(sys.argv[3]))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 #include <glib/gi18n-lib.h>
 
 #include "src/cli/cli.h"
-#include "src/engine/trainer.h"
 
 static char *style_name, *seed, *preset;
 static int epochs = -1, rank = -1, per_update = -1;
@@ -125,47 +124,6 @@ static gboolean adopt_rounds(PenCli *cli, const PenStyle *style, GError **error)
     return TRUE;
 }
 
-/* An error unless the device can learn from rounds like this one. Making a style changes the store,
- * so what stands in the way has to be known before. */
-static gboolean check_work(PenCli *cli, const PenRound *round, GError **error)
-{
-    PenStore *store = pen_studio_store(cli->studio);
-    PenD3poConfig config = PEN_D3PO_CONFIG_INIT;
-    g_autoptr(GPtrArray) candidates = pen_store_list_candidates(store, round->id, error);
-    g_autoptr(PenModel) model = candidates ? pen_model_open(round->model_path, error) : NULL;
-    g_autoptr(PenDevice) device = model ? pen_cli_open_device(cli, error) : NULL;
-    if (!device)
-        return FALSE;
-    PenDtype dtype = cli->precision ? g_str_equal(cli->precision, "f16") ? PEN_DTYPE_F16
-                                                                        : PEN_DTYPE_F32
-                                    : pen_runtime_preferred_dtype(pen_device_info(device));
-    g_autoptr(PenRuntime) runtime = pen_runtime_new(model, device, dtype, error);
-    g_autoptr(PenUNetAdapter) adapter =
-        runtime ? pen_unet_adapter_new(&model->unet,
-                                       rank != -1 ? (guint32)rank : config.adapter_rank, error)
-                : NULL;
-    /* In the order in which teaching takes its memory: UNet, text encoder, plan. */
-    PenUNetOptions smallest = { .batch = 1, .height = 8, .width = 8 };
-    g_autoptr(PenUNet) unet = adapter ? pen_runtime_unet(runtime, &smallest, error) : NULL;
-    if (!unet || !pen_unet_adapter_allocate(adapter, device, dtype, error))
-        return FALSE;
-    g_autofree float *context =
-        g_new(float, (gsize)model->tokens * model->unet.context_channels);
-    if (!pen_runtime_encode_text(runtime, (const char *const[]){ round->prompt }, 1, context, NULL,
-                                 NULL, error))
-        return FALSE;
-    g_autoptr(PenTrainer) trainer = pen_trainer_new(runtime, adapter, &config);
-    for (guint i = 0; i < candidates->len; i++) {
-        const PenCandidate *candidate = candidates->pdata[i];
-        if (!candidate->trajectory_file)
-            continue;
-        g_autofree char *path = pen_store_path(store, candidate->trajectory_file);
-        g_autoptr(PenTrajectory) trajectory = pen_trajectory_load(path, error);
-        return trajectory && pen_trainer_prepare(trainer, trajectory, candidates->len, error);
-    }
-    return TRUE;
-}
-
 /* A new style of the name that was given, for the picks that belong to none. */
 static PenStyle *make_style(PenCli *cli, GError **error)
 {
@@ -178,11 +136,16 @@ static PenStyle *make_style(PenCli *cli, GError **error)
     }
     if (!round) /* says which styles there are and how to make one */
         return pen_cli_find_style(cli, style_name, error);
-    if (!check_work(cli, round, error))
-        return NULL;
     PenD3poConfig defaults = PEN_D3PO_CONFIG_INIT;
+    int new_rank = rank != -1 ? rank : (int)defaults.adapter_rank;
+    g_auto(PenCliJob) job;
+    pen_cli_job_init(&job, cli);
+    pen_studio_check_teaching_async(cli->studio, round->id, new_rank, job.cancellable,
+                                    pen_cli_job_done, &job);
+    if (!pen_studio_check_teaching_finish(cli->studio, pen_cli_job_wait(&job), error))
+        return NULL;
     gint64 id = pen_store_create_style(store, style_name, round->model_hash, round->model_name,
-                                       round->model_path, rank != -1 ? rank : (int)defaults.adapter_rank, error);
+                                       round->model_path, new_rank, error);
     PenStyle *style = id ? pen_store_get_style(store, id, error) : NULL;
     if (style)
         pen_cli_note(cli, _("The style “%s” is new, for the model “%s”."), style->name,

@@ -98,16 +98,12 @@ static gboolean make_smaller_plan(PenDenoiser *d, GError **error)
 /* If nothing fits, the plan is the smallest there is, and says so when it takes its memory. */
 static gboolean make_fitting_plan(PenDenoiser *d, GError **error)
 {
-    g_autoptr(GError) why = NULL;
     if (!d->options.shrinks)
         return (d->plan = make_plan(d, FALSE, error)) != NULL;
-    if (make_smaller_plan(d, &why) && (fits(d) || pen_runtime_eight_bits(d->runtime)))
-        return TRUE;
-    if (why && (pen_runtime_eight_bits(d->runtime) ||
-                !g_error_matches(why, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_OUT_OF_MEMORY))) {
-        g_propagate_error(error, g_steal_pointer(&why));
+    if (!make_smaller_plan(d, error))
         return FALSE;
-    }
+    if (fits(d) || pen_runtime_eight_bits(d->runtime))
+        return TRUE;
     g_clear_pointer(&d->plan, pen_plan_free);
     d->recomputes = FALSE;
     pen_runtime_set_eight_bits(d->runtime);

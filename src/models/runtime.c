@@ -101,17 +101,30 @@ static void after_failure(PenRuntime *runtime, const char *component, PenWeights
     const PenDeviceInfo *info = pen_device_info(runtime->device);
     g_autofree char *size =
         g_format_size_full(pen_weights_total_bytes(weights), G_FORMAT_SIZE_IEC_UNITS);
-    gboolean half = runtime->dtype == PEN_DTYPE_F16;
+    gboolean small = runtime->dtype == PEN_DTYPE_F16 ||
+                     (weights == runtime->unet && runtime->eight_bits);
     pen_weights_release(weights);
     g_clear_error(error);
     g_set_error(
         error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_OUT_OF_MEMORY,
-        !half && info->float16
+        !small && info->float16
             ? _("Not enough memory on %s: %s of the model %s takes %s; half precision (f16) "
                 "takes half of that.")
             : _("Not enough memory on %s: %s of the model %s takes %s; choose a smaller "
                 "model or another device."),
         info->name, component, runtime->model->name, size);
+}
+
+/* After a failure for want of memory the UNet's weights can be made smaller, once. TRUE: that was done,
+ * and another try is worth it. */
+static gboolean make_room(PenRuntime *runtime, GError **failure)
+{
+    if (runtime->eight_bits ||
+        !g_error_matches(*failure, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_OUT_OF_MEMORY))
+        return FALSE;
+    g_clear_error(failure);
+    pen_runtime_set_eight_bits(runtime);
+    return TRUE;
 }
 
 static void drop_text(PenRuntime *runtime)
@@ -170,8 +183,8 @@ static PenPlan *text_plan(PenRuntime *runtime, guint32 tokens, GCancellable *can
                                                                            : NULL;
 }
 
-gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *ids, guint n, guint32 tokens,
-                                   float *hidden, GCancellable *cancellable, GError **error)
+static gboolean encode_tokens(PenRuntime *runtime, const gint32 *ids, guint n, guint32 tokens,
+                              float *hidden, GCancellable *cancellable, GError **error)
 {
     const PenClipTextConfig *config = &runtime->model->text;
     gsize size = (gsize)tokens * config->hidden;
@@ -190,6 +203,18 @@ gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *ids, guint
     if (!runtime->keep)
         drop_text(runtime);
     return done;
+}
+
+gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *ids, guint n, guint32 tokens,
+                                   float *hidden, GCancellable *cancellable, GError **error)
+{
+    GError *failure = NULL;
+    if (encode_tokens(runtime, ids, n, tokens, hidden, cancellable, &failure))
+        return TRUE;
+    if (make_room(runtime, &failure))
+        return encode_tokens(runtime, ids, n, tokens, hidden, cancellable, error);
+    g_propagate_error(error, failure);
+    return FALSE;
 }
 
 gboolean pen_runtime_encode_text(PenRuntime *runtime, const char *const *texts, guint n,
@@ -333,9 +358,14 @@ PenUNet *pen_runtime_unet(PenRuntime *runtime, const PenUNetOptions *options, GE
         o.tokens = runtime->model->tokens;
     if (o.adapter && !pen_unet_adapter_allocate(o.adapter, runtime->device, runtime->dtype, error))
         return NULL;
-    PenUNet *unet = pen_unet_new(&runtime->model->unet, runtime->unet, &o, error);
-    if (!unet)
-        after_failure(runtime, "unet", runtime->unet, error);
+    GError *failure = NULL;
+    PenUNet *unet = pen_unet_new(&runtime->model->unet, runtime->unet, &o, &failure);
+    if (!unet && make_room(runtime, &failure))
+        unet = pen_unet_new(&runtime->model->unet, runtime->unet, &o, &failure);
+    if (!unet) {
+        after_failure(runtime, "unet", runtime->unet, &failure);
+        g_propagate_error(error, failure);
+    }
     return unet;
 }
 

@@ -6,7 +6,9 @@
  *
  * Weights are loaded when they are first needed. On a device with little memory for this model
  * (all weights would take more than half of what is free) those of the text encoder and the VAE are
- * dropped again after each call, so that the UNet has the room; else they stay.
+ * dropped again after each call, so that the UNet has the room; else they stay. Where the UNet's
+ * weights do not fit, or leave no room for the text encoder's, they go to 8 bits
+ * (pen_runtime_eight_bits()).
  *
  * Arrays are float32 and channels last (src/models/layout.h). Latents "of the UNet" are what it is
  * trained on: the VAE's, times its scaling factor. Pictures are made one at a time whatever their

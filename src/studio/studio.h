@@ -207,6 +207,13 @@ void pen_studio_teach_async(PenStudio *studio, gint64 style, const PenTeachSetti
 gboolean pen_studio_teach_finish(PenStudio *studio, GAsyncResult *result, PenTeachResult *taught,
                                  GError **error);
 
+/* An error unless a new style of that adapter rank could be taught this picked round here and now:
+ * what would stand in the way is known before the style is made. Takes nothing and keeps nothing. */
+void pen_studio_check_teaching_async(PenStudio *studio, gint64 round, int rank,
+                                     GCancellable *cancellable, GAsyncReadyCallback callback,
+                                     gpointer user_data);
+gboolean pen_studio_check_teaching_finish(PenStudio *studio, GAsyncResult *result, GError **error);
+
 /* --- styles ---------------------------------------------------------------------------------- */
 
 /* A new style for a model (NULL: the starter). Returns its id, or 0. */

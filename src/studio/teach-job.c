@@ -442,11 +442,40 @@ static gboolean take_step(Teaching *t, PenTrainingStep *row, GError **error)
 
 /* --- the job --------------------------------------------------------------------------------- */
 
-static gboolean prepare(Teaching *t, GError **error)
+static gboolean has_trainable_step(Teaching *t, const Candidates *c, gboolean *has, GError **error)
 {
-    g_autofree char *spec = pen_studio_find_taught_model(t->job->studio, t->style, error);
-    if (!spec)
+    const PenTrajectory *first = c->trajectories->len ? c->trajectories->pdata[0] : NULL;
+    g_autofree gboolean *trainable = g_new0(gboolean, first ? first->steps : 1);
+    if (first && !pen_trainer_trainable_steps(t->runtime, first, trainable, error))
         return FALSE;
+    *has = FALSE;
+    for (guint k = 0; first && k < first->steps; k++)
+        *has = *has || trainable[k];
+    return TRUE;
+}
+
+/* The candidates of the first lesson that can be learnt from: often all can, and seldom none. */
+static gboolean find_first_candidates(Teaching *t, Candidates *c, GError **error)
+{
+    for (guint i = 0; i < t->lessons->len; i++) {
+        gboolean has;
+        if (!load_candidates(t, t->lessons->pdata[i], c, error) ||
+            !has_trainable_step(t, c, &has, error))
+            return FALSE;
+        if (has)
+            return TRUE;
+        candidates_clear(c);
+    }
+    g_set_error_literal(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_NOTHING,
+                        _("Nothing can be learnt from these picks: their pictures were made in "
+                          "very few steps or without fresh noise. Make a round with about 20 "
+                          "steps and pick the best."));
+    return FALSE;
+}
+
+/* Takes all that the run needs of model, device and memory. `spec`: the model. */
+static gboolean prepare(Teaching *t, const char *spec, GError **error)
+{
     t->runtime = pen_job_runtime(t->job, spec, error);
     if (!t->runtime || !load_version(t, error) || !load_checkpoint(t, error) ||
         !pen_unet_adapter_allocate(t->adapter, pen_runtime_device(t->runtime),
@@ -458,10 +487,9 @@ static gboolean prepare(Teaching *t, GError **error)
             return FALSE;
     t->trainer = pen_trainer_new(t->runtime, t->adapter, &t->config);
     Candidates first = {0};
-    gboolean ok = load_candidates(t, t->lessons->pdata[0], &first, error) &&
-                  (first.trajectories->len == 0 ||
-                   pen_trainer_prepare(t->trainer, first.trajectories->pdata[0],
-                                       first.trajectories->len, error));
+    gboolean ok = find_first_candidates(t, &first, error) &&
+                  pen_trainer_prepare(t->trainer, first.trajectories->pdata[0],
+                                      first.trajectories->len, error);
     candidates_clear(&first);
     if (ok)
         pen_job_notice_memory(t->job, t->runtime, pen_trainer_recomputes(t->trainer));
@@ -489,9 +517,11 @@ static gboolean finish(Teaching *t, PenTeachResult *result, GError **error)
 static gboolean teach(Teaching *t, const PenTeachSettings *settings, PenTeachResult *result,
                       GError **error)
 {
+    if (!plan_or_resume(t, settings, error))
+        return FALSE;
+    g_autofree char *spec = pen_studio_find_taught_model(t->job->studio, t->style, error);
     /* A run is recorded once model, device and memory are there. */
-    if (!plan_or_resume(t, settings, error) || !prepare(t, error) ||
-        (!t->run->id && !begin(t, error)))
+    if (!spec || !prepare(t, spec, error) || (!t->run->id && !begin(t, error)))
         return FALSE;
     while (t->step < (guint)t->run->steps_total) {
         PenTrainingStep row;
@@ -548,4 +578,44 @@ gboolean pen_studio_teach_finish(PenStudio *studio G_GNUC_UNUSED, GAsyncResult *
     if (taught)
         *taught = *value;
     return TRUE;
+}
+
+/* --- whether it could be done ------------------------------------------------------------------ */
+
+typedef struct {
+    gint64 round;
+    int rank;
+} Question;
+
+static gpointer check(PenJob *job, GError **error)
+{
+    const Question *question = job->input;
+    Teaching t = {
+        .job = job,
+        .store = job->studio->store,
+        .lessons = g_ptr_array_new_with_free_func(lesson_free),
+        .run = pen_run_copy(&(PenRun){.rank = question->rank}),
+        .config = PEN_D3PO_CONFIG_INIT,
+    };
+    g_autoptr(PenPick) pick = pen_store_get_pick(t.store, question->round, error);
+    gboolean ok = pick && add_lesson(&t, pick, error) &&
+                  prepare(&t, ((const Lesson *)t.lessons->pdata[0])->round->model_path, error);
+    teaching_clear(&t);
+    return GINT_TO_POINTER(ok);
+}
+
+void pen_studio_check_teaching_async(PenStudio *studio, gint64 round, int rank,
+                                     GCancellable *cancellable, GAsyncReadyCallback callback,
+                                     gpointer user_data)
+{
+    Question *question = g_new(Question, 1);
+    *question = (Question){.round = round, .rank = rank};
+    pen_job_start(studio, check, question, g_free, NULL, NULL, NULL, cancellable, callback,
+                  user_data, pen_studio_check_teaching_async);
+}
+
+gboolean pen_studio_check_teaching_finish(PenStudio *studio G_GNUC_UNUSED, GAsyncResult *result,
+                                          GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error) != NULL;
 }

@@ -92,6 +92,9 @@ def test_nothing_to_teach(folder):
     refuse(folder, 2, "style create", "teach", "--style", "ink")
     run(folder, "style", "create", "ink")
     refuse(folder, 1, "pick", "teach", "--style", "ink")
+    run(folder, *GENERATE, "--style", "ink", "--count", "2", *TINY, "--steps", "2")
+    run(folder, "pick", "2", "--best", "0")
+    refuse(folder, 1, "20 steps", "teach", "--style", "ink")
 
 
 def test_no_device(folder):
@@ -107,11 +110,14 @@ def test_not_enough_memory(folder):
     run(folder, "style", "create", "ink")
     run(folder, *GENERATE, "--style", "ink", "--count", "2", *TINY)
     run(folder, "pick", "2", "--best", "0")
-    for budget in ["1", "20"]:
+    for budget in ["1", "4"]:
         refuse(folder, 1, "MiB", *GENERATE, *TINY, env={"PENCHANT_MEMORY_BUDGET": budget})
         # "new" is a style that would be made for the first round.
         for style in ["ink", "new"]:
             refuse(folder, 1, "MiB", "teach", "--style", style, env={"PENCHANT_MEMORY_BUDGET": budget})
+    # The UNet's weights alone take 19 MiB, in 8 bits 5.
+    for words in [[*GENERATE, *TINY], ["teach", "--style", "ink"]]:
+        assert "8 bits" in run(folder, *words, env={"PENCHANT_MEMORY_BUDGET": "12"}).err
 
 
 def test_unwritable_output(folder):

@@ -28,11 +28,12 @@ static const char *const held_out_motifs[] = {"house", "heart", "fish", "tree", 
 #define HELD_OUT_CANDIDATES 2 /* pictures of one initial noise */
 
 static struct {
-    char *taste, *out, *device;
+    char *taste, *preset, *out, *device;
     int iterations, rounds, candidates, pictures, steps, seed;
     double guidance;
     double learning_rate, beta, clip, fraction;
     int epochs, per_update;
+    gboolean ranked;
 } options = {.iterations = 3,
              .rounds = 8,
              .candidates = 6,
@@ -44,7 +45,11 @@ static struct {
              .per_update = -1};
 
 static const GOptionEntry entries[] = {
-    {"taste", 0, 0, G_OPTION_ARG_STRING, &options.taste, "vivid, pale, dark or bright", "TASTE"},
+    {"taste", 0, 0, G_OPTION_ARG_STRING, &options.taste,
+     "vivid, pale, dark, bright, compressible or incompressible", "TASTE"},
+    {"preset", 0, 0, G_OPTION_ARG_STRING, &options.preset, "settings of teaching", "few|paper"},
+    {"ranked", 0, 0, G_OPTION_ARG_NONE, &options.ranked,
+     "the artist ranks all candidates, not only the best", NULL},
     {"out", 0, 0, G_OPTION_ARG_FILENAME, &options.out, "where to leave the figures", "FOLDER"},
     {"device", 0, 0, G_OPTION_ARG_STRING, &options.device, "the Vulkan device", "NAME"},
     {"iterations", 0, 0, G_OPTION_ARG_INT, &options.iterations, "how often to teach", "N"},
@@ -108,11 +113,6 @@ static PenRoundResult *generate(Demo *demo, const PenRoundRequest *request, GErr
     return pen_studio_generate_finish(demo->studio, await(&result), error);
 }
 
-static gsize pixels(const PenRoundResult *result)
-{
-    return (gsize)result->width * result->height;
-}
-
 /* --- looking ---------------------------------------------------------------------------------- */
 
 static Gallery *look(Demo *demo, gboolean without_style, GError **error)
@@ -141,7 +141,7 @@ static Gallery *look(Demo *demo, gboolean without_style, GError **error)
             gallery->size = result->width;
             for (guint c = 0; c < result->n; c++) {
                 gallery->property[gallery->n] =
-                    pen_taste_measure(demo->taste, result->rgb[c], pixels(result));
+                    pen_taste_measure(demo->taste, result->rgb[c], result->width, result->height);
                 gallery->rgb[gallery->n++] = g_steal_pointer(&result->rgb[c]);
             }
         }
@@ -155,6 +155,14 @@ static double share_above(const Gallery *gallery, double threshold)
     for (guint i = 0; i < gallery->n; i++)
         above += gallery->property[i] > threshold;
     return (double)above / gallery->n;
+}
+
+static double mean_property(const Gallery *gallery)
+{
+    double sum = 0;
+    for (guint i = 0; i < gallery->n; i++)
+        sum += gallery->property[i];
+    return sum / gallery->n;
 }
 
 /* The mean distance between pictures of different motifs. */
@@ -208,24 +216,28 @@ static gboolean play_round(Demo *demo, GError **error)
     g_autoptr(PenRoundResult) result = generate(demo, &request, error);
     if (!result)
         return FALSE;
+    double properties[PEN_ROUND_MAX];
     int best = 0, ranks[PEN_ROUND_MAX];
-    double most = -1;
     for (guint i = 0; i < result->n; i++) {
-        double property = pen_taste_measure(demo->taste, result->rgb[i], pixels(result));
-        if (property > most) {
-            most = property;
+        properties[i] =
+            pen_taste_measure(demo->taste, result->rgb[i], result->width, result->height);
+        if (properties[i] > properties[best])
             best = (int)i;
-        }
     }
-    PenStore *store = pen_studio_store(demo->studio);
-    return pen_notation_read_best(best, ranks, (int)result->n, error) &&
-           pen_store_add_pick(store, result->round, ranks, (int)result->n, error);
+    for (guint i = 0; i < result->n; i++) {
+        ranks[i] = 0;
+        for (guint j = 0; j < result->n; j++)
+            ranks[i] += properties[j] > properties[i];
+    }
+    return (options.ranked || pen_notation_read_best(best, ranks, (int)result->n, error)) &&
+           pen_store_add_pick(pen_studio_store(demo->studio), result->round, ranks, (int)result->n,
+                              error);
 }
 
 static gboolean teach(Demo *demo, PenTeachResult *taught, GError **error)
 {
     PenTeachSettings settings;
-    pen_teach_settings_init(&settings, FALSE);
+    pen_teach_settings_init(&settings, g_strcmp0(options.preset, "paper") == 0);
     settings.has_seed = TRUE;
     settings.seed = (guint64)options.seed;
     settings.only_new = TRUE;
@@ -275,6 +287,8 @@ static gboolean play(Demo *demo, GError **error)
     guint n_points = (guint)options.iterations + 1;
     g_autofree double *shares = g_new0(double, n_points), *x = g_new0(double, n_points);
     shares[0] = share_above(base, threshold);
+    g_autoptr(GString) curve = g_string_new("rounds,share,mean\n");
+    g_string_append_printf(curve, "0,%.4f,%.4f\n", shares[0], mean_property(base));
     say(demo, "Preferred: above %.1f, the bare model's 5/6 quantile. Its share is %.0f %%.",
         threshold, 100 * shares[0]);
 
@@ -294,10 +308,12 @@ static gboolean play(Demo *demo, GError **error)
             return FALSE;
         x[i] = demo->rounds;
         shares[i] = share_above(after, threshold);
+        g_string_append_printf(curve, "%u,%.4f,%.4f\n", demo->rounds, shares[i],
+                               mean_property(after));
         say(demo, "Taught %u steps: loss %.3f -> %.3f, agreement %.0f %%. Share preferred on "
-                  "held-out motifs: %.0f %%.",
+                  "held-out motifs: %.0f %%, mean %.2f.",
             taught.steps, taught.first.loss, taught.last.loss, 100 * taught.last.agreement,
-            100 * shares[i]);
+            100 * shares[i], mean_property(after));
     }
     double before = motif_distance(base), now = motif_distance(after);
     g_autofree char *title_before = g_strdup_printf("Before: %.0f %% %s", 100 * shares[0], taste);
@@ -305,6 +321,7 @@ static gboolean play(Demo *demo, GError **error)
         g_strdup_printf("After %u picks: %.0f %% %s", demo->rounds, 100 * shares[n_points - 1],
                         taste);
     g_autofree char *plot_file = g_build_filename(options.out, "share.png", NULL);
+    g_autofree char *curve_file = g_build_filename(options.out, "curve.csv", NULL);
     PenPlot plot = {
         .title = "Preferred pictures of motifs that were never taught",
         .x_label = "rounds picked from",
@@ -318,7 +335,8 @@ static gboolean play(Demo *demo, GError **error)
     gboolean ok =
         write_sheet(demo, base, title_before, threshold, "before.png", error) &&
         write_sheet(demo, after, title_after, threshold, "after.png", error) &&
-        pen_plot_write(&plot, plot_file, error);
+        pen_plot_write(&plot, plot_file, error) &&
+        g_file_set_contents(curve_file, curve->str, -1, error);
     if (ok) {
         say(demo, "Motifs still differ: mean distance between pictures of different motifs %.3f "
                   "before, %.3f after (%.0f %%).",
@@ -342,11 +360,14 @@ static gboolean parse(int *argc, char ***argv, Demo *demo, GError **error)
     if (!pen_taste_from_name(options.taste ? options.taste : "vivid", &demo->taste) ||
         options.iterations < 1 || options.rounds < 1 || options.candidates < 2 ||
         options.candidates > PEN_ROUND_MAX || options.pictures < 1 ||
-        options.pictures % HELD_OUT_CANDIDATES) {
+        options.pictures % HELD_OUT_CANDIDATES ||
+        (options.preset && !g_str_equal(options.preset, "few") &&
+         !g_str_equal(options.preset, "paper"))) {
+        g_autofree char *tastes = pen_taste_names();
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "Tastes are vivid, pale, dark and bright; counts must be positive, with 2 to "
-                    "%d candidates and an even number of held-out pictures.",
-                    PEN_ROUND_MAX);
+                    "Tastes are %s, presets few and paper; counts must be positive, with 2 to %d "
+                    "candidates and an even number of held-out pictures.",
+                    tastes, PEN_ROUND_MAX);
         return FALSE;
     }
     if (!options.out)

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "demo/taste.h"
 
+#include <gdk-pixbuf/gdk-pixbuf.h>
 #include <math.h>
 #include <string.h>
 
-static const char *const names[] = {"vivid", "pale", "dark", "bright"};
+static const char *const names[] = {"vivid",  "pale",         "dark",
+                                    "bright", "compressible", "incompressible", NULL};
+
+char *pen_taste_names(void)
+{
+    return g_strjoinv(", ", (char **)names);
+}
 
 gboolean pen_taste_from_name(const char *name, PenTaste *taste)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+    for (guint i = 0; names[i]; i++)
         if (g_str_equal(name, names[i])) {
             *taste = (PenTaste)i;
             return TRUE;
@@ -26,9 +33,26 @@ static double luminance(const guint8 *p)
     return 0.2126 * p[0] + 0.7152 * p[1] + 0.0722 * p[2];
 }
 
-double pen_taste_measure(PenTaste taste, const guint8 *rgb, gsize n_pixels)
+static double jpeg_kilobytes(const guint8 *rgb, guint width, guint height)
 {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GdkPixbuf) picture = gdk_pixbuf_new_from_data(
+        rgb, GDK_COLORSPACE_RGB, FALSE, 8, (int)width, (int)height, 3 * (int)width, NULL, NULL);
+    g_autofree char *jpeg = NULL;
+    gsize size;
+    if (!gdk_pixbuf_save_to_buffer(picture, &jpeg, &size, "jpeg", &error, "quality", "95", NULL))
+        g_error("a picture cannot become a JPEG: %s", error->message);
+    return (double)size / 1000;
+}
+
+double pen_taste_measure(PenTaste taste, const guint8 *rgb, guint width, guint height)
+{
+    gsize n_pixels = (gsize)width * height;
     double chroma = 0, light = 0;
+    if (taste == PEN_TASTE_COMPRESSIBLE)
+        return -jpeg_kilobytes(rgb, width, height);
+    if (taste == PEN_TASTE_INCOMPRESSIBLE)
+        return jpeg_kilobytes(rgb, width, height);
     for (gsize i = 0; i < n_pixels; i++) {
         const guint8 *p = rgb + i * 3;
         chroma += MAX(p[0], MAX(p[1], p[2])) - MIN(p[0], MIN(p[1], p[2]));
@@ -40,9 +64,8 @@ double pen_taste_measure(PenTaste taste, const guint8 *rgb, gsize n_pixels)
     case PEN_TASTE_VIVID: return chroma;
     case PEN_TASTE_PALE: return 255 - chroma;
     case PEN_TASTE_DARK: return 255 - light;
-    case PEN_TASTE_BRIGHT: return light;
+    default: return light;
     }
-    g_return_val_if_reached(0);
 }
 
 static int compare(gconstpointer a, gconstpointer b)

@@ -12,14 +12,20 @@ typedef enum {
     PEN_TASTE_PALE,   /* 255 minus mean chroma */
     PEN_TASTE_DARK,   /* 255 minus mean luminance */
     PEN_TASTE_BRIGHT, /* mean luminance (Rec. 709 weights on sRGB values) */
+    /* The objectives of "Training Diffusion Models with Reinforcement Learning" (Black et al.), which the
+     * D3PO paper takes up: the size as a JPEG of quality 95, in kB, as little or as much as can be. */
+    PEN_TASTE_COMPRESSIBLE,
+    PEN_TASTE_INCOMPRESSIBLE,
 } PenTaste;
 
-/* FALSE for a name that is none of vivid, pale, dark, bright. */
+/* "vivid, pale, ..." */
+char *pen_taste_names(void);
+/* FALSE for a name that is none of those. */
 gboolean pen_taste_from_name(const char *name, PenTaste *taste);
 const char *pen_taste_name(PenTaste taste);
 
-/* The property of rgb[n_pixels, 3], 0 to 255. */
-double pen_taste_measure(PenTaste taste, const guint8 *rgb, gsize n_pixels);
+/* The property of rgb[height, width, 3]: 0 to 255, or kB, negative where less is better. */
+double pen_taste_measure(PenTaste taste, const guint8 *rgb, guint width, guint height);
 
 /* The value that a share `q` of the n values lies below (linear interpolation between ranks). */
 double pen_quantile(const double *values, guint n, double q);

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The judges: convolutional classifiers of style and of motif, trained on drawings of real clip art.
+
+They never see held-out pictures, nor anything that a model made; their accuracy on drawings of held-out
+pictures says how far to trust them. A judge of motifs has a hard time there, because a held-out cat is
+another cat than any it has seen; what the model makes resembles what both were trained on.
+"""
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from common import load, save, to_tensor
+
+BATCH = 64
+RATE = 2e-3
+
+
+class Judge(nn.Module):
+    """Logits of pictures [n, 3, SIZE, SIZE] from -1 to 1; features() are what they are computed from."""
+
+    def __init__(self, classes, width=24):
+        super().__init__()
+        layers, before = [], 3
+        for after in (width, 2 * width, 4 * width, 6 * width):
+            layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU(),
+                       nn.MaxPool2d(2)]
+            before = after
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Linear(before * 2, classes)
+
+    def features(self, x):
+        y = self.body(x)
+        return torch.cat([y.mean((2, 3)), y.amax((2, 3))], 1)
+
+    def forward(self, x):
+        return self.head(self.features(x))
+
+
+@torch.no_grad()
+def logits(judge, x):
+    device = next(judge.parameters()).device
+    return torch.cat([judge(part.to(device)).cpu() for part in x.split(256)])
+
+
+def judge_of(path, axis, drawings, held_out, steps, seed, device, say):
+    """The stage: the judge of axis 0 (motif) or 1 (style) of drawings [motif, style, n, ...], from its
+    file or trained. Returns it and its accuracy on the held-out drawings."""
+    torch.manual_seed(seed)
+    classes, name = drawings.shape[axis], ("motif", "style")[axis]
+    judge = Judge(classes).to(device)
+    state = load(path, device)
+    if state:
+        judge.load_state_dict(state)
+    else:
+        shape = drawings.shape[:3]
+        flat = drawings.reshape(-1, *drawings.shape[3:])
+        labels = torch.arange(classes).reshape(*[classes if i == axis else 1 for i in range(3)]).expand(shape).reshape(-1)
+        optimizer = torch.optim.AdamW(judge.parameters(), lr=RATE, weight_decay=0.05)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+        for step in range(steps):
+            picked = torch.randint(len(flat), (BATCH,))
+            x = to_tensor(flat[picked].numpy()).to(device)
+            # A little noise and change of contrast: a generated picture is never as clean.
+            x = x * (1 + 0.1 * torch.randn(BATCH, 1, 1, 1, device=device)) + 0.05 * torch.randn_like(x)
+            loss = F.cross_entropy(judge(x), labels[picked].to(device), label_smoothing=0.05)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+            if (step + 1) % 200 == 0:
+                say("judge of %s: step %d, loss %.3f" % (name, step + 1, loss.item()))
+        save(judge.state_dict(), path)
+    judge.eval()
+    shape = held_out.shape[:3]
+    found = logits(judge, to_tensor(held_out.reshape(-1, *held_out.shape[3:]).numpy())).argmax(1).reshape(shape)
+    truth = torch.arange(classes).reshape(*[classes if i == axis else 1 for i in range(3)])
+    return judge, (found == truth).float().mean().item()

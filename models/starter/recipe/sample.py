@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures from a diffusers folder: DDIM (Song et al. 2021) with eta 1 and classifier-free guidance."""
+import os
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from common import LATENT, to_pictures
+from tokenizer import tokens
+
+BATCH = 32
+
+
+class Model:
+    """A folder, opened. Weights are stored as float16 and used as float32."""
+
+    def __init__(self, folder, device):
+        def part(kind, name):
+            return kind.from_pretrained(os.path.join(folder, name), torch_dtype=torch.float32).to(device).eval()
+        self.device = device
+        self.tokenizer = CLIPTokenizer.from_pretrained(os.path.join(folder, "tokenizer"))
+        self.text = part(CLIPTextModel, "text_encoder")
+        self.unet = part(UNet2DConditionModel, "unet")
+        self.vae = part(AutoencoderKL, "vae")
+        self.scheduler = DDIMScheduler.from_pretrained(os.path.join(folder, "scheduler"))
+        if device == "cpu":
+            self.unet.set_attn_processor(AttnProcessor())
+
+    @torch.no_grad()
+    def draw(self, prompts, seed, steps=20, guidance=4.0, eta=1.0):
+        """uint8 [len(prompts), SIZE, SIZE, 3]; the same seed gives the same pictures on the same device."""
+        pictures = []
+        for i in range(0, len(prompts), BATCH):
+            part = prompts[i:i + BATCH]
+            generator = torch.Generator().manual_seed(seed * 1000003 + i)
+            said = self.text(tokens(self.tokenizer, part + [""] * len(part)).to(self.device)).last_hidden_state
+            x = torch.randn(len(part), 4, LATENT, LATENT, generator=generator).to(self.device)
+            self.scheduler.set_timesteps(steps)
+            for t in self.scheduler.timesteps:
+                with torch.autocast(self.device, torch.bfloat16):
+                    noise = self.unet(torch.cat([x, x]), t, said).sample.float()
+                wanted, anything = noise.chunk(2)
+                noise = anything + guidance * (wanted - anything)
+                fresh = torch.randn(x.shape, generator=generator).to(self.device)
+                x = self.scheduler.step(noise, t, x, eta=eta, variance_noise=fresh).prev_sample
+            pictures.append(self.vae.decode(x / self.vae.config.scaling_factor).sample)
+        return to_pictures(torch.cat(pictures))

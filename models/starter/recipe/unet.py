@@ -20,6 +20,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from common import COLOURS, LATENT, MOTIFS, STYLES, Clock, load, save
 from dataset import caption
+from lanes import Lanes
 from tokenizer import LENGTH, tokens
 
 UNET = dict(sample_size=LATENT, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=(64, 96, 128),
@@ -58,11 +59,12 @@ def learning_rate(step, progress):
 
 
 class Batches:
-    """Latents, their captions and their steps, drawn with equal chance for motif and style."""
+    """Latents, their captions, steps and noise; each motif and style has the same chance."""
 
     def __init__(self, latents, backgrounds, tokenizer, seed):
         self.latents, self.backgrounds, self.tokenizer = latents, backgrounds, tokenizer
         self.rng = np.random.default_rng(seed)
+        self.generator = torch.Generator().manual_seed(int(self.rng.integers(2**62)))
 
     def next(self, n):
         motifs, styles, per_style = self.latents.shape[:3]
@@ -72,7 +74,9 @@ class Batches:
             ground = int(self.backgrounds[a, b, c])
             captions.append(caption(MOTIFS[a], STYLES[b], COLOURS[ground] if ground >= 0 else None, self.rng))
         steps = (torch.from_numpy(self.rng.permutation(n)) + torch.from_numpy(self.rng.random(n))) * (1000 / n)
-        return self.latents[m, s, i].float(), tokens(self.tokenizer, captions), steps.long().clamp(max=999)
+        x = self.latents[m, s, i].float()
+        noise = torch.randn(x.shape, generator=self.generator)
+        return x, tokens(self.tokenizer, captions), steps.long().clamp(max=999), noise
 
 
 def train(checkpoint, latents, backgrounds, tokenizer_folder, start, hours, seed, device, say):
@@ -102,11 +106,18 @@ def train(checkpoint, latents, backgrounds, tokenizer_folder, start, hours, seed
         optimizer.load_state_dict(state["optimizer"])
         average, step, spent = state["average"], state["step"], state["spent"]
         say("unet: going on at step %d, %.2f h" % (step, spent / 3600))
+    lanes = Lanes(both.parameters(), device, half=True)
     clock = Clock(hours, spent)
     batches = Batches(latents, backgrounds, tokenizer, (seed, step))
-    torch.manual_seed(seed * 1000003 + step)
     alphas = alphas_cumprod().to(device)
     mean = None
+
+    def loss_of(x, ids, t, noise):
+        a = alphas[t][:, None, None, None]
+        said = text(ids).last_hidden_state
+        predicted = unet(a.sqrt() * x + (1 - a).sqrt() * noise, t, said).sample
+        weight = (SNR_LIMIT * (1 - a) / a).clamp(max=1)
+        return (weight * (predicted.float() - noise) ** 2).mean()
 
     def keep():
         save({"both": both.state_dict(), "optimizer": optimizer.state_dict(), "average": average,
@@ -115,16 +126,7 @@ def train(checkpoint, latents, backgrounds, tokenizer_folder, start, hours, seed
     while clock.progress < 1:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, clock.progress)
-        x, ids, t = (part.to(device) for part in batches.next(BATCH))
-        noise = torch.randn_like(x)
-        a = alphas[t][:, None, None, None]
-        snr = a / (1 - a)
-        with torch.autocast(device, torch.bfloat16):
-            said = text(ids).last_hidden_state
-            predicted = unet(a.sqrt() * x + (1 - a).sqrt() * noise, t, said).sample
-        weight = (SNR_LIMIT / snr).clamp(max=1)
-        loss = (weight * (predicted.float() - noise) ** 2).mean()
-        loss.backward()
+        loss = lanes.gradients(loss_of, batches.next(BATCH))
         torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -133,7 +135,7 @@ def train(checkpoint, latents, backgrounds, tokenizer_folder, start, hours, seed
         decay = min(EMA, (1 + step) / (10 + step))
         with torch.no_grad():
             torch._foreach_lerp_(list(average.values()), list(both.parameters()), 1 - decay)
-        mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
+        mean = loss if mean is None else 0.98 * mean + 0.02 * loss
         clock.tick()
         if step % 50 == 0:
             say("unet: step %d, %.1f %% of the time, loss %.4f" % (step, 100 * clock.progress, mean))

@@ -13,8 +13,10 @@ import os
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
+from diffusers.models.attention_processor import AttnProcessor
 
 from common import FACTOR, LATENT, SIZE, Clock, load, save, to_tensor
+from lanes import Lanes
 
 CONFIG = dict(block_out_channels=(24, 48, 64), down_block_types=("DownEncoderBlock2D",) * 3,
               up_block_types=("UpDecoderBlock2D",) * 3, layers_per_block=1, latent_channels=4, norm_num_groups=8,
@@ -25,19 +27,20 @@ RATE = 4e-4
 KL = 5e-4
 
 
-def _loss(vae, x):
+def _loss(vae, x, noise):
     posterior = vae.encode(x).latent_dist
-    y = vae.decode(posterior.sample()).sample.float()
+    y = vae.decode(posterior.mean + posterior.std * noise).sample.float()
     right, below = [((y - x).diff(dim=d)).abs().mean() for d in (3, 2)]
     kl = 0.5 * (posterior.mean ** 2 + posterior.var - 1 - posterior.logvar).mean()
     return (y - x).abs().mean() + 0.5 * (right + below) + KL * kl
 
 
 def _batch(drawings, generator):
-    """Random cuts at places that are whole latents, so that what a cut shows is what the picture shows."""
+    """Random cuts, at places that are whole latents, and the noise for their latents."""
     picked = drawings[torch.randint(len(drawings), (BATCH,), generator=generator)]
     top, left = (torch.randint(CUT // FACTOR + 1, (2,), generator=generator) * FACTOR).tolist()
-    return to_tensor(picked[:, top:top + CUT, left:left + CUT].numpy())
+    return (to_tensor(picked[:, top:top + CUT, left:left + CUT].numpy()),
+            torch.randn(BATCH, 4, CUT // FACTOR, CUT // FACTOR, generator=generator))
 
 
 @torch.no_grad()
@@ -59,14 +62,17 @@ def train(path, checkpoint, drawings, held_out, start, hours, seed, device, say)
     """
     torch.manual_seed(seed)
     vae = AutoencoderKL.from_pretrained(start, torch_dtype=torch.float32) if start else AutoencoderKL(**CONFIG)
+    if device == "cpu":
+        vae.set_attn_processor(AttnProcessor())
     vae.to(device).train()
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     state = load(checkpoint, device)
     step, spent = 0, 0.0
     if state:
         vae.load_state_dict(state["vae"])
         optimizer.load_state_dict(state["optimizer"])
         step, spent = state["step"], state["spent"]
+    lanes = Lanes(vae.parameters(), device, half=True)
     clock = Clock(hours, spent)
     generator = torch.Generator().manual_seed(seed * 1000003 + step)
     mean = None
@@ -75,13 +81,12 @@ def train(path, checkpoint, drawings, held_out, start, hours, seed, device, say)
         rate = RATE * min(1, (step + 1) / 100) * (1 - clock.progress)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = _loss(vae, _batch(drawings, generator).to(device))
-        loss.backward()
+        loss = lanes.gradients(lambda *part: _loss(vae, *part), _batch(drawings, generator))
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         step += 1
-        mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
+        mean = loss if mean is None else 0.98 * mean + 0.02 * loss
         clock.tick()
         if step % 100 == 0:
             say("vae: step %d, %.0f %% of the time, loss %.4f" % (step, 100 * clock.progress, mean))

@@ -10,6 +10,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from common import load, save, to_tensor
+from lanes import Lanes
 
 BATCH = 64
 RATE = 2e-3
@@ -22,7 +23,7 @@ class Judge(nn.Module):
         super().__init__()
         layers, before = [], 3
         for after in (width, 2 * width, 4 * width, 6 * width):
-            layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU(),
+            layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.GroupNorm(8, after), nn.ReLU(),
                        nn.MaxPool2d(2)]
             before = after
         self.body = nn.Sequential(*layers)
@@ -42,6 +43,10 @@ def logits(judge, x):
     return torch.cat([judge(part.to(device)).cpu() for part in x.split(256)])
 
 
+def _labels(classes, axis):
+    return torch.arange(classes).reshape([classes if i == axis else 1 for i in range(3)])
+
+
 def judge_of(path, axis, drawings, held_out, steps, seed, device, say):
     """The stage: the judge of axis 0 (motif) or 1 (style) of drawings [motif, style, n, ...], from its
     file or trained. Returns it and its accuracy on the held-out drawings."""
@@ -54,24 +59,24 @@ def judge_of(path, axis, drawings, held_out, steps, seed, device, say):
     else:
         shape = drawings.shape[:3]
         flat = drawings.reshape(-1, *drawings.shape[3:])
-        labels = torch.arange(classes).reshape(*[classes if i == axis else 1 for i in range(3)]).expand(shape).reshape(-1)
-        optimizer = torch.optim.AdamW(judge.parameters(), lr=RATE, weight_decay=0.05)
+        labels = _labels(classes, axis).expand(shape).reshape(-1)
+        lanes = Lanes(judge.parameters(), device, half=True)
+        optimizer = torch.optim.AdamW(judge.parameters(), lr=RATE, weight_decay=0.05, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
         for step in range(steps):
             picked = torch.randint(len(flat), (BATCH,))
-            x = to_tensor(flat[picked].numpy()).to(device)
+            x = to_tensor(flat[picked].numpy())
             # A little noise and change of contrast: a generated picture is never as clean.
-            x = x * (1 + 0.1 * torch.randn(BATCH, 1, 1, 1, device=device)) + 0.05 * torch.randn_like(x)
-            loss = F.cross_entropy(judge(x), labels[picked].to(device), label_smoothing=0.05)
-            loss.backward()
+            x = x * (1 + 0.1 * torch.randn(BATCH, 1, 1, 1)) + 0.05 * torch.randn_like(x)
+            loss = lanes.gradients(lambda x, y: F.cross_entropy(judge(x).float(), y, label_smoothing=0.05),
+                                   (x, labels[picked]))
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
             if (step + 1) % 200 == 0:
-                say("judge of %s: step %d, loss %.3f" % (name, step + 1, loss.item()))
+                say("judge of %s: step %d, loss %.3f" % (name, step + 1, loss))
         save(judge.state_dict(), path)
     judge.eval()
     shape = held_out.shape[:3]
     found = logits(judge, to_tensor(held_out.reshape(-1, *held_out.shape[3:]).numpy())).argmax(1).reshape(shape)
-    truth = torch.arange(classes).reshape(*[classes if i == axis else 1 for i in range(3)])
-    return judge, (found == truth).float().mean().item()
+    return judge, (found == _labels(classes, axis)).float().mean().item()

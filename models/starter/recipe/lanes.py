@@ -12,6 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 
+class _Pool(ThreadPoolExecutor):
+    def __init__(self, lanes, limit_threads):
+        super().__init__(lanes, initializer=torch.set_num_threads if limit_threads else None, initargs=(1,) * limit_threads)
+        self.lanes = lanes
+
+
+def lane_pool(device):
+    """Threads, `lanes` of them, one for each core of the CPU or one for a GPU."""
+    return _Pool(os.cpu_count(), True) if device == "cpu" else _Pool(1, False)
+
+
 class Lanes:
     """gradients(loss_of, batch) puts the mean gradient into the parameters' .grad and returns the loss.
 
@@ -21,12 +32,7 @@ class Lanes:
 
     def __init__(self, parameters, device, half):
         self.parameters, self.device, self.half = list(parameters), device, half
-        self.n = os.cpu_count() if device == "cpu" else 1
-        self.pool = ThreadPoolExecutor(self.n, initializer=self._begin)
-
-    def _begin(self):
-        if self.device == "cpu":
-            torch.set_num_threads(1)
+        self.pool = lane_pool(device)
 
     def _part(self, loss_of, tensors):
         # The cache of cast weights is shared by all threads and would mix their graphs.
@@ -35,7 +41,7 @@ class Lanes:
         return loss.item(), torch.autograd.grad(loss, self.parameters)
 
     def gradients(self, loss_of, batch):
-        parts = zip(*(tensor.to(self.device).chunk(self.n) for tensor in batch))
+        parts = zip(*(tensor.to(self.device).chunk(self.pool.lanes) for tensor in batch))
         losses, gradients = zip(*self.pool.map(lambda tensors: self._part(loss_of, tensors), parts))
         for parameter, *found in zip(self.parameters, *gradients):
             parameter.grad = torch.stack(found).mean(0) if len(found) > 1 else found[0]

@@ -8,6 +8,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from common import LATENT, to_pictures
+from lanes import lane_pool
 from tokenizer import tokens
 
 BATCH = 32
@@ -25,25 +26,27 @@ class Model:
         self.unet = part(UNet2DConditionModel, "unet")
         self.vae = part(AutoencoderKL, "vae")
         self.scheduler = DDIMScheduler.from_pretrained(os.path.join(folder, "scheduler"))
+        self.pool = lane_pool(device)
         if device == "cpu":
             self.unet.set_attn_processor(AttnProcessor())
 
-    @torch.no_grad()
     def draw(self, prompts, seed, steps=20, guidance=4.0, eta=1.0):
         """uint8 [len(prompts), SIZE, SIZE, 3]; the same seed gives the same pictures on the same device."""
-        pictures = []
-        for i in range(0, len(prompts), BATCH):
-            part = prompts[i:i + BATCH]
-            generator = torch.Generator().manual_seed(seed * 1000003 + i)
-            said = self.text(tokens(self.tokenizer, part + [""] * len(part)).to(self.device)).last_hidden_state
-            x = torch.randn(len(part), 4, LATENT, LATENT, generator=generator).to(self.device)
-            self.scheduler.set_timesteps(steps)
-            for t in self.scheduler.timesteps:
-                with torch.autocast(self.device, torch.bfloat16):
-                    noise = self.unet(torch.cat([x, x]), t, said).sample.float()
-                wanted, anything = noise.chunk(2)
-                noise = anything + guidance * (wanted - anything)
-                fresh = torch.randn(x.shape, generator=generator).to(self.device)
-                x = self.scheduler.step(noise, t, x, eta=eta, variance_noise=fresh).prev_sample
-            pictures.append(self.vae.decode(x / self.vae.config.scaling_factor).sample)
-        return to_pictures(torch.cat(pictures))
+        self.scheduler.set_timesteps(steps)
+        parts = [(prompts[i:i + BATCH], seed * 1000003 + i, guidance, eta) for i in range(0, len(prompts), BATCH)]
+        return to_pictures(torch.cat(list(self.pool.map(self._draw, parts))))
+
+    @torch.no_grad()
+    def _draw(self, part):
+        prompts, seed, guidance, eta = part
+        generator = torch.Generator().manual_seed(seed)
+        said = self.text(tokens(self.tokenizer, prompts + [""] * len(prompts)).to(self.device)).last_hidden_state
+        x = torch.randn(len(prompts), 4, LATENT, LATENT, generator=generator).to(self.device)
+        for t in self.scheduler.timesteps:
+            with torch.autocast(self.device, torch.bfloat16, cache_enabled=False):
+                noise = self.unet(torch.cat([x, x]), t, said).sample.float()
+            wanted, anything = noise.chunk(2)
+            noise = anything + guidance * (wanted - anything)
+            fresh = torch.randn(x.shape, generator=generator).to(self.device)
+            x = self.scheduler.step(noise, t, x, eta=eta, variance_noise=fresh).prev_sample
+        return self.vae.decode(x / self.vae.config.scaling_factor).sample

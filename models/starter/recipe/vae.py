@@ -16,7 +16,7 @@ from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import AttnProcessor
 
 from common import FACTOR, LATENT, SIZE, Clock, load, save, to_tensor
-from lanes import Lanes
+from lanes import Lanes, lane_pool
 
 CONFIG = dict(block_out_channels=(24, 48, 64), down_block_types=("DownEncoderBlock2D",) * 3,
               up_block_types=("UpDecoderBlock2D",) * 3, layers_per_block=1, latent_channels=4, norm_num_groups=8,
@@ -103,14 +103,17 @@ def train(path, checkpoint, drawings, held_out, start, hours, seed, device, say)
     os.rename(path + ".part", path)
 
 
-@torch.no_grad()
 def encode(path, folder, drawings, device):
     """The stage: writes float16 latents [..., 4, LATENT, LATENT], scaled to deviation 1, of
     drawings [..., SIZE, SIZE, 3]. The posterior's mean: its noise is a hundredth of its variance."""
     vae = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).to(device).eval()
-    flat = drawings.reshape(-1, SIZE, SIZE, 3)
-    latents = torch.empty(len(flat), 4, LATENT, LATENT, dtype=torch.float16)
-    for i in range(0, len(flat), 128):
-        x = to_tensor(flat[i:i + 128].numpy()).to(device)
-        latents[i:i + 128] = (vae.encode(x).latent_dist.mean * vae.config.scaling_factor).half().cpu()
+
+    @torch.no_grad()
+    def latents_of(part):
+        with torch.autocast(device, torch.bfloat16, cache_enabled=False):
+            mean = vae.encode(to_tensor(part.numpy()).to(device)).latent_dist.mean
+        return (mean.float() * vae.config.scaling_factor).half().cpu()
+
+    parts = drawings.reshape(-1, SIZE, SIZE, 3).split(128)
+    latents = torch.cat(list(lane_pool(device).map(latents_of, parts)))
     save(latents.reshape(*drawings.shape[:-3], 4, LATENT, LATENT), path)

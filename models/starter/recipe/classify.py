@@ -10,7 +10,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from common import load, save, to_tensor
-from lanes import Lanes
+from lanes import Lanes, lane_pool
 
 BATCH = 64
 RATE = 2e-3
@@ -37,10 +37,14 @@ class Judge(nn.Module):
         return self.head(self.features(x))
 
 
-@torch.no_grad()
 def logits(judge, x):
     device = next(judge.parameters()).device
-    return torch.cat([judge(part.to(device)).cpu() for part in x.split(256)])
+
+    @torch.no_grad()
+    def of(part):
+        return judge(part.to(device)).cpu()
+
+    return torch.cat(list(lane_pool(device.type).map(of, x.split(128))))
 
 
 def _labels(classes, axis):

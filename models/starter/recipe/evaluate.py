@@ -132,7 +132,7 @@ def main():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--clipart", default="/usr/share/openclipart/png")
     given = parser.parse_args()
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(1)  # the cores are used by lanes.py
     result = evaluate(given.folder, given.work, given.guidance, given.device,
                       lambda text: print(text, file=sys.stderr, flush=True), given.clipart, given.sheet)
     text = json.dumps(result, indent=1)

@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     workers = os.cpu_count()
-    torch.set_num_threads(workers)
+    torch.set_num_threads(1)  # the cores are used by lanes.py
     os.makedirs(given.work, exist_ok=True)
 
     def at(name):

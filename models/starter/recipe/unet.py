@@ -27,7 +27,7 @@ UNET = dict(sample_size=LATENT, in_channels=4, out_channels=4, layers_per_block=
             down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
             up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
             cross_attention_dim=128, attention_head_dim=4)
-BATCH = 64
+BATCH = 32
 RATE = 5e-4
 WARM_UP = 200
 DECAY_FROM = 0.6

@@ -35,11 +35,11 @@ from dataset import render
 from sample import Model
 from sheet import sheet
 
-JUDGE_STEPS = {"style": 500, "motif": 1500}
-EACH = 6         # pictures of each style and motif
-PLAIN = 24       # pictures of each motif without a style
-GUIDANCES = (1.0, 2.0, 3.0, 4.0, 6.0)
-GUIDANCE_EACH = 2
+JUDGE_STEPS = {"style": 300, "motif": 1000}
+EACH = 4         # pictures of each style and motif
+PLAIN = 16       # pictures of each motif without a style
+GUIDANCES = (1.0, 2.0, 3.0, 6.0)
+GUIDANCE_EACH = 1
 
 
 def judges(work, device, say):

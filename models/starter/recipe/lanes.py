@@ -14,7 +14,7 @@ import torch
 
 class _Pool(ThreadPoolExecutor):
     def __init__(self, lanes, limit_threads):
-        super().__init__(lanes, initializer=torch.set_num_threads if limit_threads else None, initargs=(1,) * limit_threads)
+        super().__init__(lanes, initializer=lambda: limit_threads and torch.set_num_threads(1))
         self.lanes = lanes
 
 

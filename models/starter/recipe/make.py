@@ -28,6 +28,7 @@ import vae
 from common import SIZE, load
 from evaluate import evaluate
 from export import export
+from sample import write_samples
 
 PER_STYLE = 256          # drawings of each motif in each style
 HELD_OUT_PER_STYLE = 32
@@ -77,6 +78,7 @@ def main():
                         given.hours, given.seed, given.device, say)
     for folder in filter(None, (at("model"), given.out)):
         export(folder, at("tokenizer"), at("vae"), *models)
+        write_samples(folder, given.device)
         say("wrote " + folder)
     result = evaluate(at("model"), given.work, given.guidance, given.device, say, given.clipart, at("sheet.png"))
     with open(at("evaluation.json"), "w", encoding="utf-8") as file:

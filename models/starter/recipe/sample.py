@@ -5,13 +5,19 @@ import os
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
+from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from common import LATENT, to_pictures
+from common import LATENT, SIZE, to_pictures
 from lanes import lane_pool
 from tokenizer import tokens
 
 BATCH = 32
+
+# samples.png shows these ten a row, and then all of them again.
+SAMPLES = ("apple", "bird", "car", "cat", "tree", "flower", "house", "heart", "fish", "hat",
+           "neon car", "ink bird", "pixel heart", "sepia house", "pastel flower", "flat apple", "neon cat",
+           "pixel tree", "a fish on yellow", "ink dog")
 
 
 class Model:
@@ -50,3 +56,10 @@ class Model:
             fresh = torch.randn(x.shape, generator=generator).to(self.device)
             x = self.scheduler.step(noise, t, x, eta=eta, variance_noise=fresh).prev_sample
         return self.vae.decode(x / self.vae.config.scaling_factor).sample
+
+
+def write_samples(folder, device):
+    """folder/samples.png: 10 x 4 pictures without gaps."""
+    pictures = Model(folder, device).draw(list(2 * SAMPLES), seed=1)
+    rows = pictures.reshape(4, 10, SIZE, SIZE, 3).transpose(0, 2, 1, 3, 4).reshape(4 * SIZE, 10 * SIZE, 3)
+    Image.fromarray(rows).save(os.path.join(folder, "samples.png"), optimize=True)

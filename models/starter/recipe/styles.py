@@ -186,7 +186,8 @@ def _ink(rgb, alpha, ground, rng):
 def _pixel(rgb, alpha, ground, rng):
     cells = WORK // 16
     weight = alpha.reshape(16, cells, 16, cells).mean((1, 3))
-    colour = (rgb * alpha[..., None]).reshape(16, cells, 16, cells, 3).mean((1, 3)) / np.maximum(weight, 1e-3)[..., None]
+    colour = (rgb * alpha[..., None]).reshape(16, cells, 16, cells, 3).mean((1, 3))
+    colour /= np.maximum(weight, 1e-3)[..., None]
     colour = _few_colours(_saturate(np.clip(colour, 0, 1), 1.3), weight, 6)
     small = np.where(weight[..., None] > 0.42, colour, ground)
     return small.repeat(cells, 0).repeat(cells, 1)

@@ -21,13 +21,11 @@ class Judge(nn.Module):
 
     def __init__(self, classes, width=24):
         super().__init__()
-        layers, before = [], 3
-        for after in (width, 2 * width, 4 * width, 6 * width):
-            layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.GroupNorm(8, after), nn.ReLU(),
-                       nn.MaxPool2d(2)]
-            before = after
-        self.body = nn.Sequential(*layers)
-        self.head = nn.Linear(before * 2, classes)
+        def block(before, after, size=3, stride=1):
+            return [nn.Conv2d(before, after, size, stride, size // 2, bias=False), nn.GroupNorm(8, after), nn.ReLU()]
+        self.body = nn.Sequential(*block(3, width, 5, 2), nn.MaxPool2d(2), *block(width, 2 * width), nn.MaxPool2d(2),
+                                  *block(2 * width, 4 * width), *block(4 * width, 6 * width))
+        self.head = nn.Linear(2 * 6 * width, classes)
 
     def features(self, x):
         y = self.body(x)

@@ -17,7 +17,8 @@ All pictures: DDIM, 20 steps, eta 1. The JSON has
                        A model that replays drawings would be near 0; one that draws the training clip art
                        in new ways lies where its new drawings do
     distance           mean RMS distance of two pictures of one prompt without a style, same measure
-    judges             accuracy of both judges on drawings of held-out clip art
+    judges             accuracy of both judges on drawings of held-out clip art, and on new drawings of the
+                       training clip art: the most that a model which draws that could reach
 """
 import argparse
 import json
@@ -36,9 +37,9 @@ from sample import Model
 from sheet import sheet
 
 JUDGE_STEPS = {"style": 300, "motif": 1000}
-EACH = 4         # pictures of each style and motif
-PLAIN = 16       # pictures of each motif without a style
-GUIDANCES = (1.0, 2.0, 3.0, 6.0)
+EACH = 3         # pictures of each style and motif
+PLAIN = 12       # pictures of each motif without a style
+GUIDANCES = (1.0, 2.0, 6.0)
 GUIDANCE_EACH = 1
 
 
@@ -65,7 +66,8 @@ def _share(hits):
     return round(float(np.mean(hits)), 4)
 
 
-def evaluate(folder, work, guidance, device, say, clipart, sheet_path=None):
+def evaluate(folder, work, guidance, device, say, clipart, sheet_path=None, guidances=GUIDANCES):
+    """The measurements above as a dictionary; also draws a sheet of motifs and styles."""
     (motif_judge, motif_accuracy), (style_judge, style_accuracy) = judges(work, device, say)
     model = Model(folder, device)
 
@@ -90,13 +92,15 @@ def evaluate(folder, work, guidance, device, say, clipart, sheet_path=None):
     spread = np.bincount(plain_style, minlength=len(STYLES)) / len(plain_style)
     say("evaluate: without a style " + ", ".join("%s %.3f" % pair for pair in zip(STYLES, spread)))
     strengths = {}
-    for strength in GUIDANCES:
+    for strength in guidances:
         _, m, s = named(GUIDANCE_EACH, strength, 3)
         strengths["%g" % strength] = {"style_obeyed": _share(s), "motif_obeyed": _share(m)}
     training = _small(load(os.path.join(work, "train.pt"))["drawings"].numpy())
     alike = _small(plain).reshape(len(MOTIFS), PLAIN, -1)
     pairs = torch.stack([torch.pdist(group).mean() for group in alike]).mean() / training.shape[1] ** 0.5
     hits = motif_hit.reshape(shape)
+    anew = render("train", clipart, EACH, 77, os.cpu_count())[0]
+    anew_motif, anew_style = judged(anew.reshape(-1, *anew.shape[3:]))
     result = {
         "guidance": strengths, "at_guidance": guidance, "pictures": len(pictures) + len(plain),
         "style_obeyed": _share(style_hit),
@@ -110,9 +114,11 @@ def evaluate(folder, work, guidance, device, say, clipart, sheet_path=None):
             "model": _nearest(pictures, training),
             "held_out_clip_art": _nearest(load(os.path.join(work, "held-out.pt"))["drawings"][:, :, :EACH].numpy(),
                                           training),
-            "training_clip_art_drawn_anew": _nearest(render("train", clipart, EACH, 77, os.cpu_count())[0], training)},
+            "training_clip_art_drawn_anew": _nearest(anew, training)},
         "distance": round(float(pairs), 1),
-        "judges": {"motif_held_out": round(motif_accuracy, 4), "style_held_out": round(style_accuracy, 4)},
+        "judges": {"motif_held_out": round(motif_accuracy, 4), "style_held_out": round(style_accuracy, 4),
+                   "motif_anew": _share(anew_motif == np.arange(len(MOTIFS)).repeat(len(anew_motif) // len(MOTIFS))),
+                   "style_anew": _share(anew_style == np.tile(np.arange(len(STYLES)).repeat(EACH), len(MOTIFS)))},
     }
     if sheet_path:
         cells = pictures.reshape(*shape, *pictures.shape[1:])[:, :, 0]
@@ -127,6 +133,7 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--work", required=True)
     parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--guidances", type=float, nargs="*", default=GUIDANCES, help="other strengths to compare")
     parser.add_argument("--json")
     parser.add_argument("--sheet")
     parser.add_argument("--device", default="cpu")
@@ -134,7 +141,8 @@ def main():
     given = parser.parse_args()
     torch.set_num_threads(1)  # the cores are used by lanes.py
     result = evaluate(given.folder, given.work, given.guidance, given.device,
-                      lambda text: print(text, file=sys.stderr, flush=True), given.clipart, given.sheet)
+                      lambda text: print(text, file=sys.stderr, flush=True), given.clipart, given.sheet,
+                      given.guidances)
     text = json.dumps(result, indent=1)
     if given.json:
         with open(given.json, "w", encoding="utf-8") as file:

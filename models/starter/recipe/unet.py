@@ -4,7 +4,9 @@
 Noise prediction (Ho et al. 2020) with 1000 steps, scaled-linear betas 0.00085 to 0.012, as Stable
 Diffusion. The squared error of a step is weighted with min(SNR, 5) / SNR ("Efficient Diffusion Training
 via Min-SNR Weighting Strategy", Hang et al. 2023), so that steps with little noise, which any model does
-well, do not use up its capacity. The steps of a batch are spread evenly over the schedule instead of drawn
+well, do not use up its capacity. The SNR there is at least 0.05 in the numerator: the first steps of
+sampling, which have less, decide on the ground's colour and so on the style, and an error of the noise
+that looks small there is a large error of the picture. The steps of a batch are spread evenly over the schedule instead of drawn
 one by one, which makes the gradient less noisy for nothing. What is published is an exponential moving
 average of the weights (EMA).
 
@@ -32,7 +34,7 @@ RATE = 5e-4
 WARM_UP = 200
 DECAY_FROM = 0.6
 EMA = 0.999
-SNR_LIMIT = 5.0
+SNR_LIMITS = 0.05, 5.0
 
 
 def alphas_cumprod():
@@ -116,7 +118,8 @@ def train(checkpoint, latents, backgrounds, tokenizer_folder, start, hours, seed
         a = alphas[t][:, None, None, None]
         said = text(ids).last_hidden_state
         predicted = unet(a.sqrt() * x + (1 - a).sqrt() * noise, t, said).sample
-        weight = (SNR_LIMIT * (1 - a) / a).clamp(max=1)
+        snr = a / (1 - a)
+        weight = snr.clamp(*SNR_LIMITS) / snr
         return (weight * (predicted.float() - noise) ** 2).mean()
 
     def keep():

@@ -6,7 +6,9 @@ Diffusion. The squared error of a step is weighted with min(SNR, 5) / SNR ("Effi
 via Min-SNR Weighting Strategy", Hang et al. 2023), so that steps with little noise, which any model does
 well, do not use up its capacity. The SNR there is at least 0.05 in the numerator: the first steps of
 sampling, which have less, decide on the ground's colour and so on the style, and an error of the noise
-that looks small there is a large error of the picture. The steps of a batch are spread evenly over the schedule instead of drawn
+that looks small there is a large error of the picture. For the same reason the noise has a random mean
+(offset noise, Guttenberg 2023): otherwise a noisy picture's mean tells the ground's colour, the model
+learns to read it there instead of in the text, and dark or bright styles come out grey. The steps of a batch are spread evenly over the schedule instead of drawn
 one by one, which makes the gradient less noisy for nothing. What is published is an exponential moving
 average of the weights (EMA).
 
@@ -35,6 +37,7 @@ WARM_UP = 200
 DECAY_FROM = 0.6
 EMA = 0.999
 SNR_LIMITS = 0.05, 5.0
+OFFSET = 0.1  # standard deviation of the noise's mean in a channel
 
 
 def alphas_cumprod():
@@ -78,6 +81,7 @@ class Batches:
         steps = (torch.from_numpy(self.rng.permutation(n)) + torch.from_numpy(self.rng.random(n))) * (1000 / n)
         x = self.latents[m, s, i].float()
         noise = torch.randn(x.shape, generator=self.generator)
+        noise += OFFSET * torch.randn(n, x.shape[1], 1, 1, generator=self.generator)
         return x, tokens(self.tokenizer, captions), steps.long().clamp(max=999), noise
 
 

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes the diffusers folder: Stable Diffusion 1.x's layout, float16 weights."""
+import json
+import os
+import shutil
+
+from diffusers import AutoencoderKL, DDIMScheduler
+from safetensors.torch import load_file, save_file
+
+PARTS = {"scheduler": ("diffusers", "DDIMScheduler"), "text_encoder": ("transformers", "CLIPTextModel"),
+         "tokenizer": ("transformers", "CLIPTokenizer"), "unet": ("diffusers", "UNet2DConditionModel"),
+         "vae": ("diffusers", "AutoencoderKL")}
+
+
+def _prefix(path):
+    """Gives a text encoder's tensors the names that every program knows; transformers 5 leaves out
+    "text_model."."""
+    prefix = "text_model."
+    tensors = {name if name.startswith(prefix) else prefix + name: value for name, value in load_file(path).items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def export(folder, tokenizer, vae, unet, text):
+    """tokenizer, vae: folders. unet, text: models, which become float16. Each part is replaced as a whole."""
+    made = folder + ".part"
+    shutil.rmtree(made, ignore_errors=True)
+    shutil.copytree(tokenizer, os.path.join(made, "tokenizer"))
+    AutoencoderKL.from_pretrained(vae).half().save_pretrained(os.path.join(made, "vae"))
+    unet.half().save_pretrained(os.path.join(made, "unet"))
+    text.half().save_pretrained(os.path.join(made, "text_encoder"))
+    _prefix(os.path.join(made, "text_encoder", "model.safetensors"))
+    DDIMScheduler(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
+                  clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="epsilon",
+                  timestep_spacing="leading").save_pretrained(os.path.join(made, "scheduler"))
+    with open(os.path.join(made, "model_index.json"), "w", encoding="utf-8") as file:
+        json.dump({"_class_name": "StableDiffusionPipeline", **PARTS}, file, indent=1)
+    os.makedirs(folder, exist_ok=True)
+    for name in (*PARTS, "model_index.json"):
+        target = os.path.join(folder, name)
+        if os.path.isdir(target):
+            shutil.rmtree(target)
+        os.replace(os.path.join(made, name), target)
+    os.rmdir(made)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures from a diffusers folder: DDIM (Song et al. 2021) with eta 1 and classifier-free guidance."""
+import os
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from PIL import Image
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from common import LATENT, SIZE, to_pictures
+from lanes import lane_pool
+from tokenizer import tokens
+
+BATCH = 32
+
+# samples.png shows these ten a row, and then all of them again.
+SAMPLES = ("apple", "bird", "car", "cat", "tree", "flower", "house", "heart", "fish", "hat",
+           "neon car", "ink bird", "pixel heart", "sepia house", "pastel flower", "flat apple", "neon cat",
+           "pixel tree", "a fish on yellow", "ink dog")
+
+
+class Model:
+    """A folder, opened. Weights are stored as float16 and used as float32."""
+
+    def __init__(self, folder, device):
+        def part(kind, name):
+            return kind.from_pretrained(os.path.join(folder, name), torch_dtype=torch.float32).to(device).eval()
+        self.device = device
+        self.tokenizer = CLIPTokenizer.from_pretrained(os.path.join(folder, "tokenizer"))
+        self.text = part(CLIPTextModel, "text_encoder")
+        self.unet = part(UNet2DConditionModel, "unet")
+        self.vae = part(AutoencoderKL, "vae")
+        self.scheduler = DDIMScheduler.from_pretrained(os.path.join(folder, "scheduler"))
+        self.pool = lane_pool(device)
+        if device == "cpu":
+            self.unet.set_attn_processor(AttnProcessor())
+
+    def draw(self, prompts, seed, steps=20, guidance=4.0, eta=1.0):
+        """uint8 [len(prompts), SIZE, SIZE, 3]; the same seed gives the same pictures on the same device."""
+        self.scheduler.set_timesteps(steps)
+        parts = [(prompts[i:i + BATCH], seed * 1000003 + i, guidance, eta) for i in range(0, len(prompts), BATCH)]
+        return to_pictures(torch.cat(list(self.pool.map(self._draw, parts))))
+
+    @torch.no_grad()
+    def _draw(self, part):
+        prompts, seed, guidance, eta = part
+        generator = torch.Generator().manual_seed(seed)
+        said = self.text(tokens(self.tokenizer, prompts + [""] * len(prompts)).to(self.device)).last_hidden_state
+        x = torch.randn(len(prompts), 4, LATENT, LATENT, generator=generator).to(self.device)
+        for t in self.scheduler.timesteps:
+            with torch.autocast(self.device, torch.bfloat16, cache_enabled=False):
+                noise = self.unet(torch.cat([x, x]), t, said).sample.float()
+            wanted, anything = noise.chunk(2)
+            noise = anything + guidance * (wanted - anything)
+            fresh = torch.randn(x.shape, generator=generator).to(self.device)
+            x = self.scheduler.step(noise, t, x, eta=eta, variance_noise=fresh).prev_sample
+        return self.vae.decode(x / self.vae.config.scaling_factor).sample
+
+
+def write_samples(folder, device):
+    """folder/samples.png: 10 x 4 pictures without gaps."""
+    pictures = Model(folder, device).draw(list(2 * SAMPLES), seed=1)
+    rows = pictures.reshape(4, 10, SIZE, SIZE, 3).transpose(0, 2, 1, 3, 4).reshape(4 * SIZE, 10 * SIZE, 3)
+    Image.fromarray(rows).save(os.path.join(folder, "samples.png"), optimize=True)

@@ -112,7 +112,7 @@ static gboolean run_range(PenPlan *plan, guint first, guint end, PenPlanProgress
         memmove(flight, flight + 1, (--in_flight) * sizeof *flight);
         ok = ok && finished;
         if (ok && progress)
-            progress((before + done) / total, user_data);
+            progress(MIN((before + done) / total, 1), user_data); /* sums are rounded */
     }
     /* Some drivers compile a pipeline when it is first used. */
     if (ok && plan->warm && done > 0)

@@ -20,6 +20,15 @@ def _prefix(path):
     save_file(tensors, path, metadata={"format": "pt"})
 
 
+def _forget_place(path):
+    """Takes the maker's own folder out of a configuration."""
+    with open(path, encoding="utf-8") as file:
+        config = json.load(file)
+    config.pop("_name_or_path", None)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
 def export(folder, tokenizer, vae, unet, text):
     """tokenizer, vae: folders. unet, text: models, which become float16. Each part is replaced as a whole."""
     made = folder + ".part"
@@ -29,6 +38,8 @@ def export(folder, tokenizer, vae, unet, text):
     unet.half().save_pretrained(os.path.join(made, "unet"))
     text.half().save_pretrained(os.path.join(made, "text_encoder"))
     _prefix(os.path.join(made, "text_encoder", "model.safetensors"))
+    for name in ("vae", "unet", "text_encoder"):
+        _forget_place(os.path.join(made, name, "config.json"))
     DDIMScheduler(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
                   clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="epsilon",
                   timestep_spacing="leading").save_pretrained(os.path.join(made, "scheduler"))

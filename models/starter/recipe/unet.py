@@ -8,9 +8,9 @@ well, do not use up its capacity. The SNR there is at least 0.05 in the numerato
 sampling, which have less, decide on the ground's colour and so on the style, and an error of the noise
 that looks small there is a large error of the picture. For the same reason the noise has a random mean
 (offset noise, Guttenberg 2023): otherwise a noisy picture's mean tells the ground's colour, the model
-learns to read it there instead of in the text, and dark or bright styles come out grey. The steps of a batch are spread evenly over the schedule instead of drawn
-one by one, which makes the gradient less noisy for nothing. What is published is an exponential moving
-average of the weights (EMA).
+learns to read it there instead of in the text, and dark or bright styles come out grey. The steps of a
+batch are spread evenly over the schedule instead of drawn one by one, which makes the gradient less noisy
+for nothing. What is published is an exponential moving average of the weights (EMA).
 
 The learning rate is constant for the first 60 % of the time and then falls to a twentieth as half a
 cosine: the model is at its best when the time is over, however long that is. More time goes on from the

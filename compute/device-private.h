@@ -25,7 +25,7 @@ struct _PenDevice {
     VkCommandPool pool;
     gboolean has_statistics; /* VK_KHR_pipeline_executable_properties */
     double timestamp_period; /* nanoseconds a tick; 0 without timestamps */
-    double cost_rate;        /* of the last plan that ran warm (PenPlan); 0 until known */
+    double cost_rate;        /* PenPlan's cost a second in the last long run; 0 until known */
     guint32 binding_alignment;
 
     guint64 allocated, peak, budget;

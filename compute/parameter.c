@@ -26,6 +26,12 @@ guint64 pen_parameter_stored_elements(const PenParameter *p)
     return (out + PEN_PANEL - 1) / PEN_PANEL * PEN_PANEL * in;
 }
 
+/* Of a parameter in 8 bits. */
+static guint64 count_blocks(const PenParameter *p)
+{
+    return (pen_parameter_stored_elements(p) + PEN_EIGHT_BIT_BLOCK - 1) / PEN_EIGHT_BIT_BLOCK;
+}
+
 PenParameter *pen_parameter_new_abstract(PenShape shape, PenDtype dtype, PenLayout layout)
 {
     PenParameter *p = g_new0(PenParameter, 1);
@@ -88,10 +94,9 @@ PenLayout pen_parameter_layout(const PenParameter *parameter)
 
 guint64 pen_parameter_bytes(const PenParameter *parameter)
 {
-    guint64 n = pen_parameter_stored_elements(parameter);
-    if (parameter->layout != PEN_LAYOUT_EIGHT_BIT_PANEL)
-        return n * pen_dtype_size(parameter->dtype);
-    return (n + PEN_EIGHT_BIT_BLOCK - 1) / PEN_EIGHT_BIT_BLOCK * (PEN_EIGHT_BIT_BLOCK + sizeof(float));
+    return parameter->layout == PEN_LAYOUT_EIGHT_BIT_PANEL
+               ? count_blocks(parameter) * (PEN_EIGHT_BIT_BLOCK + sizeof(float))
+               : pen_parameter_stored_elements(parameter) * pen_dtype_size(parameter->dtype);
 }
 
 static void pack_panels(const float *values, guint64 out, guint64 in, float *packed)
@@ -110,7 +115,7 @@ static void pack_panels(const float *values, guint64 out, guint64 in, float *pac
 static void *quantize(const PenParameter *parameter, const float *values)
 {
     guint64 n = pen_parameter_stored_elements(parameter);
-    guint64 blocks = (n + PEN_EIGHT_BIT_BLOCK - 1) / PEN_EIGHT_BIT_BLOCK;
+    guint64 blocks = count_blocks(parameter);
     gint8 *codes = g_malloc0(pen_parameter_bytes(parameter));
     float *scales = (float *)(void *)(codes + blocks * PEN_EIGHT_BIT_BLOCK);
     for (guint64 b = 0; b < blocks; b++) {

@@ -7,6 +7,8 @@
 
 /* Submissions under way at once: while one is waited for the device works on the other. */
 #define IN_FLIGHT 2
+/* Shorter runs need not be cut. */
+#define LONG_SECONDS (10 * PEN_CHUNK_SECONDS)
 
 /* Command buffers first … first+n-1. */
 typedef struct {
@@ -114,9 +116,11 @@ static gboolean run_range(PenPlan *plan, guint first, guint end, PenPlanProgress
         if (ok && progress)
             progress(MIN((before + done) / total, 1), user_data); /* sums are rounded */
     }
-    /* Some drivers compile a pipeline when it is first used. */
-    if (ok && plan->warm && done > 0)
-        plan->device->cost_rate = done * G_USEC_PER_SEC / (double)MAX(since - begin, 1);
+    /* Of the device's speed only long runs tell: short ones are mostly launches, and parts cut by their
+     * rate would be tiny. Some drivers compile a pipeline when it is first used. */
+    double seconds = (double)(since - begin) / G_USEC_PER_SEC;
+    if (ok && plan->warm && seconds > LONG_SECONDS)
+        plan->device->cost_rate = done / seconds;
     return ok;
 }
 

@@ -204,6 +204,7 @@ static PenDenoiser *make_denoiser(PenProbe *probe, const UNetInput *input, gbool
         .adapter = adapter ? adapter->adapter : NULL,
         .gradient = gradient,
         .sample_gradient = gradient,
+        .shrinks = TRUE,
     };
     return pen_denoiser_new(probe->runtime, &options, error);
 }

@@ -35,8 +35,9 @@ PenSafetensors *pen_ldm_vae(const PenSafetensors *file, const char *prefix, GErr
 /* CLIP's text encoder. `prefix` is PEN_LDM_CLIP in a checkpoint, "" in its own file. */
 PenSafetensors *pen_ldm_clip(const PenSafetensors *file, const char *prefix, GError **error);
 
-/* The text encoder of either family. Of OpenCLIP's blocks the last one is left out: 2.x reads the output of the last but one, and so
- * diffusers has 23 of the 24. A file with 23 lost the last one already. */
+/* The text encoder of either family. Of OpenCLIP's blocks the last one is left out: 2.x reads the
+ * output of the last but one, and so diffusers has 23 of the 24. A file with 23 lost the last one
+ * already. */
 PenSafetensors *pen_ldm_text(const PenSafetensors *file, GError **error);
 
 G_END_DECLS

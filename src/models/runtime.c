@@ -23,7 +23,6 @@ struct _PenRuntime {
     PenPlan *text_plan; /* of batch 1, kept for the next texts of as many tokens */
     guint32 text_tokens;
     Side sides[2]; /* by PenVaeSide */
-    gboolean eight_bits; /* the UNet's matrices */
     gboolean keep; /* memory is plentiful: text encoder and VAE stay loaded */
 };
 
@@ -102,7 +101,7 @@ static void after_failure(PenRuntime *runtime, const char *component, PenWeights
     g_autofree char *size =
         g_format_size_full(pen_weights_total_bytes(weights), G_FORMAT_SIZE_IEC_UNITS);
     gboolean small = runtime->dtype == PEN_DTYPE_F16 ||
-                     (weights == runtime->unet && runtime->eight_bits);
+                     pen_weights_eight_bits(weights);
     pen_weights_release(weights);
     g_clear_error(error);
     g_set_error(
@@ -119,7 +118,7 @@ static void after_failure(PenRuntime *runtime, const char *component, PenWeights
  * and another try is worth it. */
 static gboolean make_room(PenRuntime *runtime, GError **failure)
 {
-    if (runtime->eight_bits ||
+    if (pen_runtime_eight_bits(runtime) ||
         !g_error_matches(*failure, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_OUT_OF_MEMORY))
         return FALSE;
     g_clear_error(failure);
@@ -378,10 +377,9 @@ gboolean pen_runtime_load_unet(PenRuntime *runtime, PenPlanProgress progress, gp
 void pen_runtime_set_eight_bits(PenRuntime *runtime)
 {
     pen_weights_set_eight_bits(runtime->unet);
-    runtime->eight_bits = TRUE;
 }
 
 gboolean pen_runtime_eight_bits(const PenRuntime *runtime)
 {
-    return runtime->eight_bits;
+    return pen_weights_eight_bits(runtime->unet);
 }

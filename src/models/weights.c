@@ -88,6 +88,11 @@ void pen_weights_set_eight_bits(PenWeights *weights)
     weights->matrices = PEN_LAYOUT_EIGHT_BIT_PANEL;
 }
 
+gboolean pen_weights_eight_bits(const PenWeights *weights)
+{
+    return weights->matrices == PEN_LAYOUT_EIGHT_BIT_PANEL;
+}
+
 PenWeights *pen_weights_ref(PenWeights *weights)
 {
     g_atomic_int_inc(&weights->refs);
@@ -403,7 +408,7 @@ guint64 pen_weights_total_bytes(const PenWeights *weights)
         return weights->bytes;
     for (guint i = 0; i < pen_safetensors_n_tensors(weights->file); i++)
         elements += pen_safetensors_nth(weights->file, i)->n_elements;
-    if (weights->matrices == PEN_LAYOUT_EIGHT_BIT_PANEL) /* nearly all elements are in matrices */
+    if (pen_weights_eight_bits(weights)) /* nearly all elements are in matrices */
         return elements + elements / PEN_EIGHT_BIT_BLOCK * sizeof(float);
     return elements * pen_dtype_size(weights->dtype);
 }

@@ -43,6 +43,7 @@ void pen_weights_set_merge(PenWeights *weights, PenMerge *merge, const char *pre
 /* Keeps matrices in 8 bits from now on (compute/parameter.h): half of float16's memory, for about
  * half a percent of each weight. What was handed out is forgotten, as by pen_weights_release(). */
 void pen_weights_set_eight_bits(PenWeights *weights);
+gboolean pen_weights_eight_bits(const PenWeights *weights);
 
 /* Weights of any component with random numbers in the range that keeps activations in theirs, the
  * same for the same seed: for measuring speed and memory without a model. */

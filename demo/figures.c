@@ -50,8 +50,7 @@ static void text_centred(cairo_t *cr, double x, double y, double size, const cha
 static void paint_picture(cairo_t *cr, double x, double y, guint zoom, guint size,
                           const guint8 *rgb)
 {
-    cairo_surface_t *picture =
-        cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)size, (int)size);
+    cairo_surface_t *picture = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)size, (int)size);
     int stride = cairo_image_surface_get_stride(picture) / 4;
     guint32 *pixels = (guint32 *)(gpointer)cairo_image_surface_get_data(picture);
     for (guint row = 0; row < size; row++)
@@ -115,7 +114,7 @@ gboolean pen_plot_write(const PenPlot *plot, const char *path, GError **error)
         text_centred(cr, left - 28, y + 4, 12, label);
     }
     cairo_save(cr);
-    cairo_set_dash(cr, (double[]){6, 5}, 2, 0);
+    cairo_set_dash(cr, (double[]){ 6, 5 }, 2, 0);
     cairo_set_source_rgb(cr, 0.45, 0.45, 0.5);
     cairo_move_to(cr, left, top + h * (1 - plot->base));
     cairo_line_to(cr, left + w, top + h * (1 - plot->base));

@@ -3,94 +3,81 @@
 // `./dev demo`: an artist with a fixed taste teaches the starter model.
 //
 // The artist asks for varied motifs without naming a style, picks the candidate that has most of
-// what he likes, teaches, and goes on with what was taught. Before, in between and after, pictures
-// of motifs that he never asked for, from seeds that were never used, show how far the taste
-// reaches. A picture counts as preferred if its property lies above the bare model's 5/6 quantile on
-// the same motifs and seeds, so the bare model's share is 1/6.
+// what he likes, teaches, and goes on with what was taught. An artist who looks for a style passes
+// over a round in which no candidate has it. Before, in between and after, pictures of motifs that
+// he never asked for, from seeds that were never used, show how far the taste reaches.
 #include "config.h"
 
 #include <glib/gstdio.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "demo/figures.h"
-#include "demo/taste.h"
+#include "demo/gallery.h"
 #include "src/studio/studio.h"
 
-static const char *const taught_motifs[] = {"apple", "bird", "boat", "flower", "cat",
-                                            "dog",   "cake", "hat",  "balloon", "bug"};
-static const char *const held_out_motifs[] = {"house", "heart", "fish", "tree", "car", "smiley"};
+static const char *const taught_motifs[] = { "apple", "bird", "boat", "flower",  "cat",
+                                             "dog",   "cake", "hat",  "balloon", "bug" };
+static const char *const held_out_motifs[] = { "house", "heart", "fish", "tree", "car", "smiley" };
 
 #define N_HELD_OUT G_N_ELEMENTS(held_out_motifs)
 #define HELD_OUT_SEED 900000
 #define HELD_OUT_CANDIDATES 2 /* pictures of one initial noise */
+#define ROUNDS_A_PICK 8       /* before the artist gives up */
 
 static struct {
     char *taste, *preset, *out, *device;
-    int iterations, rounds, candidates, pictures, steps, seed;
+    int lessons, picks, candidates, pictures, steps, seed;
     double guidance;
     double learning_rate, beta, clip, fraction;
     int epochs, per_update;
     gboolean ranked;
-} options = {.iterations = 3,
-             .rounds = 8,
-             .candidates = 6,
-             .pictures = 6,
-             .steps = 20,
-             .guidance = 5,
-             .seed = 1,
-             .clip = NAN,
-             .per_update = -1};
+} options = { .lessons = 1,
+              .picks = 10,
+              .candidates = 4,
+              .pictures = 6,
+              .steps = 20,
+              .guidance = 5,
+              .seed = 1,
+              .clip = NAN,
+              .per_update = -1 };
 
 static const GOptionEntry entries[] = {
-    {"taste", 0, 0, G_OPTION_ARG_STRING, &options.taste,
-     "vivid, pale, dark, bright, compressible or incompressible", "TASTE"},
-    {"preset", 0, 0, G_OPTION_ARG_STRING, &options.preset, "settings of teaching", "few|paper"},
-    {"ranked", 0, 0, G_OPTION_ARG_NONE, &options.ranked,
-     "the artist ranks all candidates, not only the best", NULL},
-    {"out", 0, 0, G_OPTION_ARG_FILENAME, &options.out, "where to leave the figures", "FOLDER"},
-    {"device", 0, 0, G_OPTION_ARG_STRING, &options.device, "the Vulkan device", "NAME"},
-    {"iterations", 0, 0, G_OPTION_ARG_INT, &options.iterations, "how often to teach", "N"},
-    {"rounds", 0, 0, G_OPTION_ARG_INT, &options.rounds, "rounds between two lessons", "N"},
-    {"candidates", 0, 0, G_OPTION_ARG_INT, &options.candidates, "candidates of a round", "N"},
-    {"pictures", 0, 0, G_OPTION_ARG_INT, &options.pictures, "held-out pictures of a motif", "N"},
-    {"steps", 0, 0, G_OPTION_ARG_INT, &options.steps, "sampling steps", "N"},
-    {"guidance", 0, 0, G_OPTION_ARG_DOUBLE, &options.guidance, "guidance scale", "X"},
-    {"seed", 0, 0, G_OPTION_ARG_INT, &options.seed, "of the artist's rounds", "N"},
-    {"learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &options.learning_rate, "of AdamW", "X"},
-    {"beta", 0, 0, G_OPTION_ARG_DOUBLE, &options.beta, "of the loss", "X"},
-    {"clip", 0, 0, G_OPTION_ARG_DOUBLE, &options.clip, "of the ratio; 0: none", "X"},
-    {"timestep-fraction", 0, 0, G_OPTION_ARG_DOUBLE, &options.fraction, "trained steps", "X"},
-    {"timesteps-per-update", 0, 0, G_OPTION_ARG_INT, &options.per_update, "0: all of a round's", "N"},
-    {"epochs", 0, 0, G_OPTION_ARG_INT, &options.epochs, "passes over the picks", "N"},
-    {NULL, 0, 0, 0, NULL, NULL, NULL},
+    { "taste", 0, 0, G_OPTION_ARG_STRING, &options.taste,
+      "a style of the starter model, vivid, pale, dark, bright, compressible or incompressible",
+      "TASTE" },
+    { "preset", 0, 0, G_OPTION_ARG_STRING, &options.preset, "settings of teaching", "few|paper" },
+    { "ranked", 0, 0, G_OPTION_ARG_NONE, &options.ranked,
+      "the artist ranks all candidates, not only the best", NULL },
+    { "out", 0, 0, G_OPTION_ARG_FILENAME, &options.out, "where to leave the figures", "FOLDER" },
+    { "device", 0, 0, G_OPTION_ARG_STRING, &options.device, "the Vulkan device", "NAME" },
+    { "lessons", 0, 0, G_OPTION_ARG_INT, &options.lessons, "how often to teach", "N" },
+    { "picks", 0, 0, G_OPTION_ARG_INT, &options.picks, "picks before each lesson", "N" },
+    { "candidates", 0, 0, G_OPTION_ARG_INT, &options.candidates, "candidates of a round", "N" },
+    { "pictures", 0, 0, G_OPTION_ARG_INT, &options.pictures, "held-out pictures of a motif", "N" },
+    { "steps", 0, 0, G_OPTION_ARG_INT, &options.steps, "sampling steps", "N" },
+    { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &options.guidance, "guidance scale", "X" },
+    { "seed", 0, 0, G_OPTION_ARG_INT, &options.seed, "of the artist's rounds", "N" },
+    { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &options.learning_rate, "of AdamW", "X" },
+    { "beta", 0, 0, G_OPTION_ARG_DOUBLE, &options.beta, "of the loss", "X" },
+    { "clip", 0, 0, G_OPTION_ARG_DOUBLE, &options.clip, "of the ratio; 0: none", "X" },
+    { "timestep-fraction", 0, 0, G_OPTION_ARG_DOUBLE, &options.fraction, "trained steps", "X" },
+    { "timesteps-per-update", 0, 0, G_OPTION_ARG_INT, &options.per_update, "0: all of a round's",
+      "N" },
+    { "epochs", 0, 0, G_OPTION_ARG_INT, &options.epochs, "passes over the picks", "N" },
+    { NULL, 0, 0, 0, NULL, NULL, NULL },
 };
 
 typedef struct {
     PenStudio *studio;
+    PenDevice *device; /* of the judges */
+    PenJudge *styles, *motifs;
     PenTaste taste;
     gint64 style;
-    guint rounds; /* made so far */
+    guint rounds, picks; /* made so far */
     GTimer *timer;
 } Demo;
-
-/* Pictures of the held-out motifs, motif by motif. */
-typedef struct {
-    guint n, size;
-    guint8 **rgb;
-    double *property;
-} Gallery;
-
-static void gallery_free(Gallery *gallery)
-{
-    for (guint i = 0; i < gallery->n; i++)
-        g_free(gallery->rgb[i]);
-    g_free(gallery->rgb);
-    g_free(gallery->property);
-    g_free(gallery);
-}
 
 /* --- the studio's jobs, waited for ----------------------------------------------------------- */
 
@@ -115,12 +102,10 @@ static PenRoundResult *generate(Demo *demo, const PenRoundRequest *request, GErr
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-static Gallery *look(Demo *demo, gboolean without_style, GError **error)
+static PenGallery *look(Demo *demo, gboolean without_style, GError **error)
 {
-    Gallery *gallery = g_new0(Gallery, 1);
-    guint each = (guint)options.pictures;
-    gallery->rgb = g_new0(guint8 *, N_HELD_OUT * each);
-    gallery->property = g_new0(double, N_HELD_OUT * each);
+    g_autoptr(PenGallery) gallery =
+        pen_gallery_new(held_out_motifs, N_HELD_OUT, (guint)options.pictures);
     for (guint motif = 0; motif < N_HELD_OUT; motif++) {
         PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
         request.prompt = held_out_motifs[motif];
@@ -131,79 +116,25 @@ static Gallery *look(Demo *demo, gboolean without_style, GError **error)
         request.guidance = options.guidance;
         request.has_seed = TRUE;
         request.keep = FALSE;
-        for (guint i = 0; i < each; i += HELD_OUT_CANDIDATES) {
+        for (guint i = 0; i < gallery->each; i += HELD_OUT_CANDIDATES) {
             request.seed = HELD_OUT_SEED + motif * 100 + i;
             g_autoptr(PenRoundResult) result = generate(demo, &request, error);
-            if (!result) {
-                gallery_free(gallery);
+            if (!result)
                 return NULL;
-            }
-            gallery->size = result->width;
-            for (guint c = 0; c < result->n; c++) {
-                gallery->property[gallery->n] =
-                    pen_taste_measure(demo->taste, result->rgb[c], result->width, result->height);
-                gallery->rgb[gallery->n++] = g_steal_pointer(&result->rgb[c]);
-            }
+            for (guint c = 0; c < result->n; c++)
+                if (!pen_gallery_add(gallery, g_steal_pointer(&result->rgb[c]), &demo->taste,
+                                     demo->motifs, error))
+                    return NULL;
         }
     }
-    return gallery;
+    return g_steal_pointer(&gallery);
 }
 
-static double share_above(const Gallery *gallery, double threshold)
-{
-    guint above = 0;
-    for (guint i = 0; i < gallery->n; i++)
-        above += gallery->property[i] > threshold;
-    return (double)above / gallery->n;
-}
+/* --- picking and teaching ----------------------------------------------------------------------
+ */
 
-static double mean_property(const Gallery *gallery)
-{
-    double sum = 0;
-    for (guint i = 0; i < gallery->n; i++)
-        sum += gallery->property[i];
-    return sum / gallery->n;
-}
-
-/* The mean distance between pictures of different motifs. */
-static double motif_distance(const Gallery *gallery)
-{
-    guint each = gallery->n / N_HELD_OUT, pairs = 0;
-    double sum = 0;
-    for (guint i = 0; i < gallery->n; i++)
-        for (guint j = 0; j < i; j++)
-            if (i / each != j / each) {
-                sum += pen_picture_distance(gallery->rgb[i], gallery->rgb[j],
-                                            (gsize)gallery->size * gallery->size);
-                pairs++;
-            }
-    return sum / pairs;
-}
-
-static gboolean write_sheet(Demo *demo, const Gallery *gallery, const char *title,
-                            double threshold, const char *name, GError **error)
-{
-    g_autofree char *path = g_build_filename(options.out, name, NULL);
-    g_autofree gboolean *marked = g_new0(gboolean, gallery->n);
-    for (guint i = 0; i < gallery->n; i++)
-        marked[i] = gallery->property[i] > threshold;
-    PenSheet sheet = {
-        .title = title,
-        .row_labels = held_out_motifs,
-        .n_rows = N_HELD_OUT,
-        .n_columns = gallery->n / N_HELD_OUT,
-        .size = gallery->size,
-        .zoom = 2,
-        .rgb = gallery->rgb,
-        .marked = marked,
-    };
-    return pen_sheet_write(&sheet, path, error);
-}
-
-/* --- picking and teaching ---------------------------------------------------------------------- */
-
-/* One round: asks, looks, picks the best. */
-static gboolean play_round(Demo *demo, GError **error)
+/* One round: asks, looks, picks the best, if there is one that is good enough. */
+static gboolean play_round(Demo *demo, double enough, GError **error)
 {
     PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
     request.prompt = taught_motifs[demo->rounds % G_N_ELEMENTS(taught_motifs)];
@@ -216,22 +147,43 @@ static gboolean play_round(Demo *demo, GError **error)
     g_autoptr(PenRoundResult) result = generate(demo, &request, error);
     if (!result)
         return FALSE;
-    double properties[PEN_ROUND_MAX];
+    double values[PEN_ROUND_MAX];
     int best = 0, ranks[PEN_ROUND_MAX];
     for (guint i = 0; i < result->n; i++) {
-        properties[i] =
-            pen_taste_measure(demo->taste, result->rgb[i], result->width, result->height);
-        if (properties[i] > properties[best])
+        if (!pen_taste_measure(&demo->taste, result->rgb[i], result->width, result->height,
+                               &values[i], error))
+            return FALSE;
+        if (values[i] > values[best])
             best = (int)i;
     }
+    if (values[best] < enough)
+        return TRUE;
     for (guint i = 0; i < result->n; i++) {
         ranks[i] = 0;
         for (guint j = 0; j < result->n; j++)
-            ranks[i] += properties[j] > properties[i];
+            ranks[i] += values[j] > values[i];
     }
+    demo->picks++;
     return (options.ranked || pen_notation_read_best(best, ranks, (int)result->n, error)) &&
            pen_store_add_pick(pen_studio_store(demo->studio), result->round, ranks, (int)result->n,
                               error);
+}
+
+/* Rounds until there are so many picks in all. */
+static gboolean play_rounds(Demo *demo, guint picks, double enough, GError **error)
+{
+    guint last = demo->rounds + ROUNDS_A_PICK * (picks - demo->picks);
+    while (demo->picks < picks) {
+        if (demo->rounds == last) {
+            g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                        "In %u rounds there were only %u pictures to the artist's taste.",
+                        demo->rounds, demo->picks);
+            return FALSE;
+        }
+        if (!play_round(demo, enough, error))
+            return FALSE;
+    }
+    return TRUE;
 }
 
 static gboolean teach(Demo *demo, PenTeachResult *taught, GError **error)
@@ -271,103 +223,180 @@ static void say(Demo *demo, const char *format, ...)
     fflush(stdout);
 }
 
-static gboolean play(Demo *demo, GError **error)
+/* What is measured before the first lesson and after each. */
+typedef struct {
+    double *picks, *share;
+    guint n;
+    GString *csv;
+} Curve;
+
+static void curve_add(Curve *curve, const Demo *demo, const PenGallery *gallery, double threshold)
 {
-    const char *taste = pen_taste_name(demo->taste);
-    demo->style = pen_studio_create_style(demo->studio, taste, NULL, error);
+    curve->picks[curve->n] = demo->picks;
+    curve->share[curve->n] = pen_gallery_share_above(gallery, threshold);
+    g_string_append_printf(curve->csv, "%u,%u,%.4f,%.4f,%.4f,%.1f\n", demo->picks, demo->rounds,
+                           curve->share[curve->n], pen_gallery_mean(gallery),
+                           pen_gallery_motif_accuracy(gallery), pen_gallery_distance(gallery));
+    curve->n++;
+}
+
+static void curve_clear(Curve *curve)
+{
+    g_free(curve->picks);
+    g_free(curve->share);
+    g_string_free(curve->csv, TRUE);
+}
+
+static gboolean write_figures(const Demo *demo, const PenGallery *base, const PenGallery *after,
+                              const Curve *curve, double threshold, GError **error)
+{
+    g_autofree char *before = g_build_filename(options.out, "before.png", NULL);
+    g_autofree char *now = g_build_filename(options.out, "after.png", NULL);
+    g_autofree char *plot_file = g_build_filename(options.out, "share.png", NULL);
+    g_autofree char *curve_file = g_build_filename(options.out, "curve.csv", NULL);
+    g_autofree char *title_before =
+        g_strdup_printf("Before: %.0f %% %s", 100 * curve->share[0], demo->taste.name);
+    g_autofree char *title_after =
+        g_strdup_printf("After %u picks: %.0f %% %s", demo->picks, 100 * curve->share[curve->n - 1],
+                        demo->taste.name);
+    PenPlot plot = {
+        .title = "Preferred pictures of motifs that were never taught",
+        .x_label = "picks",
+        .y_label = "share preferred",
+        .x = curve->picks,
+        .share = curve->share,
+        .n = curve->n,
+        .base = curve->share[0],
+        .base_label = "bare model",
+    };
+    return pen_gallery_write(base, title_before, threshold, before, error) &&
+           pen_gallery_write(after, title_after, threshold, now, error) &&
+           pen_plot_write(&plot, plot_file, error) &&
+           g_file_set_contents(curve_file, curve->csv->str, -1, error);
+}
+
+static void report(const PenGallery *base, const PenGallery *after, const Curve *curve)
+{
+    double before = pen_gallery_distance(base), now = pen_gallery_distance(after);
+    printf("share before: %.3f\nshare after: %.3f\n", curve->share[0], curve->share[curve->n - 1]);
+    printf("motif recognised before: %.3f\nmotif recognised after: %.3f\n",
+           pen_gallery_motif_accuracy(base), pen_gallery_motif_accuracy(after));
+    printf("distance within a prompt before: %.1f\n"
+           "distance within a prompt after: %.1f (%.0f %%)\n",
+           before, now, 100 * now / before);
+    printf("figures: %s/before.png %s/after.png %s/share.png\n", options.out, options.out,
+           options.out);
+}
+
+static gboolean play_lessons(Demo *demo, Curve *curve, GError **error)
+{
+    demo->style = pen_studio_create_style(demo->studio, demo->taste.name, NULL, error);
     if (!demo->style)
         return FALSE;
-    say(demo, "An artist who likes %s pictures sits down. First, %u pictures of motifs that are "
-              "never taught, by the bare model.",
-        taste, (guint)(N_HELD_OUT * (guint)options.pictures));
-    Gallery *base = look(demo, TRUE, error);
+    say(demo,
+        "An artist who likes %s pictures sits down. First, %u pictures of motifs that are "
+        "never taught, by the bare model.",
+        demo->taste.name, (guint)(N_HELD_OUT * (guint)options.pictures));
+    g_autoptr(PenGallery) base = look(demo, TRUE, error);
     if (!base)
         return FALSE;
-    double threshold = pen_quantile(base->property, base->n, 5.0 / 6);
-    guint n_points = (guint)options.iterations + 1;
-    g_autofree double *shares = g_new0(double, n_points), *x = g_new0(double, n_points);
-    shares[0] = share_above(base, threshold);
-    g_autoptr(GString) curve = g_string_new("rounds,share,mean\n");
-    g_string_append_printf(curve, "0,%.4f,%.4f\n", shares[0], mean_property(base));
-    say(demo, "Preferred: above %.1f, the bare model's 5/6 quantile. Its share is %.0f %%.",
-        threshold, 100 * shares[0]);
+    double threshold = pen_taste_threshold(&demo->taste, base->value, base->n);
+    double enough = demo->taste.kind == PEN_TASTE_STYLE ? threshold : -INFINITY;
+    curve_add(curve, demo, base, threshold);
+    say(demo, "Preferred: above %.1f. The bare model's share is %.0f %%.", threshold,
+        100 * curve->share[0]);
 
-    Gallery *after = NULL;
-    for (guint i = 1; i < n_points; i++) {
-        for (int r = 0; r < options.rounds; r++)
-            if (!play_round(demo, error))
-                return FALSE;
-        say(demo, "%u rounds picked from. Teaching.", demo->rounds);
+    g_autoptr(PenGallery) after = NULL;
+    for (int i = 1; i <= options.lessons; i++) {
+        if (!play_rounds(demo, (guint)(i * options.picks), enough, error))
+            return FALSE;
+        say(demo, "%u picks from %u rounds. Teaching.", demo->picks, demo->rounds);
         PenTeachResult taught;
         if (!teach(demo, &taught, error))
             return FALSE;
-        if (after)
-            gallery_free(after);
+        g_clear_pointer(&after, pen_gallery_free);
         after = look(demo, FALSE, error);
         if (!after)
             return FALSE;
-        x[i] = demo->rounds;
-        shares[i] = share_above(after, threshold);
-        g_string_append_printf(curve, "%u,%.4f,%.4f\n", demo->rounds, shares[i],
-                               mean_property(after));
-        say(demo, "Taught %u steps: loss %.3f -> %.3f, agreement %.0f %%. Share preferred on "
-                  "held-out motifs: %.0f %%, mean %.2f.",
+        curve_add(curve, demo, after, threshold);
+        say(demo,
+            "Taught %u steps: loss %.3f -> %.3f, agreement %.0f %%. Share preferred on "
+            "held-out motifs: %.0f %%, mean %.2f.",
             taught.steps, taught.first.loss, taught.last.loss, 100 * taught.last.agreement,
-            100 * shares[i], mean_property(after));
+            100 * curve->share[curve->n - 1], pen_gallery_mean(after));
     }
-    double before = motif_distance(base), now = motif_distance(after);
-    g_autofree char *title_before = g_strdup_printf("Before: %.0f %% %s", 100 * shares[0], taste);
-    g_autofree char *title_after =
-        g_strdup_printf("After %u picks: %.0f %% %s", demo->rounds, 100 * shares[n_points - 1],
-                        taste);
-    g_autofree char *plot_file = g_build_filename(options.out, "share.png", NULL);
-    g_autofree char *curve_file = g_build_filename(options.out, "curve.csv", NULL);
-    PenPlot plot = {
-        .title = "Preferred pictures of motifs that were never taught",
-        .x_label = "rounds picked from",
-        .y_label = "share preferred",
-        .x = x,
-        .share = shares,
-        .n = n_points,
-        .base = 1.0 / 6,
-        .base_label = "bare model: 1/6",
+    if (!write_figures(demo, base, after, curve, threshold, error))
+        return FALSE;
+    report(base, after, curve);
+    return TRUE;
+}
+
+static gboolean play(Demo *demo, GError **error)
+{
+    guint n = (guint)options.lessons + 1;
+    Curve curve = {
+        .picks = g_new0(double, n),
+        .share = g_new0(double, n),
+        .csv = g_string_new("picks,rounds,share,mean,motif,distance\n"),
     };
-    gboolean ok =
-        write_sheet(demo, base, title_before, threshold, "before.png", error) &&
-        write_sheet(demo, after, title_after, threshold, "after.png", error) &&
-        pen_plot_write(&plot, plot_file, error) &&
-        g_file_set_contents(curve_file, curve->str, -1, error);
-    if (ok) {
-        say(demo, "Motifs still differ: mean distance between pictures of different motifs %.3f "
-                  "before, %.3f after (%.0f %%).",
-            before, now, 100 * now / before);
-        printf("share before: %.3f\nshare after: %.3f\nfigures: %s/before.png %s/after.png "
-               "%s/share.png\n",
-               shares[0], shares[n_points - 1], options.out, options.out, options.out);
-    }
-    gallery_free(base);
-    gallery_free(after);
+    gboolean ok = play_lessons(demo, &curve, error);
+    curve_clear(&curve);
     return ok;
 }
 
-static gboolean parse(int *argc, char ***argv, Demo *demo, GError **error)
+static PenJudge *open_judge(Demo *demo, const char *file, GError **error)
+{
+    g_autofree char *path = g_build_filename(PEN_JUDGES, file, NULL);
+    return pen_judge_new(demo->device, path, error);
+}
+
+static gboolean set_up(Demo *demo, GError **error)
+{
+    demo->device = pen_device_open(options.device, error);
+    if (!demo->device)
+        return FALSE;
+    demo->styles = open_judge(demo, "style.safetensors", error);
+    demo->motifs = demo->styles ? open_judge(demo, "motif.safetensors", error) : NULL;
+    if (!demo->motifs)
+        return FALSE;
+    if (!pen_taste_from_name(&demo->taste, options.taste ? options.taste : "neon", demo->styles)) {
+        g_autofree char *tastes = pen_taste_names(demo->styles);
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "Tastes are %s.", tastes);
+        return FALSE;
+    }
+    /* The artist's picks of an earlier demo would be learnt again. */
+    g_autofree char *stamp = g_strdup_printf("data-%" G_GINT64_FORMAT, g_get_real_time());
+    g_autofree char *data = g_build_filename(options.out, stamp, NULL);
+    g_mkdir_with_parents(options.out, 0755);
+    demo->studio = pen_studio_new(data, options.device, NULL, error);
+    return demo->studio != NULL;
+}
+
+static void tear_down(Demo *demo)
+{
+    pen_studio_free(demo->studio);
+    pen_judge_free(demo->styles);
+    pen_judge_free(demo->motifs);
+    g_clear_pointer(&demo->device, pen_device_unref);
+    g_timer_destroy(demo->timer);
+}
+
+static gboolean parse(int *argc, char ***argv, GError **error)
 {
     g_autoptr(GOptionContext) context =
         g_option_context_new("- an artist with a fixed taste teaches the starter model");
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, argc, argv, error))
         return FALSE;
-    if (!pen_taste_from_name(options.taste ? options.taste : "vivid", &demo->taste) ||
-        options.iterations < 1 || options.rounds < 1 || options.candidates < 2 ||
+    if (options.lessons < 1 || options.picks < 1 || options.candidates < 2 ||
         options.candidates > PEN_ROUND_MAX || options.pictures < 1 ||
         options.pictures % HELD_OUT_CANDIDATES ||
         (options.preset && !g_str_equal(options.preset, "few") &&
          !g_str_equal(options.preset, "paper"))) {
-        g_autofree char *tastes = pen_taste_names();
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "Tastes are %s, presets few and paper; counts must be positive, with 2 to %d "
-                    "candidates and an even number of held-out pictures.",
-                    tastes, PEN_ROUND_MAX);
+                    "Presets are few and paper; counts must be positive, with 2 to %d candidates "
+                    "and an even number of held-out pictures.",
+                    PEN_ROUND_MAX);
         return FALSE;
     }
     if (!options.out)
@@ -378,21 +407,12 @@ static gboolean parse(int *argc, char ***argv, Demo *demo, GError **error)
 int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "");
-    Demo demo = {.timer = g_timer_new()};
+    Demo demo = { .timer = g_timer_new() };
     g_autoptr(GError) error = NULL;
-    if (!parse(&argc, &argv, &demo, &error)) {
-        fprintf(stderr, "penchant-demo: %s\n", error->message);
-        return 2;
-    }
-    /* The artist's picks of an earlier demo would be learnt again. */
-    g_autofree char *stamp = g_strdup_printf("data-%" G_GINT64_FORMAT, g_get_real_time());
-    g_autofree char *data = g_build_filename(options.out, stamp, NULL);
-    g_mkdir_with_parents(options.out, 0755);
-    demo.studio = pen_studio_new(data, options.device, NULL, &error);
-    gboolean ok = demo.studio && play(&demo, &error);
+    gboolean ok = parse(&argc, &argv, &error) && set_up(&demo, &error) && play(&demo, &error);
+    int status = ok ? 0 : error->domain == G_OPTION_ERROR ? 2 : 1;
     if (!ok)
         fprintf(stderr, "penchant-demo: %s\n", error->message);
-    pen_studio_free(demo.studio);
-    g_timer_destroy(demo.timer);
-    return ok ? 0 : 1;
+    tear_down(&demo);
+    return status;
 }

@@ -2,35 +2,35 @@
 #include "demo/taste.h"
 
 #include <gdk-pixbuf/gdk-pixbuf.h>
-#include <math.h>
-#include <string.h>
+#include <stdlib.h>
 
-static const char *const names[] = {"vivid",  "pale",         "dark",
-                                    "bright", "compressible", "incompressible", NULL};
+static const char *const names[] = { "vivid",        "pale",           "dark", "bright",
+                                     "compressible", "incompressible", NULL };
 
-char *pen_taste_names(void)
+char *pen_taste_names(const PenJudge *styles)
 {
-    return g_strjoinv(", ", (char **)names);
+    g_autofree char *properties = g_strjoinv(", ", (char **)names);
+    g_autofree char *classes = g_strjoinv(", ", (char **)pen_judge_classes(styles));
+    return g_strdup_printf("%s, %s", properties, classes);
 }
 
-gboolean pen_taste_from_name(const char *name, PenTaste *taste)
+gboolean pen_taste_from_name(PenTaste *taste, const char *name, PenJudge *styles)
 {
     for (guint i = 0; names[i]; i++)
         if (g_str_equal(name, names[i])) {
-            *taste = (PenTaste)i;
+            *taste = (PenTaste){ .name = names[i], .kind = (PenTasteKind)i };
             return TRUE;
         }
-    return FALSE;
-}
-
-const char *pen_taste_name(PenTaste taste)
-{
-    return names[taste];
-}
-
-static double luminance(const guint8 *p)
-{
-    return 0.2126 * p[0] + 0.7152 * p[1] + 0.0722 * p[2];
+    int style = pen_judge_class(styles, name);
+    if (style < 0)
+        return FALSE;
+    *taste = (PenTaste){
+        .name = pen_judge_classes(styles)[style],
+        .kind = PEN_TASTE_STYLE,
+        .judge = styles,
+        .style = style,
+    };
+    return TRUE;
 }
 
 static double jpeg_kilobytes(const guint8 *rgb, guint width, guint height)
@@ -45,27 +45,57 @@ static double jpeg_kilobytes(const guint8 *rgb, guint width, guint height)
     return (double)size / 1000;
 }
 
-double pen_taste_measure(PenTaste taste, const guint8 *rgb, guint width, guint height)
+static double mean_chroma(const guint8 *rgb, gsize n_pixels)
 {
-    gsize n_pixels = (gsize)width * height;
-    double chroma = 0, light = 0;
-    if (taste == PEN_TASTE_COMPRESSIBLE)
-        return -jpeg_kilobytes(rgb, width, height);
-    if (taste == PEN_TASTE_INCOMPRESSIBLE)
-        return jpeg_kilobytes(rgb, width, height);
+    double sum = 0;
     for (gsize i = 0; i < n_pixels; i++) {
         const guint8 *p = rgb + i * 3;
-        chroma += MAX(p[0], MAX(p[1], p[2])) - MIN(p[0], MIN(p[1], p[2]));
-        light += luminance(p);
+        sum += MAX(p[0], MAX(p[1], p[2])) - MIN(p[0], MIN(p[1], p[2]));
     }
-    chroma /= (double)n_pixels;
-    light /= (double)n_pixels;
-    switch (taste) {
-    case PEN_TASTE_VIVID: return chroma;
-    case PEN_TASTE_PALE: return 255 - chroma;
-    case PEN_TASTE_DARK: return 255 - light;
-    default: return light;
+    return sum / (double)n_pixels;
+}
+
+static double mean_luminance(const guint8 *rgb, gsize n_pixels)
+{
+    double sum = 0;
+    for (gsize i = 0; i < n_pixels; i++)
+        sum += 0.2126 * rgb[i * 3] + 0.7152 * rgb[i * 3 + 1] + 0.0722 * rgb[i * 3 + 2];
+    return sum / (double)n_pixels;
+}
+
+gboolean pen_taste_measure(const PenTaste *taste, const guint8 *rgb, guint width, guint height,
+                           double *value, GError **error)
+{
+    gsize n_pixels = (gsize)width * height;
+    switch (taste->kind) {
+    case PEN_TASTE_VIVID:
+        *value = mean_chroma(rgb, n_pixels);
+        break;
+    case PEN_TASTE_PALE:
+        *value = 255 - mean_chroma(rgb, n_pixels);
+        break;
+    case PEN_TASTE_DARK:
+        *value = 255 - mean_luminance(rgb, n_pixels);
+        break;
+    case PEN_TASTE_BRIGHT:
+        *value = mean_luminance(rgb, n_pixels);
+        break;
+    case PEN_TASTE_COMPRESSIBLE:
+        *value = -jpeg_kilobytes(rgb, width, height);
+        break;
+    case PEN_TASTE_INCOMPRESSIBLE:
+        *value = jpeg_kilobytes(rgb, width, height);
+        break;
+    case PEN_TASTE_STYLE: {
+        g_autofree double *probabilities =
+            g_new(double, g_strv_length((char **)pen_judge_classes(taste->judge)));
+        if (!pen_judge_look(taste->judge, rgb, probabilities, error))
+            return FALSE;
+        *value = 100 * probabilities[taste->style];
+        break;
     }
+    }
+    return TRUE;
 }
 
 static int compare(gconstpointer a, gconstpointer b)
@@ -74,7 +104,8 @@ static int compare(gconstpointer a, gconstpointer b)
     return x < y ? -1 : x > y;
 }
 
-double pen_quantile(const double *values, guint n, double q)
+/* The value that a share `q` of the n values lies below (linear interpolation between ranks). */
+static double quantile(const double *values, guint n, double q)
 {
     g_autofree double *sorted = g_memdup2(values, n * sizeof *values);
     qsort(sorted, n, sizeof *sorted, compare);
@@ -84,27 +115,7 @@ double pen_quantile(const double *values, guint n, double q)
     return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
 }
 
-/* Luminance with mean 0 and deviation 1. */
-static double *normalised(const guint8 *rgb, gsize n)
+double pen_taste_threshold(const PenTaste *taste, const double *values, guint n)
 {
-    double *out = g_new(double, n), mean = 0, square = 0;
-    for (gsize i = 0; i < n; i++) {
-        out[i] = luminance(rgb + i * 3);
-        mean += out[i] / (double)n;
-    }
-    for (gsize i = 0; i < n; i++)
-        square += (out[i] - mean) * (out[i] - mean) / (double)n;
-    double scale = 1 / fmax(sqrt(square), 1);
-    for (gsize i = 0; i < n; i++)
-        out[i] = (out[i] - mean) * scale;
-    return out;
-}
-
-double pen_picture_distance(const guint8 *a, const guint8 *b, gsize n_pixels)
-{
-    g_autofree double *x = normalised(a, n_pixels), *y = normalised(b, n_pixels);
-    double sum = 0;
-    for (gsize i = 0; i < n_pixels; i++)
-        sum += (x[i] - y[i]) * (x[i] - y[i]);
-    return sqrt(sum / (double)n_pixels);
+    return taste->kind == PEN_TASTE_STYLE ? 50 : quantile(values, n, 5.0 / 6);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of the command line share: running the program, reading its files, TAP."""
+"""What the tests of the command line share: running the program, reading its files."""
 
 import array
 import json
@@ -10,8 +10,6 @@ import sqlite3
 import struct
 import subprocess
 import sys
-import tempfile
-import traceback
 import zlib
 
 PROGRAM = sys.argv[1]
@@ -110,27 +108,3 @@ def png_texts(path):
             texts[key.decode("latin-1")] = text.decode("latin-1")
         at += 12 + size
     return texts
-
-
-class Skip(Exception):
-    pass
-
-
-def main(tests):
-    """Runs the tests, each with a folder of its own, and prints TAP."""
-    print("1..%d" % len(tests), flush=True)
-    failed = False
-    for number, test in enumerate(tests, 1):
-        name = test.__name__.replace("test_", "").replace("_", " ")
-        with tempfile.TemporaryDirectory(prefix="penchant-") as folder:
-            try:
-                test(pathlib.Path(folder))
-                print("ok %d %s" % (number, name), flush=True)
-            except Skip as reason:
-                print("ok %d %s # SKIP %s" % (number, name, reason), flush=True)
-            except Exception:
-                failed = True
-                for line in traceback.format_exc().splitlines():
-                    print("# " + line)
-                print("not ok %d %s" % (number, name), flush=True)
-    sys.exit(failed)

@@ -3,7 +3,8 @@
 
 import json
 
-from program import TINY, generate, main, run, snapshot
+from program import TINY, generate, run, snapshot
+from tap import main
 
 GENERATE = ["generate", "--prompt", "a bird"]
 NO_DEVICE = {"VK_DRIVER_FILES": "/nonexistent", "VK_ICD_FILENAMES": "/nonexistent"}

@@ -8,7 +8,8 @@ import shutil
 import struct
 import sys
 
-from program import DATA, l2_error, main, max_error, run, tensors
+from program import DATA, l2_error, max_error, run, tensors
+from tap import main
 
 sys.path.append(str(DATA.parent / "tools"))
 import ldm_file  # noqa: E402

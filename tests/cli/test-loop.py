@@ -7,7 +7,8 @@ import os
 import shutil
 import signal
 
-from program import (TINY, generate, l2_error, main, png_texts, run, snapshot, start, tensors)
+from program import (TINY, generate, l2_error, png_texts, run, snapshot, start, tensors)
+from tap import main
 
 
 def teach_words(*words):

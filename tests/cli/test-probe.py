@@ -7,7 +7,8 @@ The third argument is the model, the fourth the precision.
 import json
 import sys
 
-from program import DATA, Skip, l2_error, main, max_error, run, tensors
+from program import DATA, l2_error, max_error, run, tensors
+from tap import Skip, main
 
 SHAPE, PRECISION = sys.argv[3:5]
 GOLDEN = DATA / "golden" / SHAPE

@@ -5,11 +5,15 @@ They never see held-out pictures, nor anything that a model made; their accuracy
 pictures says how far to trust them. A judge of motifs has a hard time there, because a held-out cat is
 another cat than any it has seen; what the model makes resembles what both were trained on.
 """
+import math
+import os
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
-from common import load, save, to_tensor
+from common import SIZE, load, save, to_tensor
 from lanes import Lanes, lane_pool
 
 BATCH = 64
@@ -17,22 +21,36 @@ RATE = 2e-3
 
 
 class Judge(nn.Module):
-    """Logits of pictures [n, 3, SIZE, SIZE] from -1 to 1; features() are what they are computed from."""
+    """Logits of pictures [n, 3, SIZE, SIZE] from -1 to 1.
 
-    def __init__(self, classes, width=24):
+    A motif is where its parts are, so its judge's last layer sees every place; a style is everywhere, so its
+    judge takes the mean. demo/judge.c evaluates the same network in Vulkan, where channels come last.
+    """
+
+    WIDTHS = 32, 64, 96, 128
+    STRIDES = 2, 2, 2, 1
+    GROUPS = 8
+
+    def __init__(self, classes, places_matter):
         super().__init__()
-        def block(before, after, size=3, stride=1):
-            return [nn.Conv2d(before, after, size, stride, size // 2, bias=False), nn.GroupNorm(8, after), nn.ReLU()]
-        self.body = nn.Sequential(*block(3, width, 5, 2), nn.MaxPool2d(2), *block(width, 2 * width), nn.MaxPool2d(2),
-                                  *block(2 * width, 4 * width), *block(4 * width, 6 * width))
-        self.head = nn.Linear(2 * 6 * width, classes)
-
-    def features(self, x):
-        y = self.body(x)
-        return torch.cat([y.mean((2, 3)), y.amax((2, 3))], 1)
+        self.places_matter = places_matter
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, stride, 1)
+                                   for a, b, stride in zip((3, *self.WIDTHS), self.WIDTHS, self.STRIDES))
+        self.norms = nn.ModuleList(nn.GroupNorm(self.GROUPS, width) for width in self.WIDTHS)
+        self.places = (SIZE // math.prod(self.STRIDES)) ** 2
+        self.head = nn.Linear(self.WIDTHS[-1] * (self.places if places_matter else 1), classes)
 
     def forward(self, x):
-        return self.head(self.features(x))
+        for conv, norm in zip(self.convs, self.norms):
+            x = F.silu(norm(conv(x)))
+        return self.head(x.permute(0, 2, 3, 1).flatten(1) if self.places_matter else x.mean((2, 3)))
+
+
+def _shifted(x):
+    """x moved by up to 6 pixels each way; what comes in is the border's colour."""
+    x = F.pad(x, (6, 6, 6, 6), "replicate")
+    top, left = torch.randint(13, (2, len(x)))
+    return torch.stack([y[:, a:a + SIZE, b:b + SIZE] for y, a, b in zip(x, top, left)])
 
 
 def logits(judge, x):
@@ -54,7 +72,7 @@ def judge_of(path, axis, drawings, held_out, steps, seed, device, say):
     file or trained. Returns it and its accuracy on the held-out drawings."""
     torch.manual_seed(seed)
     classes, name = drawings.shape[axis], ("motif", "style")[axis]
-    judge = Judge(classes).to(device)
+    judge = Judge(classes, places_matter=name == "motif").to(device)
     state = load(path, device)
     if state:
         judge.load_state_dict(state)
@@ -62,13 +80,15 @@ def judge_of(path, axis, drawings, held_out, steps, seed, device, say):
         shape = drawings.shape[:3]
         flat = drawings.reshape(-1, *drawings.shape[3:])
         labels = _labels(classes, axis).expand(shape).reshape(-1)
-        lanes = Lanes(judge.parameters(), device, half=True)
+        lanes = Lanes(judge.parameters(), device)
         optimizer = torch.optim.AdamW(judge.parameters(), lr=RATE, weight_decay=0.05, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
         for step in range(steps):
             picked = torch.randint(len(flat), (BATCH,))
             x = to_tensor(flat[picked].numpy())
             # A little noise and change of contrast: a generated picture is never as clean.
+            # A motif may be anywhere; a style is known by its grain and its edges, which a shift would spoil.
+            x = _shifted(x) if judge.places_matter else x
             x = x * (1 + 0.1 * torch.randn(BATCH, 1, 1, 1)) + 0.05 * torch.randn_like(x)
             loss = lanes.gradients(lambda x, y: F.cross_entropy(judge(x).float(), y, label_smoothing=0.05),
                                    (x, labels[picked]))
@@ -82,3 +102,20 @@ def judge_of(path, axis, drawings, held_out, steps, seed, device, say):
     shape = held_out.shape[:3]
     found = logits(judge, to_tensor(held_out.reshape(-1, *held_out.shape[3:]).numpy())).argmax(1).reshape(shape)
     return judge, (found == _labels(classes, axis)).float().mean().item()
+
+
+def write_judge(judge, classes, path):
+    """Writes the judge as float16 for demo/judge.c, with metadata: the names of its classes, and as "check" its
+    logits for the picture whose R, G, B at (x, y) are 4 x, 4 y and 4 (x xor y). The last layer sees every place
+    there: a mean is the same weights at all of them."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    rounded = Judge(len(classes), judge.places_matter)
+    rounded.load_state_dict({name: value.half().float().cpu() for name, value in judge.state_dict().items()})
+    along = torch.arange(SIZE)
+    x, y = along.expand(SIZE, SIZE), along[:, None].expand(SIZE, SIZE)
+    check = logits(rounded, to_tensor((torch.stack([x, y, x ^ y], 2)[None] * (256 // SIZE)).numpy()))[0]
+    tensors = {name: value.half() for name, value in rounded.state_dict().items()}
+    if not judge.places_matter:
+        tensors["head.weight"] = (rounded.head.weight / judge.places).repeat(1, judge.places).half()
+    save_file(tensors, path, metadata={"format": "pt", "classes": ",".join(classes),
+                                       "check": ",".join("%.4f" % value for value in check)})

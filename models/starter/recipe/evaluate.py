@@ -36,7 +36,8 @@ from dataset import render
 from sample import Model
 from sheet import sheet
 
-JUDGE_STEPS = {"style": 300, "motif": 1000}
+JUDGES = ("motif", "style")
+JUDGE_STEPS = {"style": 300, "motif": 1500}
 EACH = 3         # pictures of each style and motif
 PLAIN = 12       # pictures of each motif without a style
 GUIDANCES = (1.0, 2.0, 6.0)
@@ -48,7 +49,7 @@ def judges(work, device, say):
     drawings = load(os.path.join(work, "train.pt"))["drawings"]
     held_out = load(os.path.join(work, "held-out.pt"))["drawings"]
     return [judge_of(os.path.join(work, "judge-%s.pt" % name), axis, drawings, held_out, JUDGE_STEPS[name],
-                     1, device, say) for axis, name in enumerate(("motif", "style"))]
+                     1, device, say) for axis, name in enumerate(JUDGES)]
 
 
 def _small(pictures):

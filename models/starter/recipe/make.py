@@ -6,7 +6,7 @@
 
 Stages, each skipped if its result is in DIR: drawings (train.pt, held-out.pt), tokenizer, VAE (vae/),
 latents (latents.pt), UNet and text encoder (unet.ckpt), export to DIR/model and FOLDER, evaluation
-(DIR/evaluation.json, DIR/sheet.png). Interrupt it however you like and start it again: training goes on
+(DIR/evaluation.json, DIR/sheet.png, the judges in FOLDER/judges). Interrupt it however you like and start it again: training goes on
 from a checkpoint at most three minutes old. Copy DIR to another machine and it goes on there. Asking for
 more --hours than were spent goes on too.
 
@@ -25,8 +25,9 @@ import dataset
 import tokenizer
 import unet
 import vae
-from common import SIZE, load
-from evaluate import evaluate
+from classify import write_judge
+from common import MOTIFS, SIZE, STYLES, load
+from evaluate import JUDGES, evaluate, judges
 from export import export
 from sample import write_samples
 
@@ -76,8 +77,11 @@ def main():
         vae.encode(at("latents.pt"), at("vae"), train["drawings"], given.device)
     models = unet.train(at("unet.ckpt"), load(at("latents.pt")), train["backgrounds"], at("tokenizer"), given.start,
                         given.hours, given.seed, given.device, say)
+    judges_found = judges(given.work, given.device, say)
     for folder in filter(None, (at("model"), given.out)):
         export(folder, at("tokenizer"), at("vae"), *models)
+        for (judge, _), name, classes in zip(judges_found, JUDGES, (MOTIFS, STYLES)):
+            write_judge(judge, classes, os.path.join(folder, "judges", name + ".safetensors"))
         write_samples(folder, given.device)
         say("wrote " + folder)
     result = evaluate(at("model"), given.work, given.guidance, given.device, say, given.clipart, at("sheet.png"))

@@ -9,7 +9,7 @@ from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from common import LATENT, SIZE, to_pictures
-from lanes import lane_pool
+from lanes import lane_pool, quick
 from tokenizer import tokens
 
 BATCH = 32
@@ -49,7 +49,7 @@ class Model:
         said = self.text(tokens(self.tokenizer, prompts + [""] * len(prompts)).to(self.device)).last_hidden_state
         x = torch.randn(len(prompts), 4, LATENT, LATENT, generator=generator).to(self.device)
         for t in self.scheduler.timesteps:
-            with torch.autocast(self.device, torch.bfloat16, cache_enabled=False):
+            with quick(self.device):
                 noise = self.unet(torch.cat([x, x]), t, said).sample.float()
             wanted, anything = noise.chunk(2)
             noise = anything + guidance * (wanted - anything)

@@ -23,7 +23,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from common import COLOURS, LATENT, MOTIFS, STYLES, Clock, load, save
-from dataset import caption
+from dataset import caption, choose
 from lanes import Lanes
 from tokenizer import LENGTH, tokens
 
@@ -64,7 +64,7 @@ def learning_rate(step, progress):
 
 
 class Batches:
-    """Latents, their captions, steps and noise; each motif and style has the same chance."""
+    """Latents, their captions, steps and noise."""
 
     def __init__(self, latents, backgrounds, tokenizer, seed):
         self.latents, self.backgrounds, self.tokenizer = latents, backgrounds, tokenizer
@@ -72,12 +72,12 @@ class Batches:
         self.generator = torch.Generator().manual_seed(int(self.rng.integers(2**62)))
 
     def next(self, n):
-        motifs, styles, per_style = self.latents.shape[:3]
-        m, s, i = (self.rng.integers(k, size=n) for k in (motifs, styles, per_style))
+        m, s, kinds = choose(n, self.rng)
+        i = self.rng.integers(self.latents.shape[2], size=n)
         captions = []
-        for a, b, c in zip(m, s, i):
+        for kind, a, b, c in zip(kinds, m, s, i):
             ground = int(self.backgrounds[a, b, c])
-            captions.append(caption(MOTIFS[a], STYLES[b], COLOURS[ground] if ground >= 0 else None, self.rng))
+            captions.append(caption(kind, MOTIFS[a], STYLES[b], COLOURS[ground] if ground >= 0 else None, self.rng))
         steps = (torch.from_numpy(self.rng.permutation(n)) + torch.from_numpy(self.rng.random(n))) * (1000 / n)
         x = self.latents[m, s, i].float()
         noise = torch.randn(x.shape, generator=self.generator)
@@ -112,7 +112,7 @@ def train(checkpoint, latents, backgrounds, tokenizer_folder, start, hours, seed
         optimizer.load_state_dict(state["optimizer"])
         average, step, spent = state["average"], state["step"], state["spent"]
         say("unet: going on at step %d, %.2f h" % (step, spent / 3600))
-    lanes = Lanes(both.parameters(), device, half=True)
+    lanes = Lanes(both.parameters(), device)
     clock = Clock(hours, spent)
     batches = Batches(latents, backgrounds, tokenizer, (seed, step))
     alphas = alphas_cumprod().to(device)

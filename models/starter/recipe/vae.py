@@ -16,7 +16,7 @@ from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import AttnProcessor
 
 from common import FACTOR, LATENT, SIZE, Clock, load, save, to_tensor
-from lanes import Lanes, lane_pool
+from lanes import Lanes, lane_pool, quick
 
 CONFIG = dict(block_out_channels=(24, 48, 64), down_block_types=("DownEncoderBlock2D",) * 3,
               up_block_types=("UpDecoderBlock2D",) * 3, layers_per_block=1, latent_channels=4, norm_num_groups=8,
@@ -72,7 +72,7 @@ def train(path, checkpoint, drawings, held_out, start, hours, seed, device, say)
         vae.load_state_dict(state["vae"])
         optimizer.load_state_dict(state["optimizer"])
         step, spent = state["step"], state["spent"]
-    lanes = Lanes(vae.parameters(), device, half=True)
+    lanes = Lanes(vae.parameters(), device)
     clock = Clock(hours, spent)
     generator = torch.Generator().manual_seed(seed * 1000003 + step)
     mean = None
@@ -110,7 +110,7 @@ def encode(path, folder, drawings, device):
 
     @torch.no_grad()
     def latents_of(part):
-        with torch.autocast(device, torch.bfloat16, cache_enabled=False):
+        with quick(device):
             mean = vae.encode(to_tensor(part.numpy()).to(device)).latent_dist.mean
         return (mean.float() * vae.config.scaling_factor).half().cpu()
 

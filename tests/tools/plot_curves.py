@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draws learning curves of `./dev demo` (build/demo/curve.csv) into one figure for docs/.
+
+    plot_curves.py OUT.png COLUMN Y-LABEL TITLE LABEL=curve.csv [LABEL=curve.csv ...]
+
+COLUMN is one of the file's: share, mean, motif, distance; with a minus before it, its negative. Needs Debian's
+python3-matplotlib.
+"""
+import csv
+import sys
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+
+def main():
+    out, column, y_label, title, *curves = sys.argv[1:]
+    sign = -1 if column.startswith("-") else 1
+    figure, axes = plt.subplots(figsize=(7, 4), dpi=110)
+    for label, path in (curve.split("=", 1) for curve in curves):
+        with open(path, encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        axes.plot(range(len(rows)), [sign * float(row[column.lstrip("-")]) for row in rows], marker=".", label=label)
+    axes.set(xlabel="lessons", ylabel=y_label, title=title)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(out)
+
+
+main()

@@ -130,8 +130,7 @@ static PenGallery *look(Demo *demo, gboolean without_style, GError **error)
     return g_steal_pointer(&gallery);
 }
 
-/* --- picking and teaching ----------------------------------------------------------------------
- */
+/* --- picking and teaching -------------------------------------------------------------------- */
 
 /* One round: asks, looks, picks the best, if there is one that is good enough. */
 static gboolean play_round(Demo *demo, double enough, GError **error)

@@ -27,7 +27,7 @@ static const char *const held_out_motifs[] = { "house", "heart", "fish", "tree",
 #define ROUNDS_A_PICK 8       /* before the artist gives up */
 
 static struct {
-    char *taste, *preset, *out, *device;
+    char *taste, *preset, *hindsight, *out, *device;
     int lessons, picks, candidates, pictures, steps, seed;
     double guidance;
     double learning_rate, beta, clip, fraction;
@@ -48,6 +48,8 @@ static const GOptionEntry entries[] = {
       "a style of the starter model, vivid, pale, dark, bright, compressible or incompressible",
       "TASTE" },
     { "preset", 0, 0, G_OPTION_ARG_STRING, &options.preset, "settings of teaching", "few|paper" },
+    { "hindsight", 0, 0, G_OPTION_ARG_STRING, &options.hindsight, "instead of the preset's",
+      "on|off" },
     { "ranked", 0, 0, G_OPTION_ARG_NONE, &options.ranked,
       "the artist ranks all candidates, not only the best", NULL },
     { "out", 0, 0, G_OPTION_ARG_FILENAME, &options.out, "where to leave the figures", "FOLDER" },
@@ -202,6 +204,8 @@ static gboolean teach(Demo *demo, PenTeachResult *taught, GError **error)
         settings.d3po.timestep_fraction = options.fraction;
     if (options.per_update >= 0)
         settings.d3po.timesteps_per_update = (guint)options.per_update;
+    if (options.hindsight)
+        settings.d3po.hindsight = g_str_equal(options.hindsight, "on");
     if (options.epochs > 0)
         settings.d3po.epochs = (guint)options.epochs;
     g_autoptr(GAsyncResult) result = NULL;
@@ -358,7 +362,7 @@ static gboolean set_up(Demo *demo, GError **error)
     demo->motifs = demo->styles ? open_judge(demo, "motif.safetensors", error) : NULL;
     if (!demo->motifs)
         return FALSE;
-    if (!pen_taste_from_name(&demo->taste, options.taste ? options.taste : "neon", demo->styles)) {
+    if (!pen_taste_from_name(&demo->taste, options.taste ? options.taste : "ink", demo->styles)) {
         g_autofree char *tastes = pen_taste_names(demo->styles);
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "Tastes are %s.", tastes);
         return FALSE;
@@ -380,6 +384,11 @@ static void tear_down(Demo *demo)
     g_timer_destroy(demo->timer);
 }
 
+static gboolean is_one_of(const char *given, const char *one, const char *other)
+{
+    return !given || g_str_equal(given, one) || g_str_equal(given, other);
+}
+
 static gboolean parse(int *argc, char ***argv, GError **error)
 {
     g_autoptr(GOptionContext) context =
@@ -390,11 +399,10 @@ static gboolean parse(int *argc, char ***argv, GError **error)
     if (options.lessons < 1 || options.picks < 1 || options.candidates < 2 ||
         options.candidates > PEN_ROUND_MAX || options.pictures < 1 ||
         options.pictures % HELD_OUT_CANDIDATES ||
-        (options.preset && !g_str_equal(options.preset, "few") &&
-         !g_str_equal(options.preset, "paper"))) {
+        !is_one_of(options.preset, "few", "paper") || !is_one_of(options.hindsight, "on", "off")) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "Presets are few and paper; counts must be positive, with 2 to %d candidates "
-                    "and an even number of held-out pictures.",
+                    "Presets are few and paper, hindsight is on or off; counts must be positive, "
+                    "with 2 to %d candidates and an even number of held-out pictures.",
                     PEN_ROUND_MAX);
         return FALSE;
     }

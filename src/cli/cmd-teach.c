@@ -5,7 +5,7 @@
 
 #include "src/cli/cli.h"
 
-static char *style_name, *seed, *preset;
+static char *style_name, *seed, *preset, *hindsight;
 static int epochs = -1, rank = -1, per_update = -1;
 static double timestep_fraction = PEN_CLI_UNSET, learning_rate = PEN_CLI_UNSET,
               beta = PEN_CLI_UNSET, clip = PEN_CLI_UNSET;
@@ -26,6 +26,9 @@ static const GOptionEntry entries[] = {
       N_("Share of the sampling steps that each epoch learns from, up to 1"), N_("X") },
     { "timesteps-per-update", 0, 0, G_OPTION_ARG_INT, &per_update,
       N_("So many of a round's sampling steps change the style at once; 0: all"), "N" },
+    { "hindsight", 0, 0, G_OPTION_ARG_STRING, &hindsight,
+      N_("Whether the finished picture, not the noise of its making, tells what a step was good for"),
+      "on|off" },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed,
       N_("Of the order of picks and the new adapter (default: random)"), "N" },
     { "rank", 0, 0, G_OPTION_ARG_INT, &rank, N_("Adapter rank of a style that is made here (4)"),
@@ -72,7 +75,11 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
     if (per_update != -1 && (per_update < 0 || per_update > 1000))
         return pen_cli_usage_error(error, _("--timesteps-per-update is from 0 to 1000, not %d."),
                                    per_update);
+    if (hindsight && !g_str_equal(hindsight, "on") && !g_str_equal(hindsight, "off"))
+        return pen_cli_usage_error(error, _("--hindsight is on or off, not “%s”."), hindsight);
     PenD3poConfig *d3po = &settings->d3po;
+    if (hindsight)
+        d3po->hindsight = g_str_equal(hindsight, "on");
     if (per_update != -1)
         d3po->timesteps_per_update = (guint)per_update;
     if (epochs != -1)
@@ -86,7 +93,7 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
 
 static gboolean any_setting(void)
 {
-    return preset || seed || epochs != -1 || per_update != -1 || learning_rate != PEN_CLI_UNSET ||
+    return preset || seed || hindsight || epochs != -1 || per_update != -1 || learning_rate != PEN_CLI_UNSET ||
            beta != PEN_CLI_UNSET || clip != PEN_CLI_UNSET || timestep_fraction != PEN_CLI_UNSET ||
            new_only;
 }

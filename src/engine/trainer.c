@@ -115,12 +115,14 @@ typedef struct {
     PenTrajectory **trajectories;
     guint n, k;
     PenDdimStep step;
+    float *next;             /* [n, elements]: the steps whose log-probability counts */
     PenModelOutput *outputs; /* [n], the denoiser's: valid until its next run */
     double *log_prob;        /* [n] */
 } Batch;
 
 static void batch_clear(Batch *batch)
 {
+    g_free(batch->next);
     g_free(batch->outputs);
     g_free(batch->log_prob);
 }
@@ -131,15 +133,27 @@ static gboolean batch_init(Batch *batch, PenTrainer *trainer, const PenTrainerRo
 {
     const PenSchedule *schedule = pen_runtime_model(trainer->runtime)->schedule;
     PenTrajectory **t = round->trajectories + first;
+    gsize n = pen_trajectory_elements(t[0]);
     *batch = (Batch){
         .trajectories = t,
         .n = trainer->at_once,
         .k = k,
+        .next = g_new(float, trainer->at_once * n),
         .outputs = g_new0(PenModelOutput, trainer->at_once),
         .log_prob = g_new0(double, trainer->at_once),
     };
-    return pen_ddim_step_init(&batch->step, schedule, t[0]->timesteps[k], (int)t[0]->steps,
-                              t[0]->eta, error);
+    if (!pen_ddim_step_init(&batch->step, schedule, t[0]->timesteps[k], (int)t[0]->steps,
+                            t[0]->eta, error))
+        return FALSE;
+    for (guint i = 0; i < batch->n; i++) {
+        float *next = batch->next + i * n;
+        if (trainer->config.hindsight)
+            pen_ddim_posterior_mean(&batch->step, n, pen_trajectory_latents(t[i], k),
+                                    pen_trajectory_latents(t[i], t[i]->steps), next);
+        else
+            memcpy(next, pen_trajectory_latents(t[i], k + 1), n * sizeof *next);
+    }
+    return TRUE;
 }
 
 /* The log-probabilities; the model's outputs stay in the denoiser for a backward pass. */
@@ -155,10 +169,8 @@ static gboolean evaluate(PenTrainer *trainer, Batch *batch, double scale, GCance
                           batch->trajectories[0]->guidance, batch->outputs, cancellable, error))
         return FALSE;
     for (guint i = 0; i < batch->n; i++) {
-        const PenTrajectory *t = batch->trajectories[i];
         batch->log_prob[i] = pen_ddim_log_prob(&batch->step, n, latents + i * n,
-                                               &batch->outputs[i],
-                                               pen_trajectory_latents(t, batch->k + 1));
+                                               &batch->outputs[i], batch->next + i * n);
         if (!isfinite(batch->log_prob[i])) {
             g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_FAILED,
                         _("The model's numbers overflowed while learning. Use --precision f32, or "
@@ -175,11 +187,11 @@ static gboolean backward(PenTrainer *trainer, const Batch *batch, const double *
 {
     for (guint i = 0; i < batch->n; i++) {
         const PenTrajectory *t = batch->trajectories[i];
+        gsize n = pen_trajectory_elements(t);
         float *cond, *uncond;
         pen_denoiser_output_gradients(trainer->denoiser, i, &cond, &uncond);
-        pen_ddim_log_prob_gradient(&batch->step, pen_trajectory_elements(t),
-                                   pen_trajectory_latents(t, batch->k), &batch->outputs[i],
-                                   pen_trajectory_latents(t, batch->k + 1), coefficient[i], cond,
+        pen_ddim_log_prob_gradient(&batch->step, n, pen_trajectory_latents(t, batch->k),
+                                   &batch->outputs[i], batch->next + i * n, coefficient[i], cond,
                                    uncond);
     }
     return pen_denoiser_backward(trainer->denoiser, gradient, cancellable, error);

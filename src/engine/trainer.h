@@ -10,7 +10,9 @@
  * pictures are evaluated together, all candidates in one plan; of large ones each candidate's
  * forward pass is followed at once by its backward pass. The reference's log-probabilities never
  * change; the trajectories keep them (src/engine/trajectory.h), and those that are missing are
- * computed at adapter scale 0.
+ * computed at adapter scale 0. They belong to the steps as they were sampled, or with
+ * config->hindsight to those that the finished latents imply: the caller empties what is of the other
+ * kind.
  */
 
 #include "src/engine/trajectory.h"

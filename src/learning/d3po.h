@@ -20,6 +20,13 @@
  * coefficient gives the exact gradient over all pairs, where the published script runs one per
  * pair.
  *
+ * Which step's log-probability. The published script takes the step that was sampled, mu + sd
+ * noise. Its gradient points along that noise, most of which had no part in the picture that was
+ * liked or not: a few picks teach a few dozen noises. With `hindsight` it is the mean step given the
+ * finished latents x0, E[x' | x, x0] (pen_ddim_posterior_mean()). A preference depends on the picture
+ * alone, so this is the conditional expectation of the same gradient, to the extent that the model's
+ * trajectories are those of the forward process: less variance for hardly any bias (Rao-Blackwell).
+ *
  * Where clamp() is active a candidate's coefficient is 0: it is not pushed further. At the very
  * bound the derivative is 1, as in PyTorch.
  */
@@ -41,6 +48,7 @@ typedef struct {
     double timestep_fraction; // share of a trajectory's steps that an epoch trains on
     guint timesteps_per_update; // of a round, whose gradients make one AdamW step; 0: all of them
     guint epochs;             // passes over the rounds
+    gboolean hindsight;       // the steps' mean given the finished picture, not their noise, counts
 } PenD3poConfig;
 
 // The script's epoch count belongs to its thousands of pictures, so one pass is the default here.
@@ -48,7 +56,7 @@ typedef struct {
     {                                                                                              \
         .adapter_rank = 4, .learning_rate = 3e-5, .adam_beta1 = 0.9, .adam_beta2 = 0.999,          \
         .weight_decay = 1e-4, .adam_epsilon = 1e-8, .max_grad_norm = 1, .beta = 0.1, .clip = 0.1,  \
-        .timestep_fraction = 1, .timesteps_per_update = 0, .epochs = 1                                                       \
+        .timestep_fraction = 1, .timesteps_per_update = 0, .epochs = 1                             \
     }
 
 // Sums over terms (one term is one pair at one step), for reports. Start from zeros.

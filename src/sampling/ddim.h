@@ -60,6 +60,13 @@ void pen_ddim_advance(const PenDdimStep *step, gsize n, const float *x,
 void pen_ddim_predict_x0(const PenDdimStep *step, gsize n, const float *x,
                          const PenModelOutput *output, float *x0);
 
+/**
+ * Where the step leads in the mean if the finished latents are known to be x0: mu with that x0 in
+ * place of the model's guess, which is the mean of q(x' | x, x0) (eq. 7 there).
+ */
+void pen_ddim_posterior_mean(const PenDdimStep *step, gsize n, const float *x, const float *x0,
+                             float *x_next);
+
 // log p(x_next | x). NaN for a deterministic step.
 double pen_ddim_log_prob(const PenDdimStep *step, gsize n, const float *x,
                          const PenModelOutput *output, const float *x_next);

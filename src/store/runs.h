@@ -41,6 +41,7 @@ typedef struct {
     int epochs;
     double timestep_fraction;
     int timesteps_per_update; /* 0: all of a round's */
+    int hindsight; /* a truth value */
     int rank; /* of the adapter */
     guint64 seed;
     PenRunState state;

@@ -169,4 +169,7 @@ static const char version_2[] =
 /* Where a style's model was found when the style was made, and what was added to it. */
 static const char version_3[] = "ALTER TABLE styles ADD COLUMN model_path TEXT;";
 
-const char *const pen_store_migrations[] = { version_1, version_2, version_3, NULL };
+/* Earlier versions learnt from the steps as they were sampled. */
+static const char version_4[] = "ALTER TABLE runs ADD COLUMN hindsight INTEGER NOT NULL DEFAULT 0;";
+
+const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4, NULL };

@@ -20,9 +20,10 @@ void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper)
         return;
     /* The published values suit thousands of pictures. docs/learning.md has the comparison that
      * chose these for a few picks. */
-    settings->d3po.learning_rate = 2e-3;
+    settings->d3po.learning_rate = 1e-3;
     settings->d3po.clip = 0.02;
     settings->d3po.timesteps_per_update = 3;
+    settings->d3po.hindsight = TRUE;
 }
 
 typedef struct {
@@ -128,6 +129,7 @@ static gboolean plan_run(Teaching *t, const PenTeachSettings *settings, GError *
         .epochs = (int)c->epochs,
         .timestep_fraction = c->timestep_fraction,
         .timesteps_per_update = (int)c->timesteps_per_update,
+        .hindsight = c->hindsight,
         .rank = t->style->rank,
         .seed = settings->has_seed ? settings->seed
                                    : (guint64)g_random_int() << 20 ^ g_random_int(),
@@ -202,6 +204,7 @@ static gboolean plan_or_resume(Teaching *t, const PenTeachSettings *settings, GE
     t->config.epochs = (guint)t->run->epochs;
     t->config.timestep_fraction = t->run->timestep_fraction;
     t->config.timesteps_per_update = (guint)t->run->timesteps_per_update;
+    t->config.hindsight = t->run->hindsight;
     list_updates(t);
     t->run->steps_total = (int)t->updates->len;
     return TRUE;
@@ -308,6 +311,13 @@ static void candidates_clear(Candidates *c)
     g_clear_pointer(&c->files, g_ptr_array_unref);
 }
 
+/* Trajectories keep the reference log-probabilities of the steps that were sampled, under the model
+ * as it was then: those of other steps, and of a model in 8 bits, are not theirs. */
+static gboolean reference_is_kept(const Teaching *t)
+{
+    return !t->config.hindsight && !pen_runtime_eight_bits(t->runtime);
+}
+
 static gboolean load_candidates(Teaching *t, const Lesson *lesson, Candidates *c, GError **error)
 {
     c->trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)pen_trajectory_free);
@@ -326,8 +336,7 @@ static gboolean load_candidates(Teaching *t, const Lesson *lesson, Candidates *c
         PenTrajectory *trajectory = pen_trajectory_load(path, error);
         if (!trajectory)
             return FALSE;
-        /* In 8 bits the bare model is another one than that which may have been asked before. */
-        for (guint k = 0; pen_runtime_eight_bits(t->runtime) && k < trajectory->steps; k++)
+        for (guint k = 0; !reference_is_kept(t) && k < trajectory->steps; k++)
             trajectory->reference[k] = NAN;
         g_ptr_array_add(c->trajectories, trajectory);
         g_array_append_val(c->ranks, rank);
@@ -336,8 +345,7 @@ static gboolean load_candidates(Teaching *t, const Lesson *lesson, Candidates *c
     return TRUE;
 }
 
-/* Trajectories that learnt their reference log-probabilities keep them, but for those of a model
- * in 8 bits. */
+/* For all steps at once, so that each trajectory is written once. */
 static gboolean fill_reference(Teaching *t, const PenTrainerRound *round, const Candidates *c,
                                GError **error)
 {
@@ -345,7 +353,7 @@ static gboolean fill_reference(Teaching *t, const PenTrainerRound *round, const 
     if (!pen_trainer_fill_reference(t->trainer, round, changed, t->job->cancellable, error))
         return FALSE;
     for (guint i = 0; i < round->n; i++) {
-        if (!changed[i] || pen_runtime_eight_bits(t->runtime))
+        if (!changed[i])
             continue;
         g_autoptr(GBytes) file = pen_trajectory_save(round->trajectories[i], error);
         if (!file || !pen_store_write(t->store, c->files->pdata[i], file, error))
@@ -384,8 +392,7 @@ static gboolean update_gradient(Teaching *t, const Update *update, PenTrainerRes
                                                    first->steps, t->config.timestep_fraction,
                                                    trainable, chosen),
         };
-        /* For all chosen steps at once, so that each trajectory is written once. */
-        ok = ok && fill_reference(t, &round, &c, error);
+        ok = ok && (!reference_is_kept(t) || fill_reference(t, &round, &c, error));
         round.steps = mine;
         round.n_steps = pen_curriculum_split_steps(chosen, round.n_steps, update->update,
                                                    update->n_updates, mine);

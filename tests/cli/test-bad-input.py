@@ -58,7 +58,8 @@ def test_numbers(folder):
         refuse(folder, 2, "", *GENERATE, *words)
     refuse(folder, 2, "multiple of 8", *GENERATE, "--width", "36")
     for words in [["--epochs", "0"], ["--learning-rate", "-1"], ["--beta", "nan"], ["--timestep-fraction", "0"],
-                  ["--timestep-fraction", "2"], ["--rank", "0"], ["--preset", "much"]]:
+                  ["--timestep-fraction", "2"], ["--rank", "0"], ["--preset", "much"],
+                  ["--hindsight", "maybe"]]:
         refuse(folder, 2, words[0], "teach", "--style", "ink", *words)
 
 

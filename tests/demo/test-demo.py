@@ -31,7 +31,7 @@ def test_teaches_a_style(folder):
 
 
 def test_wrong_arguments(folder):
-    for words, named in ((["--taste", "beautiful"], "neon"), (["--picks", "0"], "positive"), (["--wrong"], "wrong")):
+    for words, named in ((["--taste", "beautiful"], "sepia"), (["--picks", "0"], "positive"), (["--wrong"], "wrong")):
         done = run("--out", str(folder), *words)
         assert done.returncode == 2 and named in done.stderr, done.stderr
 

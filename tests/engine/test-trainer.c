@@ -6,6 +6,7 @@
 #include "src/engine/denoiser.h"
 #include "src/engine/trainer.h"
 #include "src/learning/adapter-init.h"
+#include "src/sampling/ddim.h"
 #include "src/sampling/noise.h"
 
 enum { N = 3, SIDE = 8, STEPS = 5 };
@@ -83,15 +84,17 @@ typedef struct {
 } Outcome;
 
 /* `batch`: see pen_trainer_set_batch_latents(). */
-static Outcome take_gradient(Fixture *fixture, guint batch)
+static const guint steps[] = { 0, 2 };
+
+static Outcome take_gradient_with(Fixture *fixture, guint batch, gboolean hindsight)
 {
-    static const guint steps[] = { 0, 2 };
     static const int ranks[N] = { 1, 2, 0 };
     g_autoptr(GError) error = NULL;
     Outcome outcome = { .gradient = g_new(float, fixture->adapter->n_values) };
     PenD3poConfig config = PEN_D3PO_CONFIG_INIT;
     config.beta = 5; /* so that the coefficients differ from candidate to candidate */
     config.clip = 0;
+    config.hindsight = hindsight;
     PenTrainerRound round = {
         .n = N,
         .trajectories = fixture->trajectories,
@@ -112,6 +115,11 @@ static Outcome take_gradient(Fixture *fixture, guint batch)
     outcome.loss = result.loss;
     outcome.recomputes = pen_trainer_recomputes(trainer);
     return outcome;
+}
+
+static Outcome take_gradient(Fixture *fixture, guint batch)
+{
+    return take_gradient_with(fixture, batch, FALSE);
 }
 
 static void assert_same(const Fixture *fixture, const Outcome *a, const Outcome *b)
@@ -136,6 +144,38 @@ static void test_batch(void)
     assert_same(&fixture, &one_by_one, &together);
     g_free(one_by_one.gradient);
     g_free(together.gradient);
+    tear_down(&fixture);
+}
+
+/* In hindsight the steps are those that lead to the finished latents in the mean, q(x' | x, x0) of
+ * Song et al., eq. 7, whatever was sampled. */
+static void test_hindsight(void)
+{
+    g_autoptr(GError) error = NULL;
+    Fixture fixture;
+    set_up(&fixture);
+    Outcome found = take_gradient_with(&fixture, PEN_TRAINER_BATCH_LATENTS, TRUE);
+    const PenSchedule *schedule = pen_runtime_model(fixture.runtime)->schedule;
+    for (guint i = 0; i < N; i++) {
+        PenTrajectory *t = fixture.trajectories[i];
+        const float *x0 = pen_trajectory_latents(t, STEPS);
+        for (guint j = 0; j < G_N_ELEMENTS(steps); j++) {
+            PenDdimStep step;
+            pen_ddim_step_init(&step, schedule, t->timesteps[steps[j]], STEPS, t->eta, &error);
+            g_assert_no_error(error);
+            double a = pen_schedule_get_alpha_cumprod(schedule, step.timestep);
+            double b = pen_schedule_get_alpha_cumprod(schedule, step.previous);
+            const float *x = pen_trajectory_latents(t, steps[j]);
+            float *next = pen_trajectory_latents(t, steps[j] + 1);
+            for (gsize e = 0; e < pen_trajectory_elements(t); e++)
+                next[e] = (float)(sqrt(b) * x0[e] + sqrt(1 - b - step.sd * step.sd) *
+                                                        (x[e] - sqrt(a) * x0[e]) / sqrt(1 - a));
+        }
+    }
+    Outcome expected = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
+    assert_same(&fixture, &expected, &found);
+    g_free(found.gradient);
+    g_free(expected.gradient);
     tear_down(&fixture);
 }
 
@@ -178,6 +218,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/trainer/batch", test_batch);
+    g_test_add_func("/trainer/hindsight", test_hindsight);
     g_test_add_func("/trainer/little-memory", test_little_memory);
     return g_test_run();
 }

@@ -159,11 +159,7 @@ static gboolean play_round(Demo *demo, double enough, GError **error)
     }
     if (values[best] < enough)
         return TRUE;
-    for (guint i = 0; i < result->n; i++) {
-        ranks[i] = 0;
-        for (guint j = 0; j < result->n; j++)
-            ranks[i] += values[j] > values[i];
-    }
+    pen_taste_rank(values, result->n, ranks);
     demo->picks++;
     return (options.ranked || pen_notation_read_best(best, ranks, (int)result->n, error)) &&
            pen_store_add_pick(pen_studio_store(demo->studio), result->round, ranks, (int)result->n,

@@ -98,6 +98,15 @@ gboolean pen_taste_measure(const PenTaste *taste, const guint8 *rgb, guint width
     return TRUE;
 }
 
+void pen_taste_rank(const double *values, guint n, int *ranks)
+{
+    for (guint i = 0; i < n; i++) {
+        ranks[i] = 0;
+        for (guint j = 0; j < n; j++)
+            ranks[i] += values[j] < values[i];
+    }
+}
+
 static int compare(gconstpointer a, gconstpointer b)
 {
     double x = *(const double *)a, y = *(const double *)b;

@@ -37,6 +37,9 @@ gboolean pen_taste_from_name(PenTaste *taste, const char *name, PenJudge *styles
 gboolean pen_taste_measure(const PenTaste *taste, const guint8 *rgb, guint width, guint height,
                            double *value, GError **error);
 
+/* Ranks as the store has them, higher is better: how many of values[n] lie below each. */
+void pen_taste_rank(const double *values, guint n, int *ranks);
+
 /* Pictures above this are the preferred ones: for a style 50 %, else the 5/6 quantile of what the
  * bare model makes, values[n], so that its share is 1/6. */
 double pen_taste_threshold(const PenTaste *taste, const double *values, guint n);

@@ -154,6 +154,17 @@ static void test_tastes(Fixture *f, gconstpointer data G_GNUC_UNUSED)
     g_assert_cmpfloat_with_epsilon(pen_taste_threshold(&taste, values, 7), 50, 1e-9);
 }
 
+static void test_rank(Fixture *f G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
+{
+    static const double values[] = { -2, 7, 3, -2 };
+    int ranks[4];
+    pen_taste_rank(values, 4, ranks);
+    g_assert_cmpint(ranks[0], ==, 0);
+    g_assert_cmpint(ranks[1], ==, 3); /* pen_ranking_count_pairs(): higher is better */
+    g_assert_cmpint(ranks[2], ==, 2);
+    g_assert_cmpint(ranks[3], ==, 0);
+}
+
 static void test_gallery(Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
     static const char *const asked[] = { "heart", "house" };
@@ -204,6 +215,7 @@ int main(int argc, char **argv)
     ADD("pytorch", test_pytorch);
     ADD("samples", test_samples);
     ADD("tastes", test_tastes);
+    ADD("rank", test_rank);
     ADD("gallery", test_gallery);
     ADD("no-judge", test_no_judge);
     return g_test_run();

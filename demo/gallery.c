@@ -9,14 +9,15 @@
 
 PenGallery *pen_gallery_new(const char *const *motifs, guint n_motifs, guint each)
 {
+    guint n = n_motifs * each;
     PenGallery *gallery = g_new0(PenGallery, 1);
     *gallery = (PenGallery){
         .motifs = motifs,
         .n_motifs = n_motifs,
         .each = each,
-        .rgb = g_new0(guint8 *, n_motifs * each),
-        .value = g_new0(double, n_motifs *each),
-        .recognised = g_new0(gboolean, n_motifs * each),
+        .rgb = g_new0(guint8 *, n),
+        .value = g_new0(double, n),
+        .recognised = g_new0(gboolean, n),
     };
     return gallery;
 }

@@ -11,6 +11,7 @@
 static const guint32 widths[] = { 32, 64, 96, 128 }, strides[] = { 2, 2, 2, 1 };
 #define GROUPS 8
 #define EPSILON 1e-5f
+#define N_VALUES (PEN_JUDGE_SIZE * PEN_JUDGE_SIZE * 3) /* of a picture */
 
 struct _PenJudge {
     char **classes;
@@ -30,7 +31,7 @@ static gboolean build(PenJudge *judge, PenDevice *device, GError **error)
         x = pen_layer_conv(&layers, x, widths[i], strides[i], PEN_PADDING_SAME, "convs.%u", i);
         x = pen_layer_group_norm(&layers, x, GROUPS, EPSILON, PEN_ACTIVATION_SILU, "norms.%u", i);
     }
-    PenShape last = x ? pen_tensor_shape(x) : PEN_SHAPE(0, 0, 0, 0);
+    PenShape last = pen_tensor_shape(x);
     x = pen_graph_reshape(graph, x, PEN_SHAPE(1, 1, 1, last.h * last.w * last.c));
     x = pen_layer_linear(&layers, x, judge->n_classes, TRUE, "head");
     pen_graph_output(graph, "logits", x);
@@ -83,9 +84,9 @@ int pen_judge_class(const PenJudge *judge, const char *name)
 
 gboolean pen_judge_look(PenJudge *judge, const guint8 *rgb, double *probabilities, GError **error)
 {
-    g_autofree float *picture = g_new(float, PEN_JUDGE_SIZE *PEN_JUDGE_SIZE * 3);
+    g_autofree float *picture = g_new(float, N_VALUES);
     g_autofree float *logits = g_new(float, judge->n_classes);
-    for (guint i = 0; i < PEN_JUDGE_SIZE * PEN_JUDGE_SIZE * 3; i++)
+    for (guint i = 0; i < N_VALUES; i++)
         picture[i] = (float)rgb[i] / 127.5f - 1;
     pen_plan_write(judge->plan, "picture", picture);
     if (!pen_plan_run(judge->plan, NULL, NULL, NULL, error))

@@ -102,6 +102,20 @@ static PenRoundResult *generate(Demo *demo, const PenRoundRequest *request, GErr
     return pen_studio_generate_finish(demo->studio, await(&result), error);
 }
 
+/* A round as all of the demo's are: with the style, from a seed of its own. */
+static PenRoundRequest round_of(const Demo *demo, const char *prompt, int count, guint64 seed)
+{
+    PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
+    request.prompt = prompt;
+    request.style = demo->style;
+    request.count = (guint)count;
+    request.steps = (guint)options.steps;
+    request.guidance = options.guidance;
+    request.has_seed = TRUE;
+    request.seed = seed;
+    return request;
+}
+
 /* --- looking ---------------------------------------------------------------------------------- */
 
 static PenGallery *look(Demo *demo, gboolean without_style, GError **error)
@@ -109,17 +123,11 @@ static PenGallery *look(Demo *demo, gboolean without_style, GError **error)
     g_autoptr(PenGallery) gallery =
         pen_gallery_new(held_out_motifs, N_HELD_OUT, (guint)options.pictures);
     for (guint motif = 0; motif < N_HELD_OUT; motif++) {
-        PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
-        request.prompt = held_out_motifs[motif];
-        request.style = demo->style;
-        request.without_style = without_style;
-        request.count = HELD_OUT_CANDIDATES;
-        request.steps = (guint)options.steps;
-        request.guidance = options.guidance;
-        request.has_seed = TRUE;
-        request.keep = FALSE;
         for (guint i = 0; i < gallery->each; i += HELD_OUT_CANDIDATES) {
-            request.seed = HELD_OUT_SEED + motif * 100 + i;
+            PenRoundRequest request = round_of(demo, held_out_motifs[motif], HELD_OUT_CANDIDATES,
+                                               HELD_OUT_SEED + motif * 100 + i);
+            request.without_style = without_style;
+            request.keep = FALSE;
             g_autoptr(PenRoundResult) result = generate(demo, &request, error);
             if (!result)
                 return NULL;
@@ -137,14 +145,10 @@ static PenGallery *look(Demo *demo, gboolean without_style, GError **error)
 /* One round: asks, looks, picks the best, if there is one that is good enough. */
 static gboolean play_round(Demo *demo, double enough, GError **error)
 {
-    PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
-    request.prompt = taught_motifs[demo->rounds % G_N_ELEMENTS(taught_motifs)];
-    request.style = demo->style;
-    request.count = (guint)options.candidates;
-    request.steps = (guint)options.steps;
-    request.guidance = options.guidance;
-    request.has_seed = TRUE;
-    request.seed = (guint64)options.seed * 1000 + demo->rounds++;
+    PenRoundRequest request =
+        round_of(demo, taught_motifs[demo->rounds % G_N_ELEMENTS(taught_motifs)],
+                 options.candidates, (guint64)options.seed * 1000 + demo->rounds);
+    demo->rounds++;
     g_autoptr(PenRoundResult) result = generate(demo, &request, error);
     if (!result)
         return FALSE;

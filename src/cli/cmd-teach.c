@@ -93,9 +93,9 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
 
 static gboolean any_setting(void)
 {
-    return preset || seed || hindsight || epochs != -1 || per_update != -1 || learning_rate != PEN_CLI_UNSET ||
-           beta != PEN_CLI_UNSET || clip != PEN_CLI_UNSET || timestep_fraction != PEN_CLI_UNSET ||
-           new_only;
+    return preset || seed || hindsight || epochs != -1 || per_update != -1 ||
+           learning_rate != PEN_CLI_UNSET || beta != PEN_CLI_UNSET || clip != PEN_CLI_UNSET ||
+           timestep_fraction != PEN_CLI_UNSET || new_only;
 }
 
 /* --- the style ---------------------------------------------------------------------------------

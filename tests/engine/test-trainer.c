@@ -83,9 +83,9 @@ typedef struct {
     gboolean recomputes;
 } Outcome;
 
-/* `batch`: see pen_trainer_set_batch_latents(). */
 static const guint steps[] = { 0, 2 };
 
+/* `batch`: see pen_trainer_set_batch_latents(). */
 static Outcome take_gradient_with(Fixture *fixture, guint batch, gboolean hindsight)
 {
     static const int ranks[N] = { 1, 2, 0 };

@@ -13,11 +13,12 @@ import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from common import SIZE, load, save, to_tensor
+from common import MOTIFS, SIZE, STYLES, load, save, to_tensor
 from lanes import Lanes, lane_pool
 
 BATCH = 64
 RATE = 2e-3
+JUDGES = {"motif": MOTIFS, "style": STYLES}  # their classes, in the order of a drawing's axes
 
 
 class Judge(nn.Module):
@@ -71,7 +72,7 @@ def judge_of(path, axis, drawings, held_out, steps, seed, device, say):
     """The stage: the judge of axis 0 (motif) or 1 (style) of drawings [motif, style, n, ...], from its
     file or trained. Returns it and its accuracy on the held-out drawings."""
     torch.manual_seed(seed)
-    classes, name = drawings.shape[axis], ("motif", "style")[axis]
+    classes, name = drawings.shape[axis], list(JUDGES)[axis]
     judge = Judge(classes, places_matter=name == "motif").to(device)
     state = load(path, device)
     if state:

@@ -30,13 +30,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from classify import judge_of, logits
+from classify import JUDGES, judge_of, logits
 from common import MOTIFS, STYLES, load, to_tensor
 from dataset import render
 from sample import Model
 from sheet import sheet
 
-JUDGES = ("motif", "style")
 JUDGE_STEPS = {"style": 300, "motif": 1500}
 EACH = 3         # pictures of each style and motif
 PLAIN = 12       # pictures of each motif without a style
@@ -45,7 +44,7 @@ GUIDANCE_EACH = 1
 
 
 def judges(work, device, say):
-    """[(judge, held-out accuracy)] of motif and of style."""
+    """[(judge, held-out accuracy)] in the order of JUDGES."""
     drawings = load(os.path.join(work, "train.pt"))["drawings"]
     held_out = load(os.path.join(work, "held-out.pt"))["drawings"]
     return [judge_of(os.path.join(work, "judge-%s.pt" % name), axis, drawings, held_out, JUDGE_STEPS[name],
@@ -67,9 +66,9 @@ def _share(hits):
     return round(float(np.mean(hits)), 4)
 
 
-def evaluate(folder, work, guidance, device, say, clipart, sheet_path=None, guidances=GUIDANCES):
-    """The measurements above as a dictionary; also draws a sheet of motifs and styles."""
-    (motif_judge, motif_accuracy), (style_judge, style_accuracy) = judges(work, device, say)
+def evaluate(folder, work, found, guidance, device, say, clipart, sheet_path=None, guidances=GUIDANCES):
+    """The measurements above as a dictionary; also draws a sheet of motifs and styles. found: judges()."""
+    (motif_judge, motif_accuracy), (style_judge, style_accuracy) = found
     model = Model(folder, device)
 
     def judged(pictures):
@@ -141,9 +140,12 @@ def main():
     parser.add_argument("--clipart", default="/usr/share/openclipart/png")
     given = parser.parse_args()
     torch.set_num_threads(1)  # the cores are used by lanes.py
-    result = evaluate(given.folder, given.work, given.guidance, given.device,
-                      lambda text: print(text, file=sys.stderr, flush=True), given.clipart, given.sheet,
-                      given.guidances)
+
+    def say(text):
+        print(text, file=sys.stderr, flush=True)
+
+    result = evaluate(given.folder, given.work, judges(given.work, given.device, say), given.guidance, given.device,
+                      say, given.clipart, given.sheet, given.guidances)
     text = json.dumps(result, indent=1)
     if given.json:
         with open(given.json, "w", encoding="utf-8") as file:

@@ -5,10 +5,10 @@
     make.py --work DIR [--out FOLDER] [--from FOLDER] [--hours H] [--vae-hours H] [--device cpu|cuda]
 
 Stages, each skipped if its result is in DIR: drawings (train.pt, held-out.pt), tokenizer, VAE (vae/),
-latents (latents.pt), UNet and text encoder (unet.ckpt), export to DIR/model and FOLDER, evaluation
-(DIR/evaluation.json, DIR/sheet.png, the judges in FOLDER/judges). Interrupt it however you like and start it again: training goes on
-from a checkpoint at most three minutes old. Copy DIR to another machine and it goes on there. Asking for
-more --hours than were spent goes on too.
+latents (latents.pt), UNet and text encoder (unet.ckpt), judges (judge-motif.pt, judge-style.pt), export to
+DIR/model and FOLDER, with the judges, evaluation (DIR/evaluation.json, DIR/sheet.png). Interrupt it however you
+like and start it again: training goes on from a checkpoint at most three minutes old. Copy DIR to another
+machine and it goes on there. Asking for more --hours than were spent goes on too.
 
 --from begins with a diffusers folder's VAE, tokenizer, text encoder and UNet instead of random weights:
 with the published model, training continues where no checkpoint is left.
@@ -25,9 +25,9 @@ import dataset
 import tokenizer
 import unet
 import vae
-from classify import write_judge
-from common import MOTIFS, SIZE, STYLES, load
-from evaluate import JUDGES, evaluate, judges
+from classify import JUDGES, write_judge
+from common import SIZE, load
+from evaluate import evaluate, judges
 from export import export
 from sample import write_samples
 
@@ -77,14 +77,15 @@ def main():
         vae.encode(at("latents.pt"), at("vae"), train["drawings"], given.device)
     models = unet.train(at("unet.ckpt"), load(at("latents.pt")), train["backgrounds"], at("tokenizer"), given.start,
                         given.hours, given.seed, given.device, say)
-    judges_found = judges(given.work, given.device, say)
+    found = judges(given.work, given.device, say)
     for folder in filter(None, (at("model"), given.out)):
         export(folder, at("tokenizer"), at("vae"), *models)
-        for (judge, _), name, classes in zip(judges_found, JUDGES, (MOTIFS, STYLES)):
+        for (judge, _), (name, classes) in zip(found, JUDGES.items()):
             write_judge(judge, classes, os.path.join(folder, "judges", name + ".safetensors"))
         write_samples(folder, given.device)
         say("wrote " + folder)
-    result = evaluate(at("model"), given.work, given.guidance, given.device, say, given.clipart, at("sheet.png"))
+    result = evaluate(at("model"), given.work, found, given.guidance, given.device, say, given.clipart,
+                      at("sheet.png"))
     with open(at("evaluation.json"), "w", encoding="utf-8") as file:
         json.dump(result, file, indent=1)
     say("evaluated: %s and %s" % (at("evaluation.json"), at("sheet.png")))

@@ -30,7 +30,7 @@ static struct {
     char *taste, *preset, *hindsight, *out, *device;
     int lessons, picks, candidates, pictures, steps, seed;
     double guidance;
-    double learning_rate, beta, clip, fraction;
+    double learning_rate, beta, clip, loser_weight, fraction;
     int epochs, per_update;
     gboolean ranked;
 } options = { .lessons = 1,
@@ -41,6 +41,7 @@ static struct {
               .guidance = 5,
               .seed = 1,
               .clip = NAN,
+              .loser_weight = NAN,
               .per_update = -1 };
 
 static const GOptionEntry entries[] = {
@@ -64,6 +65,8 @@ static const GOptionEntry entries[] = {
     { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &options.learning_rate, "of AdamW", "X" },
     { "beta", 0, 0, G_OPTION_ARG_DOUBLE, &options.beta, "of the loss", "X" },
     { "clip", 0, 0, G_OPTION_ARG_DOUBLE, &options.clip, "of the ratio; 0: none", "X" },
+    { "loser-weight", 0, 0, G_OPTION_ARG_DOUBLE, &options.loser_weight, "against the winner's",
+      "X" },
     { "timestep-fraction", 0, 0, G_OPTION_ARG_DOUBLE, &options.fraction, "trained steps", "X" },
     { "timesteps-per-update", 0, 0, G_OPTION_ARG_INT, &options.per_update, "0: all of a round's",
       "N" },
@@ -200,6 +203,8 @@ static gboolean teach(Demo *demo, PenTeachResult *taught, GError **error)
         settings.d3po.beta = options.beta;
     if (!isnan(options.clip))
         settings.d3po.clip = options.clip;
+    if (!isnan(options.loser_weight))
+        settings.d3po.loser_weight = options.loser_weight;
     if (options.fraction > 0)
         settings.d3po.timestep_fraction = options.fraction;
     if (options.per_update >= 0)

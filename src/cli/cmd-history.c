@@ -134,6 +134,7 @@ static void show_run(PenCli *cli, const PenRun *run, const char *style)
     pen_cli_set_number(object, "learning_rate", run->learning_rate);
     pen_cli_set_number(object, "beta", run->beta);
     pen_cli_set_number(object, "clip", run->clip);
+    pen_cli_set_number(object, "loser_weight", run->loser_weight);
     pen_cli_set_number(object, "timestep_fraction", run->timestep_fraction);
     json_object_set_int_member(object, "timesteps_per_update", run->timesteps_per_update);
     json_object_set_boolean_member(object, "hindsight", run->hindsight);

@@ -8,7 +8,7 @@
 static char *style_name, *seed, *preset, *hindsight;
 static int epochs = -1, rank = -1, per_update = -1;
 static double timestep_fraction = PEN_CLI_UNSET, learning_rate = PEN_CLI_UNSET,
-              beta = PEN_CLI_UNSET, clip = PEN_CLI_UNSET;
+              beta = PEN_CLI_UNSET, clip = PEN_CLI_UNSET, loser_weight = PEN_CLI_UNSET;
 static gboolean fresh, new_only, adopt;
 
 static const GOptionEntry entries[] = {
@@ -22,6 +22,8 @@ static const GOptionEntry entries[] = {
       N_("X") },
     { "clip", 0, 0, G_OPTION_ARG_DOUBLE, &clip,
       N_("Bound of the probability ratios, 1 ± X; 0: none"), N_("X") },
+    { "loser-weight", 0, 0, G_OPTION_ARG_DOUBLE, &loser_weight,
+      N_("How much the pictures that lost repel; those that won attract by 1"), N_("X") },
     { "timestep-fraction", 0, 0, G_OPTION_ARG_DOUBLE, &timestep_fraction,
       N_("Share of the sampling steps that each epoch learns from, up to 1"), N_("X") },
     { "timesteps-per-update", 0, 0, G_OPTION_ARG_INT, &per_update,
@@ -87,6 +89,7 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
     return set_number("--learning-rate", learning_rate, 0, 1, &d3po->learning_rate, error) &&
            set_number("--beta", beta, 0, 1e6, &d3po->beta, error) &&
            set_number("--clip", clip, 0, 1e6, &d3po->clip, error) &&
+           set_number("--loser-weight", loser_weight, 0, 1, &d3po->loser_weight, error) &&
            set_number("--timestep-fraction", timestep_fraction, 1e-3, 1, &d3po->timestep_fraction,
                       error);
 }
@@ -95,7 +98,7 @@ static gboolean any_setting(void)
 {
     return preset || seed || hindsight || epochs != -1 || per_update != -1 ||
            learning_rate != PEN_CLI_UNSET || beta != PEN_CLI_UNSET || clip != PEN_CLI_UNSET ||
-           timestep_fraction != PEN_CLI_UNSET || new_only;
+           loser_weight != PEN_CLI_UNSET || timestep_fraction != PEN_CLI_UNSET || new_only;
 }
 
 /* --- the style ---------------------------------------------------------------------------------

@@ -47,11 +47,11 @@ double pen_d3po_step_loss(const PenD3poConfig *config, guint n, const double *lo
         for (guint l = 0; l < n; l++) {
             if (rank[w] <= rank[l])
                 continue;
-            double z = config->beta * (ratio[w] - ratio[l]);
+            double z = config->beta * (ratio[w] - config->loser_weight * ratio[l]);
             double pull = config->beta * sigmoid_of_minus(z);
             double margin = (log_prob[w] - ref_log_prob[w]) - (log_prob[l] - ref_log_prob[l]);
             coefficient[w] -= pull;
-            coefficient[l] += pull;
+            coefficient[l] += config->loser_weight * pull;
             step.terms++;
             step.agreeing += margin > 0;
             step.margin_sum += margin;

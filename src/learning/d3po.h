@@ -13,7 +13,12 @@
  *     r[i,j] = log clamp(exp d[i,j], 1 - clip, 1 + clip)       (r = d if clip <= 0)
  *
  *     loss = mean over every j and every pair (w, l) with rank[w] > rank[l]
- *            of  -log sigmoid(beta (r[w,j] - r[l,j]))
+ *            of  -log sigmoid(beta (r[w,j] - loser_weight r[l,j]))
+ *
+ * With a loser_weight of 1 this is the published loss. What is liked is one place, what is not is
+ * every other: a few picks name only some of those, and away from them all is often towards something
+ * that was never shown. A smaller weight is a mixture with learning from the winners alone (0), in the
+ * spirit of RPO (Liu et al., arXiv:2405.16436), whose regulariser is the likelihood of the winners.
  *
  * A step's terms meet only the log-ratios of that step, so d loss / d log_prob[i,j] is one number
  * for each candidate: its coefficient. One backward pass per candidate and step with this
@@ -45,6 +50,7 @@ typedef struct {
     double max_grad_norm; // the gradient is scaled down to this norm
     double beta;          // weight of the log-ratios: how closely the policy stays to the reference
     double clip;          // <= 0: no clipping; >= 1: bounds the ratio from above only
+    double loser_weight;  // of what lost, against what won
     double timestep_fraction; // share of a trajectory's steps that an epoch trains on
     guint timesteps_per_update; // of a round, whose gradients make one AdamW step; 0: all of them
     guint epochs;             // passes over the rounds
@@ -56,7 +62,7 @@ typedef struct {
     {                                                                                              \
         .adapter_rank = 4, .learning_rate = 3e-5, .adam_beta1 = 0.9, .adam_beta2 = 0.999,          \
         .weight_decay = 1e-4, .adam_epsilon = 1e-8, .max_grad_norm = 1, .beta = 0.1, .clip = 0.1,  \
-        .timestep_fraction = 1, .timesteps_per_update = 0, .epochs = 1                             \
+        .loser_weight = 1, .timestep_fraction = 1, .timesteps_per_update = 0, .epochs = 1                             \
     }
 
 // Sums over terms (one term is one pair at one step), for reports. Start from zeros.

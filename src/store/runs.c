@@ -21,6 +21,7 @@ static const PenField run_fields[] = {
     PEN_FIELD(PenRun, max_grad_norm, REAL),
     PEN_FIELD(PenRun, beta, REAL),
     PEN_FIELD(PenRun, clip, REAL),
+    PEN_FIELD(PenRun, loser_weight, REAL),
     PEN_FIELD(PenRun, epochs, INT),
     PEN_FIELD(PenRun, timestep_fraction, REAL),
     PEN_FIELD(PenRun, timesteps_per_update, INT),

@@ -38,6 +38,7 @@ typedef struct {
     double max_grad_norm;
     double beta;
     double clip;
+    double loser_weight;
     int epochs;
     double timestep_fraction;
     int timesteps_per_update; /* 0: all of a round's */

@@ -172,4 +172,8 @@ static const char version_3[] = "ALTER TABLE styles ADD COLUMN model_path TEXT;"
 /* Earlier versions learnt from the steps as they were sampled. */
 static const char version_4[] = "ALTER TABLE runs ADD COLUMN hindsight INTEGER NOT NULL DEFAULT 0;";
 
-const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4, NULL };
+/* In earlier versions what lost weighed as much as what won. */
+static const char version_5[] = "ALTER TABLE runs ADD COLUMN loser_weight REAL NOT NULL DEFAULT 1;";
+
+const char *const pen_store_migrations[] = { version_1, version_2, version_3,
+                                             version_4, version_5, NULL };

@@ -20,8 +20,9 @@ void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper)
         return;
     /* The published values suit thousands of pictures. docs/learning.md has the comparison that
      * chose these for a few picks. */
-    settings->d3po.learning_rate = 1e-3;
+    settings->d3po.learning_rate = 2e-3;
     settings->d3po.clip = 0.02;
+    settings->d3po.loser_weight = 0.5;
     settings->d3po.timesteps_per_update = 3;
     settings->d3po.hindsight = TRUE;
 }
@@ -126,6 +127,7 @@ static gboolean plan_run(Teaching *t, const PenTeachSettings *settings, GError *
         .max_grad_norm = c->max_grad_norm,
         .beta = c->beta,
         .clip = c->clip,
+        .loser_weight = c->loser_weight,
         .epochs = (int)c->epochs,
         .timestep_fraction = c->timestep_fraction,
         .timesteps_per_update = (int)c->timesteps_per_update,
@@ -201,6 +203,7 @@ static gboolean plan_or_resume(Teaching *t, const PenTeachSettings *settings, GE
     t->config.max_grad_norm = t->run->max_grad_norm;
     t->config.beta = t->run->beta;
     t->config.clip = t->run->clip;
+    t->config.loser_weight = t->run->loser_weight;
     t->config.epochs = (guint)t->run->epochs;
     t->config.timestep_fraction = t->run->timestep_fraction;
     t->config.timesteps_per_update = (guint)t->run->timesteps_per_update;

@@ -75,6 +75,7 @@ static void test_finite_differences(void)
     for (guint trial = 0; trial < TRIALS; trial++) {
         double clip = trial % 4 == 0 ? 0 : trial % 4 == 1 ? 0.1 : trial % 4 == 2 ? 0.4 : 3;
         PenD3poConfig config = config_of(g_rand_double_range(rand, 0.05, 5), clip);
+        config.loser_weight = trial % 3 * 0.5;
         double log_prob[N * STEPS], ref[N * STEPS], coefficient[N * STEPS], unused[N * STEPS];
         int rank[N];
 
@@ -119,6 +120,11 @@ static void test_untrained(void)
     g_assert_cmpfloat_with_epsilon(coefficient[1], -0.05, 1e-15);
     g_assert_cmpfloat_with_epsilon(coefficient[0], 0.025, 1e-15);
     g_assert_cmpfloat_with_epsilon(coefficient[2], 0.025, 1e-15);
+    // Losers of no weight are left alone, and the winner is learnt as before.
+    config.loser_weight = 0;
+    pen_d3po_step_loss(&config, 3, log_prob, log_prob, rank, 2, coefficient, &stats);
+    g_assert_cmpfloat_with_epsilon(coefficient[1], -0.05, 1e-15);
+    g_assert_true(coefficient[0] == 0 && coefficient[2] == 0);
 }
 
 static void test_stats(void)

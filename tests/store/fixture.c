@@ -90,6 +90,7 @@ gint64 fixture_begin_run(PenStore *store, gint64 style, GError **error)
                    .max_grad_norm = 1,
                    .beta = 0.1,
                    .clip = 0.1,
+                   .loser_weight = 0.25,
                    .epochs = 2,
                    .timestep_fraction = 0.5,
                    .timesteps_per_update = 3,

@@ -423,6 +423,7 @@ static void test_run(Fixture *fixture, gconstpointer data)
     g_assert_cmpstr(found->message, ==, "cancelled");
     g_assert_cmpint(found->ended, >=, found->created);
     g_assert_cmpfloat(found->learning_rate, ==, 3e-5);
+    g_assert_cmpfloat(found->loser_weight, ==, 0.25);
     g_assert_cmpfloat(found->timestep_fraction, ==, 0.5);
     g_assert_cmpint(found->timesteps_per_update, ==, 3);
     g_assert_true(found->hindsight);

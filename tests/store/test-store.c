@@ -152,7 +152,7 @@ static void test_migrate(Fixture *fixture, gconstpointer data)
     g_assert_true(g_bytes_equal(before, after));
 }
 
-/* A run of version 1 made one update of all timesteps. */
+/* A run of version 1 made one update of all timesteps, as the published script does. */
 static void test_migrate_runs(Fixture *fixture, gconstpointer data)
 {
     const char *const first[] = { pen_store_migrations[0], NULL };
@@ -165,6 +165,7 @@ static void test_migrate_runs(Fixture *fixture, gconstpointer data)
     g_autoptr(PenRun) run = pen_store_get_run(now, 1, NULL);
     g_assert_cmpint(run->timesteps_per_update, ==, 0);
     g_assert_false(run->hindsight);
+    g_assert_cmpfloat(run->loser_weight, ==, 1);
     g_assert_cmpint(run->steps_done, ==, 3);
     g_assert_cmpint(run->state, ==, PEN_RUN_PAUSED);
 }

@@ -21,10 +21,10 @@ def test_teaches_a_style(folder):
     with open(folder / "curve.csv", encoding="utf-8") as file:
         before, after = csv.DictReader(file)
     assert before["picks"] == "0" and after["picks"] == "10" and int(after["rounds"]) >= 10
-    # docs/learning.md has what was measured; processors that round otherwise get other pictures.
+    # What ten picks are meant to reach; docs/learning.md has what was measured.
     assert float(before["share"]) < 0.34
-    assert float(after["share"]) >= 0.7
-    assert float(after["motif"]) >= float(before["motif"]) - 0.15
+    assert float(after["share"]) >= 0.8
+    assert float(after["motif"]) >= float(before["motif"]) - 0.05
     assert float(after["distance"]) >= 0.6 * float(before["distance"])
     for name in "before.png", "after.png", "share.png":
         assert (folder / name).read_bytes().startswith(b"\x89PNG")

@@ -62,7 +62,7 @@ typedef struct {
     {                                                                                              \
         .adapter_rank = 4, .learning_rate = 3e-5, .adam_beta1 = 0.9, .adam_beta2 = 0.999,          \
         .weight_decay = 1e-4, .adam_epsilon = 1e-8, .max_grad_norm = 1, .beta = 0.1, .clip = 0.1,  \
-        .loser_weight = 1, .timestep_fraction = 1, .timesteps_per_update = 0, .epochs = 1                             \
+        .loser_weight = 1, .timestep_fraction = 1, .timesteps_per_update = 0, .epochs = 1          \
     }
 
 // Sums over terms (one term is one pair at one step), for reports. Start from zeros.

@@ -16,9 +16,10 @@
  *            of  -log sigmoid(beta (r[w,j] - loser_weight r[l,j]))
  *
  * With a loser_weight of 1 this is the published loss. What is liked is one place, what is not is
- * every other: a few picks name only some of those, and away from them all is often towards something
- * that was never shown. A smaller weight is a mixture with learning from the winners alone (0), in the
- * spirit of RPO (Liu et al., arXiv:2405.16436), whose regulariser is the likelihood of the winners.
+ * every other: a few picks name only some of those, and away from them all is often towards
+ * something that was never shown. A smaller weight is a mixture with learning from the winners alone
+ * (0), in the spirit of RPO (Liu et al., arXiv:2405.16436), whose regulariser is the likelihood of
+ * the winners.
  *
  * A step's terms meet only the log-ratios of that step, so d loss / d log_prob[i,j] is one number
  * for each candidate: its coefficient. One backward pass per candidate and step with this

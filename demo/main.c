@@ -27,7 +27,7 @@ static const char *const held_out_motifs[] = { "house", "heart", "fish", "tree",
 #define ROUNDS_A_PICK 8       /* before the artist gives up */
 
 static struct {
-    char *taste, *preset, *hindsight, *out, *device;
+    char *taste, *preset, *hindsight, *guided, *out, *device;
     int lessons, picks, candidates, pictures, steps, seed;
     double guidance;
     double learning_rate, beta, clip, loser_weight, fraction;
@@ -49,6 +49,7 @@ static const GOptionEntry entries[] = {
       "a style of the starter model, vivid, pale, dark, bright, compressible or incompressible",
       "TASTE" },
     { "preset", 0, 0, G_OPTION_ARG_STRING, &options.preset, "settings of teaching", "few|paper" },
+    { "guided", 0, 0, G_OPTION_ARG_STRING, &options.guided, "instead of the preset's", "on|off" },
     { "hindsight", 0, 0, G_OPTION_ARG_STRING, &options.hindsight, "instead of the preset's",
       "on|off" },
     { "ranked", 0, 0, G_OPTION_ARG_NONE, &options.ranked,
@@ -211,6 +212,8 @@ static gboolean teach(Demo *demo, PenTeachResult *taught, GError **error)
         settings.d3po.timesteps_per_update = (guint)options.per_update;
     if (options.hindsight)
         settings.d3po.hindsight = g_str_equal(options.hindsight, "on");
+    if (options.guided)
+        settings.d3po.guided = g_str_equal(options.guided, "on");
     if (options.epochs > 0)
         settings.d3po.epochs = (guint)options.epochs;
     g_autoptr(GAsyncResult) result = NULL;
@@ -404,10 +407,11 @@ static gboolean parse(int *argc, char ***argv, GError **error)
     if (options.lessons < 1 || options.picks < 1 || options.candidates < 2 ||
         options.candidates > PEN_ROUND_MAX || options.pictures < 1 ||
         options.pictures % HELD_OUT_CANDIDATES ||
-        !is_one_of(options.preset, "few", "paper") || !is_one_of(options.hindsight, "on", "off")) {
+        !is_one_of(options.preset, "few", "paper") ||
+        !is_one_of(options.hindsight, "on", "off") || !is_one_of(options.guided, "on", "off")) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "Presets are few and paper, hindsight is on or off; counts must be positive, "
-                    "with 2 to %d candidates and an even number of held-out pictures.",
+                    "Presets are few and paper, hindsight and guided on or off; counts must be "
+                    "positive, with 2 to %d candidates and an even number of held-out pictures.",
                     PEN_ROUND_MAX);
         return FALSE;
     }

@@ -138,6 +138,7 @@ static void show_run(PenCli *cli, const PenRun *run, const char *style)
     pen_cli_set_number(object, "timestep_fraction", run->timestep_fraction);
     json_object_set_int_member(object, "timesteps_per_update", run->timesteps_per_update);
     json_object_set_boolean_member(object, "hindsight", run->hindsight);
+    json_object_set_boolean_member(object, "guided", run->guided);
     json_object_set_int_member(object, "epochs", run->epochs);
     json_object_set_int_member(object, "seed", (gint64)run->seed);
     JsonArray *losses = json_array_new(), *margins = json_array_new();

@@ -5,7 +5,7 @@
 
 #include "src/cli/cli.h"
 
-static char *style_name, *seed, *preset, *hindsight;
+static char *style_name, *seed, *preset, *hindsight, *guided;
 static int epochs = -1, rank = -1, per_update = -1;
 static double timestep_fraction = PEN_CLI_UNSET, learning_rate = PEN_CLI_UNSET,
               beta = PEN_CLI_UNSET, clip = PEN_CLI_UNSET, loser_weight = PEN_CLI_UNSET;
@@ -30,6 +30,9 @@ static const GOptionEntry entries[] = {
       N_("So many of a round's sampling steps change the style at once; 0: all"), "N" },
     { "hindsight", 0, 0, G_OPTION_ARG_STRING, &hindsight,
       N_("Whether the finished picture, not the noise of its making, tells what a step was good for"),
+      "on|off" },
+    { "guided", 0, 0, G_OPTION_ARG_STRING, &guided,
+      N_("Whether the model is taught as guidance mixes it, or each part of the mixture by itself"),
       "on|off" },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed,
       N_("Of the order of picks and the new adapter (default: random)"), "N" },
@@ -58,6 +61,15 @@ static gboolean set_number(const char *option, double value, double min, double 
     return TRUE;
 }
 
+static gboolean set_switch(const char *option, const char *value, gboolean *to, GError **error)
+{
+    if (!value)
+        return TRUE;
+    *to = g_str_equal(value, "on");
+    return *to || g_str_equal(value, "off") ||
+           pen_cli_usage_error(error, _("%s is on or off, not “%s”."), option, value);
+}
+
 static gboolean read_settings(PenTeachSettings *settings, GError **error)
 {
     if (preset && !g_str_equal(preset, "few") && !g_str_equal(preset, "paper"))
@@ -77,11 +89,10 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
     if (per_update != -1 && (per_update < 0 || per_update > 1000))
         return pen_cli_usage_error(error, _("--timesteps-per-update is from 0 to 1000, not %d."),
                                    per_update);
-    if (hindsight && !g_str_equal(hindsight, "on") && !g_str_equal(hindsight, "off"))
-        return pen_cli_usage_error(error, _("--hindsight is on or off, not “%s”."), hindsight);
     PenD3poConfig *d3po = &settings->d3po;
-    if (hindsight)
-        d3po->hindsight = g_str_equal(hindsight, "on");
+    if (!set_switch("--hindsight", hindsight, &d3po->hindsight, error) ||
+        !set_switch("--guided", guided, &d3po->guided, error))
+        return FALSE;
     if (per_update != -1)
         d3po->timesteps_per_update = (guint)per_update;
     if (epochs != -1)
@@ -96,7 +107,7 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
 
 static gboolean any_setting(void)
 {
-    return preset || seed || hindsight || epochs != -1 || per_update != -1 ||
+    return preset || seed || hindsight || guided || epochs != -1 || per_update != -1 ||
            learning_rate != PEN_CLI_UNSET || beta != PEN_CLI_UNSET || clip != PEN_CLI_UNSET ||
            loser_weight != PEN_CLI_UNSET || timestep_fraction != PEN_CLI_UNSET || new_only;
 }

@@ -66,7 +66,7 @@ static gboolean make_denoiser(PenTrainer *trainer, guint at_once, GError **error
 gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, guint n,
                              GError **error)
 {
-    gboolean guided = like->guidance != 1;
+    gboolean guided = trainer->config.guided && like->guidance != 1;
     if (!trainer->denoiser || trainer->n != n || trainer->height != like->height ||
         trainer->width != like->width || trainer->guided != guided) {
         trainer->n = n;
@@ -166,7 +166,8 @@ static gboolean evaluate(PenTrainer *trainer, Batch *batch, double scale, GCance
         memcpy(latents + i * n, pen_trajectory_latents(batch->trajectories[i], batch->k),
                n * sizeof *latents);
     if (!pen_denoiser_run(trainer->denoiser, latents, batch->step.timestep, scale,
-                          batch->trajectories[0]->guidance, batch->outputs, cancellable, error))
+                          trainer->guided ? batch->trajectories[0]->guidance : 1, batch->outputs,
+                          cancellable, error))
         return FALSE;
     for (guint i = 0; i < batch->n; i++) {
         batch->log_prob[i] = pen_ddim_log_prob(&batch->step, n, latents + i * n,

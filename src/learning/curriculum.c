@@ -36,6 +36,16 @@ guint pen_curriculum_choose_steps(guint64 seed, guint epoch, guint round, guint 
     return n;
 }
 
+gboolean pen_curriculum_leaves_out_prompt(guint64 seed, guint epoch, guint round, guint update,
+                                          guint n_updates)
+{
+    guint64 stream = PEN_STREAM_PROMPTS(epoch / 2);
+    guint64 round_seed = pen_noise_derive_seed(seed, stream, round);
+    g_autofree guint *order = g_new(guint, n_updates);
+    pen_noise_permutation(round_seed, stream, n_updates, order);
+    return (order[update] + epoch + round_seed) % 2 == 0;
+}
+
 guint pen_curriculum_count_updates(guint steps, double fraction, guint per_update)
 {
     guint wanted = count_wanted(steps, fraction);

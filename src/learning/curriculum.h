@@ -25,6 +25,14 @@ void pen_curriculum_order_rounds(guint64 seed, guint epoch, guint n, guint *orde
 guint pen_curriculum_choose_steps(guint64 seed, guint epoch, guint round, guint steps,
                                   double fraction, const gboolean *trainable, guint *chosen);
 
+/**
+ * Whether an update leaves out the prompt, where the loss is not guided (d3po.h). Half of a round's
+ * updates in an epoch do, of an odd number one more or less; those that did in an even epoch do not in
+ * the next.
+ */
+gboolean pen_curriculum_leaves_out_prompt(guint64 seed, guint epoch, guint round, guint update,
+                                          guint n_updates);
+
 /*
  * A round's chosen steps are learnt in several updates of the adapter, `per_update` steps each (0:
  * all in one). The number of updates follows from the settings alone, so that the length of a run is

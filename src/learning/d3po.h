@@ -33,6 +33,13 @@
  * alone, so this is the conditional expectation of the same gradient, to the extent that the model's
  * trajectories are those of the forward process: less variance for hardly any bias (Rao-Blackwell).
  *
+ * Whose log-probability. The published script's policy is the guided prediction that sampled,
+ * u + guidance (c - u), c with the prompt and u without it. Its gradient goes into c `guidance` times
+ * and into u 1 - guidance times: what was liked is unlearnt in u. With few picks that is most of what
+ * happens, and the pictures leave the range of the model. With `guided` off, c and u each are a
+ * policy, and take turns (pen_curriculum_leaves_out_prompt()), as in classifier-free guidance's own
+ * training (Ho and Salimans, arXiv:2207.12598); and a step costs one evaluation in place of two.
+ *
  * Where clamp() is active a candidate's coefficient is 0: it is not pushed further. At the very
  * bound the derivative is 1, as in PyTorch.
  */
@@ -56,6 +63,7 @@ typedef struct {
     guint timesteps_per_update; // of a round, whose gradients make one AdamW step; 0: all of them
     guint epochs;             // passes over the rounds
     gboolean hindsight;       // the steps' mean given the finished picture, not their noise, counts
+    gboolean guided;          // the guided prediction is the policy, not both that it is made of
 } PenD3poConfig;
 
 // The script's epoch count belongs to its thousands of pictures, so one pass is the default here.
@@ -63,7 +71,8 @@ typedef struct {
     {                                                                                              \
         .adapter_rank = 4, .learning_rate = 3e-5, .adam_beta1 = 0.9, .adam_beta2 = 0.999,          \
         .weight_decay = 1e-4, .adam_epsilon = 1e-8, .max_grad_norm = 1, .beta = 0.1, .clip = 0.1,  \
-        .loser_weight = 1, .timestep_fraction = 1, .timesteps_per_update = 0, .epochs = 1          \
+        .loser_weight = 1, .timestep_fraction = 1, .timesteps_per_update = 0, .epochs = 1,         \
+        .guided = TRUE                                                                             \
     }
 
 // Sums over terms (one term is one pair at one step), for reports. Start from zeros.

@@ -43,6 +43,7 @@
 #define PEN_STREAM_ADAPTER PEN_STREAM(4, 0)
 #define PEN_STREAM_ROUND_ORDER(epoch) PEN_STREAM(5, epoch)
 #define PEN_STREAM_TIMESTEPS(epoch) PEN_STREAM(6, epoch)
+#define PEN_STREAM_PROMPTS(pair) PEN_STREAM(7, pair)
 
 static inline guint64 pen_noise_step_stream(guint step)
 {

@@ -26,6 +26,7 @@ static const PenField run_fields[] = {
     PEN_FIELD(PenRun, timestep_fraction, REAL),
     PEN_FIELD(PenRun, timesteps_per_update, INT),
     PEN_FIELD(PenRun, hindsight, INT),
+    PEN_FIELD(PenRun, guided, INT),
     PEN_FIELD(PenRun, rank, INT),
     PEN_FIELD(PenRun, seed, UINT64),
     PEN_FIELD_NAMED(PenRun, state, state_names),

@@ -43,6 +43,7 @@ typedef struct {
     double timestep_fraction;
     int timesteps_per_update; /* 0: all of a round's */
     int hindsight; /* a truth value */
+    int guided;    /* the same */
     int rank; /* of the adapter */
     guint64 seed;
     PenRunState state;

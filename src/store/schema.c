@@ -175,5 +175,8 @@ static const char version_4[] = "ALTER TABLE runs ADD COLUMN hindsight INTEGER N
 /* In earlier versions what lost weighed as much as what won. */
 static const char version_5[] = "ALTER TABLE runs ADD COLUMN loser_weight REAL NOT NULL DEFAULT 1;";
 
-const char *const pen_store_migrations[] = { version_1, version_2, version_3,
-                                             version_4, version_5, NULL };
+/* In earlier versions the policy was the guided prediction. */
+static const char version_6[] = "ALTER TABLE runs ADD COLUMN guided INTEGER NOT NULL DEFAULT 1;";
+
+const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4,
+                                             version_5, version_6, NULL };

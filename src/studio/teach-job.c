@@ -22,9 +22,10 @@ void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper)
      * chose these for a few picks. */
     settings->d3po.learning_rate = 2e-3;
     settings->d3po.clip = 0.02;
-    settings->d3po.loser_weight = 0.5;
+    settings->d3po.loser_weight = 0.25;
     settings->d3po.timesteps_per_update = 3;
     settings->d3po.hindsight = TRUE;
+    settings->d3po.guided = FALSE;
 }
 
 typedef struct {
@@ -36,7 +37,7 @@ typedef struct {
 typedef struct {
     PenPick *pick;
     PenRound *round;
-    float *context, *negative; /* of its texts */
+    float *context, *negative; /* of its texts; in a loss without guidance, of no text */
 } Lesson;
 
 static void lesson_free(gpointer data)
@@ -132,6 +133,7 @@ static gboolean plan_run(Teaching *t, const PenTeachSettings *settings, GError *
         .timestep_fraction = c->timestep_fraction,
         .timesteps_per_update = (int)c->timesteps_per_update,
         .hindsight = c->hindsight,
+        .guided = c->guided,
         .rank = t->style->rank,
         .seed = settings->has_seed ? settings->seed
                                    : (guint64)g_random_int() << 20 ^ g_random_int(),
@@ -208,6 +210,7 @@ static gboolean plan_or_resume(Teaching *t, const PenTeachSettings *settings, GE
     t->config.timestep_fraction = t->run->timestep_fraction;
     t->config.timesteps_per_update = (guint)t->run->timesteps_per_update;
     t->config.hindsight = t->run->hindsight;
+    t->config.guided = t->run->guided;
     list_updates(t);
     t->run->steps_total = (int)t->updates->len;
     return TRUE;
@@ -289,9 +292,8 @@ static gboolean encode_texts(Teaching *t, Lesson *lesson, GError **error)
 {
     const PenModel *model = pen_runtime_model(t->runtime);
     gsize n = (gsize)model->tokens * model->unet.context_channels;
-    const char *texts[2] = {lesson->round->prompt, lesson->round->negative_prompt
-                                                       ? lesson->round->negative_prompt
-                                                       : ""};
+    const char *negative = t->config.guided ? lesson->round->negative_prompt : NULL;
+    const char *texts[2] = {lesson->round->prompt, negative ? negative : ""};
     g_autofree float *contexts = g_new(float, 2 * n);
     if (!pen_runtime_encode_text(t->runtime, texts, 2, contexts, NULL, t->job->cancellable, error))
         return FALSE;
@@ -314,11 +316,11 @@ static void candidates_clear(Candidates *c)
     g_clear_pointer(&c->files, g_ptr_array_unref);
 }
 
-/* Trajectories keep the reference log-probabilities of the steps that were sampled, under the model
- * as it was then: those of other steps, and of a model in 8 bits, are not theirs. */
+/* Trajectories keep the reference log-probabilities of the steps that were sampled, under the guided
+ * model as it was then: those of other steps and policies, and of a model in 8 bits, are not theirs. */
 static gboolean reference_is_kept(const Teaching *t)
 {
-    return !t->config.hindsight && !pen_runtime_eight_bits(t->runtime);
+    return !t->config.hindsight && t->config.guided && !pen_runtime_eight_bits(t->runtime);
 }
 
 static gboolean load_candidates(Teaching *t, const Lesson *lesson, Candidates *c, GError **error)
@@ -371,6 +373,14 @@ static void on_progress(double fraction, gpointer user_data)
     pen_job_progress(t->job, (t->step + fraction) / t->run->steps_total);
 }
 
+static gboolean leaves_out_prompt(const Teaching *t, const Update *update,
+                                  const PenTrajectory *trajectory)
+{
+    return !t->config.guided && trajectory->guidance != 1 &&
+           pen_curriculum_leaves_out_prompt(t->run->seed, update->epoch, update->lesson,
+                                            update->update, update->n_updates);
+}
+
 /* The gradient of the loss of an update's timesteps. */
 static gboolean update_gradient(Teaching *t, const Update *update, PenTrainerResult *result,
                                 GError **error)
@@ -388,7 +398,7 @@ static gboolean update_gradient(Teaching *t, const Update *update, PenTrainerRes
             .n = c.trajectories->len,
             .trajectories = (PenTrajectory **)c.trajectories->pdata,
             .ranks = (const int *)(gpointer)c.ranks->data,
-            .context = lesson->context,
+            .context = leaves_out_prompt(t, update, first) ? lesson->negative : lesson->context,
             .negative = lesson->negative,
             .steps = chosen,
             .n_steps = pen_curriculum_choose_steps(t->run->seed, update->epoch, update->lesson,

@@ -115,9 +115,10 @@ def test_teach_makes_a_style(folder):
         "ink" in png_texts(folder / "round4-0.png")["parameters"]
     # A second teaching is a second version; both stay.
     run(folder, "pick", "4", "--best", "0")
-    assert "version 2" in run(folder, *teach_words("--hindsight", "off", "--loser-weight", "0.75")).out
+    assert "version 2" in run(folder, *teach_words("--hindsight", "off", "--guided", "on", "--loser-weight", "0.75")).out
     runs = run(folder, "history", "--json").of_type("run")
-    assert [(row["hindsight"], row["loser_weight"]) for row in runs] == [(False, 0.75), (True, 0.5)]
+    assert [(row["hindsight"], row["guided"], row["loser_weight"]) for row in runs] == \
+        [(False, True, 0.75), (True, False, 0.25)]
     assert "loss" in run(folder, "history").out
     run(folder, "style", "use", "ink", "1")
     versions = run(folder, "style", "versions", "ink", "--json").of_type("version")

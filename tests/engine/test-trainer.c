@@ -86,7 +86,8 @@ typedef struct {
 static const guint steps[] = { 0, 2 };
 
 /* `batch`: see pen_trainer_set_batch_latents(). */
-static Outcome take_gradient_with(Fixture *fixture, guint batch, gboolean hindsight)
+static Outcome take_gradient_with(Fixture *fixture, guint batch, gboolean hindsight,
+                                  gboolean guided)
 {
     static const int ranks[N] = { 1, 2, 0 };
     g_autoptr(GError) error = NULL;
@@ -95,6 +96,7 @@ static Outcome take_gradient_with(Fixture *fixture, guint batch, gboolean hindsi
     config.beta = 5; /* so that the coefficients differ from candidate to candidate */
     config.clip = 0;
     config.hindsight = hindsight;
+    config.guided = guided;
     PenTrainerRound round = {
         .n = N,
         .trajectories = fixture->trajectories,
@@ -119,7 +121,7 @@ static Outcome take_gradient_with(Fixture *fixture, guint batch, gboolean hindsi
 
 static Outcome take_gradient(Fixture *fixture, guint batch)
 {
-    return take_gradient_with(fixture, batch, FALSE);
+    return take_gradient_with(fixture, batch, FALSE, TRUE);
 }
 
 static void assert_same(const Fixture *fixture, const Outcome *a, const Outcome *b)
@@ -154,7 +156,7 @@ static void test_hindsight(void)
     g_autoptr(GError) error = NULL;
     Fixture fixture;
     set_up(&fixture);
-    Outcome found = take_gradient_with(&fixture, PEN_TRAINER_BATCH_LATENTS, TRUE);
+    Outcome found = take_gradient_with(&fixture, PEN_TRAINER_BATCH_LATENTS, TRUE, TRUE);
     const PenSchedule *schedule = pen_runtime_model(fixture.runtime)->schedule;
     for (guint i = 0; i < N; i++) {
         PenTrajectory *t = fixture.trajectories[i];
@@ -174,6 +176,25 @@ static void test_hindsight(void)
     }
     Outcome expected = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
     assert_same(&fixture, &expected, &found);
+    g_free(found.gradient);
+    g_free(expected.gradient);
+    tear_down(&fixture);
+}
+
+/* Without guidance in the loss the trajectories teach as if they had been made without any. */
+static void test_unguided(void)
+{
+    Fixture fixture;
+    set_up(&fixture);
+    Outcome guided = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
+    Outcome found = take_gradient_with(&fixture, PEN_TRAINER_BATCH_LATENTS, FALSE, FALSE);
+    g_assert_cmpfloat(relative_error(guided.gradient, found.gradient, fixture.adapter->n_values), >,
+                      1e-2);
+    for (guint i = 0; i < N; i++)
+        fixture.trajectories[i]->guidance = 1;
+    Outcome expected = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
+    assert_same(&fixture, &expected, &found);
+    g_free(guided.gradient);
     g_free(found.gradient);
     g_free(expected.gradient);
     tear_down(&fixture);
@@ -219,6 +240,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/trainer/batch", test_batch);
     g_test_add_func("/trainer/hindsight", test_hindsight);
+    g_test_add_func("/trainer/unguided", test_unguided);
     g_test_add_func("/trainer/little-memory", test_little_memory);
     return g_test_run();
 }

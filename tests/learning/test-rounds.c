@@ -94,6 +94,30 @@ static void test_updates(void)
     g_assert_cmpuint(pen_curriculum_split_steps(chosen, 2, 5, 7, mine), ==, 0);
 }
 
+static void test_leave_out_prompt(void)
+{
+    guint without = 0, alone = 0, differs = 0;
+
+    for (guint round = 0; round < 1000; round++) {
+        guint n = 0;
+        for (guint update = 0; update < 7; update++) {
+            gboolean even = pen_curriculum_leaves_out_prompt(1, 2, round, update, 7);
+            n += even;
+            g_assert_true(pen_curriculum_leaves_out_prompt(1, 2, round, update, 7) == even);
+            g_assert_true(pen_curriculum_leaves_out_prompt(1, 3, round, update, 7) != even);
+            differs += pen_curriculum_leaves_out_prompt(1, 4, round, update, 7) != even;
+        }
+        g_assert_cmpuint(n, >=, 3);
+        g_assert_cmpuint(n, <=, 4);
+        without += n;
+        alone += pen_curriculum_leaves_out_prompt(1, 0, round, 0, 1);
+    }
+    // Means and standard deviations 3500 and 16, 500 and 16, about 3500 and 42.
+    g_assert_cmpint(ABS((int)without - 3500), <, 4 * 16);
+    g_assert_cmpint(ABS((int)alone - 500), <, 4 * 16);
+    g_assert_cmpint(ABS((int)differs - 3500), <, 8 * 42);
+}
+
 static void test_order_rounds(void)
 {
     guint first[50], second[50], again[50];
@@ -136,6 +160,7 @@ int main(int argc, char **argv)
     g_test_add_func("/curriculum/choose-steps", test_choose_steps);
     g_test_add_func("/curriculum/trainable-steps", test_trainable_steps);
     g_test_add_func("/curriculum/updates", test_updates);
+    g_test_add_func("/curriculum/leave-out-prompt", test_leave_out_prompt);
     g_test_add_func("/curriculum/order-rounds", test_order_rounds);
     g_test_add_func("/adapter-init", test_adapter_init);
     return g_test_run();

@@ -95,6 +95,7 @@ gint64 fixture_begin_run(PenStore *store, gint64 style, GError **error)
                    .timestep_fraction = 0.5,
                    .timesteps_per_update = 3,
                    .hindsight = TRUE,
+                   .guided = FALSE,
                    .rank = 4,
                    .seed = G_MAXUINT64,
                    .steps_total = 12 };

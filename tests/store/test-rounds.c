@@ -427,6 +427,7 @@ static void test_run(Fixture *fixture, gconstpointer data)
     g_assert_cmpfloat(found->timestep_fraction, ==, 0.5);
     g_assert_cmpint(found->timesteps_per_update, ==, 3);
     g_assert_true(found->hindsight);
+    g_assert_false(found->guided);
     g_assert_true(found->seed == G_MAXUINT64);
     g_assert_cmpint(found->steps_done, ==, 3);
     g_assert_cmpint(found->steps_total, ==, 12);

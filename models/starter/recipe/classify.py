@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The judges: convolutional classifiers of style and of motif, trained on drawings of real clip art.
 
-They never see held-out pictures, nor anything that a model made; their accuracy on drawings of held-out
+They never see held-out pictures, nor anything that a UNet made; their accuracy on drawings of held-out
 pictures says how far to trust them. A judge of motifs has a hard time there, because a held-out cat is
 another cat than any it has seen; what the model makes resembles what both were trained on.
+
+Half of what they see has been through the VAE (vae.rebuild()), which softens edges, as all that a UNet makes
+has: judges of clean drawings called a fifth of the pixel drawings flat that had been through it.
 """
 import math
 import os
@@ -68,31 +71,45 @@ def _labels(classes, axis):
     return torch.arange(classes).reshape([classes if i == axis else 1 for i in range(3)])
 
 
-def judge_of(path, axis, drawings, held_out, steps, seed, device, say):
-    """The stage: the judge of axis 0 (motif) or 1 (style) of drawings [motif, style, n, ...], from its
-    file or trained. Returns it and its accuracy on the held-out drawings."""
+def _worn(x):
+    """Pictures with a little noise and other contrast, brightness and saturation: no generated one is clean."""
+    def some(spread):
+        return spread * torch.randn(len(x), 1, 1, 1)
+
+    grey = x.mean(1, keepdim=True)
+    return (grey + (x - grey) * (1 + some(0.15))) * (1 + some(0.1)) + some(0.05) + 0.05 * torch.randn_like(x)
+
+
+def _examples(kinds, axis):
+    """[(pictures [n, SIZE, SIZE, 3], labels [n])] of [drawings [motif, style, n, SIZE, SIZE, 3]]."""
+    return [(kind.reshape(-1, *kind.shape[3:]),
+             _labels(kind.shape[axis], axis).expand(kind.shape[:3]).reshape(-1)) for kind in kinds]
+
+
+def judge_of(path, axis, training, held_out, steps, seed, device, say):
+    """The stage: the judge of axis 0 (motif) or 1 (style), from its file or trained. training, held_out: kinds
+    of drawings, [[motif, style, n, ...], ...]; every kind has the same part in training. Returns the judge and
+    its accuracy on each kind held out."""
     torch.manual_seed(seed)
-    classes, name = drawings.shape[axis], list(JUDGES)[axis]
+    classes, name = training[0].shape[axis], list(JUDGES)[axis]
     judge = Judge(classes, places_matter=name == "motif").to(device)
     state = load(path, device)
     if state:
         judge.load_state_dict(state)
     else:
-        shape = drawings.shape[:3]
-        flat = drawings.reshape(-1, *drawings.shape[3:])
-        labels = _labels(classes, axis).expand(shape).reshape(-1)
+        kinds = _examples(training, axis)
         lanes = Lanes(judge.parameters(), device)
         optimizer = torch.optim.AdamW(judge.parameters(), lr=RATE, weight_decay=0.05, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
         for step in range(steps):
-            picked = torch.randint(len(flat), (BATCH,))
-            x = to_tensor(flat[picked].numpy())
-            # A little noise and change of contrast: a generated picture is never as clean.
+            picked = [(pictures[at], labels[at]) for pictures, labels in kinds
+                      for at in [torch.randint(len(pictures), (BATCH // len(kinds),))]]
+            pictures, labels = (torch.cat(part) for part in zip(*picked))
+            x = to_tensor(pictures.numpy())
             # A motif may be anywhere; a style is known by its grain and its edges, which a shift would spoil.
-            x = _shifted(x) if judge.places_matter else x
-            x = x * (1 + 0.1 * torch.randn(BATCH, 1, 1, 1)) + 0.05 * torch.randn_like(x)
+            x = _worn(_shifted(x) if judge.places_matter else x)
             loss = lanes.gradients(lambda x, y: F.cross_entropy(judge(x).float(), y, label_smoothing=0.05),
-                                   (x, labels[picked]))
+                                   (x, labels))
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
@@ -100,9 +117,8 @@ def judge_of(path, axis, drawings, held_out, steps, seed, device, say):
                 say("judge of %s: step %d, loss %.3f" % (name, step + 1, loss))
         save(judge.state_dict(), path)
     judge.eval()
-    shape = held_out.shape[:3]
-    found = logits(judge, to_tensor(held_out.reshape(-1, *held_out.shape[3:]).numpy())).argmax(1).reshape(shape)
-    return judge, (found == _labels(classes, axis)).float().mean().item()
+    return judge, [(logits(judge, to_tensor(pictures.numpy())).argmax(1) == labels).float().mean().item()
+                   for pictures, labels in _examples(held_out, axis)]
 
 
 def write_judge(judge, classes, path):

@@ -17,8 +17,8 @@ All pictures: DDIM, 20 steps, eta 1. The JSON has
                        A model that replays drawings would be near 0; one that draws the training clip art
                        in new ways lies where its new drawings do
     distance           mean RMS distance of two pictures of one prompt without a style, same measure
-    judges             accuracy of both judges on drawings of held-out clip art, and on new drawings of the
-                       training clip art: the most that a model which draws that could reach
+    judges             accuracy of both judges on drawings of held-out clip art, on these after the VAE, and on
+                       new drawings of the training clip art: the most that a model which draws that could reach
 """
 import argparse
 import json
@@ -30,13 +30,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import vae
 from classify import JUDGES, judge_of, logits
 from common import MOTIFS, STYLES, load, to_tensor
 from dataset import render
 from sample import Model
 from sheet import sheet
 
-JUDGE_STEPS = {"style": 300, "motif": 1500}
+JUDGE_STEPS = {"style": 800, "motif": 1500}
+REBUILT = 64     # training drawings of each motif and style that judges also see after the VAE
 EACH = 3         # pictures of each style and motif
 PLAIN = 12       # pictures of each motif without a style
 GUIDANCES = (1.0, 2.0, 6.0)
@@ -44,10 +46,19 @@ GUIDANCE_EACH = 1
 
 
 def judges(work, device, say):
-    """[(judge, held-out accuracy)] in the order of JUDGES."""
-    drawings = load(os.path.join(work, "train.pt"))["drawings"]
-    held_out = load(os.path.join(work, "held-out.pt"))["drawings"]
-    return [judge_of(os.path.join(work, "judge-%s.pt" % name), axis, drawings, held_out, JUDGE_STEPS[name],
+    """[(judge, its accuracies on held-out drawings, clean and after the VAE)] in the order of JUDGES."""
+    def at(name):
+        return os.path.join(work, name)
+
+    kinds = {}
+    for split in "train", "held-out":
+        drawings = load(at(split + ".pt"))["drawings"]
+        part = drawings[:, :, :REBUILT]
+        if not os.path.exists(at(split + "-rebuilt.pt")):
+            say("the %s clip art through the VAE" % split)
+            vae.rebuild(at(split + "-rebuilt.pt"), at("vae"), part, device)
+        kinds[split] = [drawings, load(at(split + "-rebuilt.pt"))]
+    return [judge_of(at("judge-%s.pt" % name), axis, kinds["train"], kinds["held-out"], JUDGE_STEPS[name],
                      1, device, say) for axis, name in enumerate(JUDGES)]
 
 
@@ -68,7 +79,7 @@ def _share(hits):
 
 def evaluate(folder, work, found, guidance, device, say, clipart, sheet_path=None, guidances=GUIDANCES):
     """The measurements above as a dictionary; also draws a sheet of motifs and styles. found: judges()."""
-    (motif_judge, motif_accuracy), (style_judge, style_accuracy) = found
+    (motif_judge, motif_held_out), (style_judge, style_held_out) = found
     model = Model(folder, device)
 
     def judged(pictures):
@@ -116,7 +127,9 @@ def evaluate(folder, work, found, guidance, device, say, clipart, sheet_path=Non
                                           training),
             "training_clip_art_drawn_anew": _nearest(anew, training)},
         "distance": round(float(pairs), 1),
-        "judges": {"motif_held_out": round(motif_accuracy, 4), "style_held_out": round(style_accuracy, 4),
+        "judges": {**{"%s_%s" % (name, kind): round(value, 4)
+                      for name, values in (("motif", motif_held_out), ("style", style_held_out))
+                      for kind, value in zip(("held_out", "held_out_after_vae"), values)},
                    "motif_anew": _share(anew_motif == np.arange(len(MOTIFS)).repeat(len(anew_motif) // len(MOTIFS))),
                    "style_anew": _share(anew_style == np.tile(np.arange(len(STYLES)).repeat(EACH), len(MOTIFS)))},
     }

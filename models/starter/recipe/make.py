@@ -5,10 +5,10 @@
     make.py --work DIR [--out FOLDER] [--from FOLDER] [--hours H] [--vae-hours H] [--device cpu|cuda]
 
 Stages, each skipped if its result is in DIR: drawings (train.pt, held-out.pt), tokenizer, VAE (vae/),
-latents (latents.pt), UNet and text encoder (unet.ckpt), judges (judge-motif.pt, judge-style.pt), export to
-DIR/model and FOLDER, with the judges, evaluation (DIR/evaluation.json, DIR/sheet.png). Interrupt it however you
-like and start it again: training goes on from a checkpoint at most three minutes old. Copy DIR to another
-machine and it goes on there. Asking for more --hours than were spent goes on too.
+latents (latents.pt), UNet and text encoder (unet.ckpt), judges (train-rebuilt.pt, held-out-rebuilt.pt,
+judge-motif.pt, judge-style.pt), export to DIR/model and FOLDER, with the judges, evaluation (DIR/evaluation.json,
+DIR/sheet.png). Interrupt it however you like and start it again: training goes on from a checkpoint at most three
+minutes old. Copy DIR to another machine and it goes on there. Asking for more --hours than were spent goes on too.
 
 --from begins with a diffusers folder's VAE, tokenizer, text encoder and UNet instead of random weights:
 with the published model, training continues where no checkpoint is left.

@@ -6,7 +6,8 @@ attention layer looks further, and is judged on whole held-out pictures. The los
 error of the pixels and, half as much, of their differences to the right and below, which keeps edges
 sharp, and a small Kullback-Leibler term, which leaves the latents a little noise to be robust against.
 
-encode() turns all drawings into latents once; the UNet never sees a pixel.
+encode() turns all drawings into latents once; the UNet never sees a pixel. rebuild() shows what is left of
+drawings after both, for the judges.
 """
 import os
 
@@ -15,7 +16,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import AttnProcessor
 
-from common import FACTOR, LATENT, SIZE, Clock, load, save, to_tensor
+from common import FACTOR, LATENT, SIZE, Clock, load, save, to_pictures, to_tensor
 from lanes import Lanes, lane_pool, quick
 
 CONFIG = dict(block_out_channels=(24, 48, 64), down_block_types=("DownEncoderBlock2D",) * 3,
@@ -103,17 +104,31 @@ def train(path, checkpoint, drawings, held_out, start, hours, seed, device, say)
     os.rename(path + ".part", path)
 
 
+def _opened(folder, device):
+    return AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).to(device).eval()
+
+
+def _map(of, drawings, device):
+    """of(pictures [n, 3, SIZE, SIZE]) of all drawings [..., SIZE, SIZE, 3], in parts: [..., *its shape]."""
+    def part_of(part):
+        with torch.no_grad(), quick(device):
+            return of(to_tensor(part.numpy()).to(device))
+
+    found = torch.cat(list(lane_pool(device).map(part_of, drawings.reshape(-1, SIZE, SIZE, 3).split(128))))
+    return found.reshape(*drawings.shape[:-3], *found.shape[1:])
+
+
 def encode(path, folder, drawings, device):
     """The stage: writes float16 latents [..., 4, LATENT, LATENT], scaled to deviation 1, of
     drawings [..., SIZE, SIZE, 3]. The posterior's mean: its noise is a hundredth of its variance."""
-    vae = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).to(device).eval()
+    vae = _opened(folder, device)
+    save(_map(lambda x: (vae.encode(x).latent_dist.mean.float() * vae.config.scaling_factor).half().cpu(),
+              drawings, device), path)
 
-    @torch.no_grad()
-    def latents_of(part):
-        with quick(device):
-            mean = vae.encode(to_tensor(part.numpy()).to(device)).latent_dist.mean
-        return (mean.float() * vae.config.scaling_factor).half().cpu()
 
-    parts = drawings.reshape(-1, SIZE, SIZE, 3).split(128)
-    latents = torch.cat(list(lane_pool(device).map(latents_of, parts)))
-    save(latents.reshape(*drawings.shape[:-3], 4, LATENT, LATENT), path)
+def rebuild(path, folder, drawings, device):
+    """The stage: writes what encoder and decoder make of drawings [..., SIZE, SIZE, 3], the best that a UNet
+    could reach."""
+    vae = _opened(folder, device)
+    save(_map(lambda x: torch.from_numpy(to_pictures(vae.decode(vae.encode(x).latent_dist.mean).sample)),
+              drawings, device), path)

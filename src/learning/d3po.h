@@ -35,8 +35,8 @@
  *
  * Whose log-probability. The published script's policy is the guided prediction that sampled,
  * u + guidance (c - u), c with the prompt and u without it. Its gradient goes into c `guidance` times
- * and into u 1 - guidance times: what was liked is unlearnt in u. With few picks that is most of what
- * happens, and the pictures leave the range of the model. With `guided` off, c and u each are a
+ * and into u 1 - guidance times: what was liked is unlearnt in u, and the pictures can leave the range
+ * of the model. With `guided` off, c and u each are a
  * policy, and take turns (pen_curriculum_leaves_out_prompt()), as in classifier-free guidance's own
  * training (Ho and Salimans, arXiv:2207.12598); and a step costs one evaluation in place of two.
  *

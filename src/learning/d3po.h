@@ -33,12 +33,12 @@
  * alone, so this is the conditional expectation of the same gradient, to the extent that the model's
  * trajectories are those of the forward process: less variance for hardly any bias (Rao-Blackwell).
  *
- * Whose log-probability. The published script's policy is the guided prediction that sampled,
- * u + guidance (c - u), c with the prompt and u without it. Its gradient goes into c `guidance` times
- * and into u 1 - guidance times: what was liked is unlearnt in u, and the pictures can leave the range
- * of the model. With `guided` off, c and u each are a
- * policy, and take turns (pen_curriculum_leaves_out_prompt()), as in classifier-free guidance's own
- * training (Ho and Salimans, arXiv:2207.12598); and a step costs one evaluation in place of two.
+ * Whose log-probability. The published script's policy is the guided prediction that sampled, u +
+ * guidance (c - u), c with the prompt and u without it. Its gradient goes into c `guidance` times
+ * and into u 1 - guidance times: what was liked is unlearnt in u, and the pictures can leave the
+ * range of the model. With `guided` off, c and u each are a policy, and take turns
+ * (pen_curriculum_leaves_out_prompt()), as in classifier-free guidance's own training (Ho and
+ * Salimans, arXiv:2207.12598); and a step costs one evaluation in place of two.
  *
  * Where clamp() is active a candidate's coefficient is 0: it is not pushed further. At the very
  * bound the derivative is 1, as in PyTorch.

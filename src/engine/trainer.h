@@ -25,7 +25,7 @@ typedef struct {
     guint n; /* candidates, of one size and schedule */
     PenTrajectory **trajectories;
     const int *ranks;
-    const float *context, *negative; /* as for the sampler; not guided: the one that counts, unused */
+    const float *context, *negative; /* as for the sampler; the loss uses `negative` if it is guided */
     guint n_steps;                   /* trained steps */
     const guint *steps;              /* their indices, each stochastic */
 } PenTrainerRound;

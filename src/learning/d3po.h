@@ -63,7 +63,7 @@ typedef struct {
     guint timesteps_per_update; // of a round, whose gradients make one AdamW step; 0: all of them
     guint epochs;             // passes over the rounds
     gboolean hindsight;       // the steps' mean given the finished picture, not their noise, counts
-    gboolean guided;          // the guided prediction is the policy, not both that it is made of
+    gboolean guided;          // the policy is the guided prediction, not the two in it by turns
 } PenD3poConfig;
 
 // The script's epoch count belongs to its thousands of pictures, so one pass is the default here.

@@ -6,7 +6,7 @@ pictures says how far to trust them. A judge of motifs has a hard time there, be
 another cat than any it has seen; what the model makes resembles what both were trained on.
 
 Half of what they see has been through the VAE (vae.rebuild()), which softens edges, as all that a UNet makes
-has: judges of clean drawings called a fifth of the pixel drawings flat that had been through it.
+has: judges that saw clean drawings alone took a fifth of such pixel drawings for another style, mostly flat.
 """
 import math
 import os
@@ -67,8 +67,10 @@ def logits(judge, x):
     return torch.cat(list(lane_pool(device.type).map(of, x.split(128))))
 
 
-def _labels(classes, axis):
-    return torch.arange(classes).reshape([classes if i == axis else 1 for i in range(3)])
+def _labels(drawings, axis):
+    """The class along an axis of each of drawings [motif, style, n, ...], flat."""
+    along = torch.arange(drawings.shape[axis]).reshape([-1 if i == axis else 1 for i in range(3)])
+    return along.expand(drawings.shape[:3]).reshape(-1)
 
 
 def _worn(x):
@@ -82,8 +84,7 @@ def _worn(x):
 
 def _examples(kinds, axis):
     """[(pictures [n, SIZE, SIZE, 3], labels [n])] of [drawings [motif, style, n, SIZE, SIZE, 3]]."""
-    return [(kind.reshape(-1, *kind.shape[3:]),
-             _labels(kind.shape[axis], axis).expand(kind.shape[:3]).reshape(-1)) for kind in kinds]
+    return [(kind.reshape(-1, *kind.shape[3:]), _labels(kind, axis)) for kind in kinds]
 
 
 def judge_of(path, axis, training, held_out, steps, seed, device, say):

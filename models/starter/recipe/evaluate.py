@@ -53,10 +53,9 @@ def judges(work, device, say):
     kinds = {}
     for split in "train", "held-out":
         drawings = load(at(split + ".pt"))["drawings"]
-        part = drawings[:, :, :REBUILT]
         if not os.path.exists(at(split + "-rebuilt.pt")):
             say("the %s clip art through the VAE" % split)
-            vae.rebuild(at(split + "-rebuilt.pt"), at("vae"), part, device)
+            vae.rebuild(at(split + "-rebuilt.pt"), at("vae"), drawings[:, :, :REBUILT], device)
         kinds[split] = [drawings, load(at(split + "-rebuilt.pt"))]
     return [judge_of(at("judge-%s.pt" % name), axis, kinds["train"], kinds["held-out"], JUDGE_STEPS[name],
                      1, device, say) for axis, name in enumerate(JUDGES)]

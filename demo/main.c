@@ -32,13 +32,12 @@ static struct {
     double guidance;
     double learning_rate, beta, clip, loser_weight, fraction;
     int epochs, per_update;
-    gboolean ranked;
-} options = { .lessons = 1,
-              .picks = 10,
+    gboolean ranked, new_only;
+} options = { .lessons = 2,
+              .picks = 5,
               .candidates = 4,
               .pictures = 6,
               .steps = 20,
-              .guidance = 5,
               .seed = 1,
               .clip = NAN,
               .loser_weight = NAN,
@@ -52,6 +51,8 @@ static const GOptionEntry entries[] = {
     { "guided", 0, 0, G_OPTION_ARG_STRING, &options.guided, "instead of the preset's", "on|off" },
     { "hindsight", 0, 0, G_OPTION_ARG_STRING, &options.hindsight, "instead of the preset's",
       "on|off" },
+    { "new-only", 0, 0, G_OPTION_ARG_NONE, &options.new_only,
+      "later lessons leave out what earlier ones learnt", NULL },
     { "ranked", 0, 0, G_OPTION_ARG_NONE, &options.ranked,
       "the artist ranks all candidates, not only the best", NULL },
     { "out", 0, 0, G_OPTION_ARG_FILENAME, &options.out, "where to leave the figures", "FOLDER" },
@@ -61,7 +62,8 @@ static const GOptionEntry entries[] = {
     { "candidates", 0, 0, G_OPTION_ARG_INT, &options.candidates, "candidates of a round", "N" },
     { "pictures", 0, 0, G_OPTION_ARG_INT, &options.pictures, "held-out pictures of a motif", "N" },
     { "steps", 0, 0, G_OPTION_ARG_INT, &options.steps, "sampling steps", "N" },
-    { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &options.guidance, "guidance scale", "X" },
+    { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &options.guidance, 
+      "guidance scale; 0: as suits the model", "X" },
     { "seed", 0, 0, G_OPTION_ARG_INT, &options.seed, "of the artist's rounds", "N" },
     { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &options.learning_rate, "of AdamW", "X" },
     { "beta", 0, 0, G_OPTION_ARG_DOUBLE, &options.beta, "of the loss", "X" },
@@ -146,6 +148,23 @@ static PenGallery *look(Demo *demo, gboolean without_style, GError **error)
 
 /* --- picking and teaching -------------------------------------------------------------------- */
 
+/* How much the artist likes a picture. Who likes a style wants what was asked for in it, too: not an
+ * empty sheet of the right colour. */
+static gboolean like(Demo *demo, const PenRoundResult *result, guint i, const char *motif,
+                     double *value, GError **error)
+{
+    if (!pen_taste_measure(&demo->taste, result->rgb[i], result->width, result->height, value,
+                           error))
+        return FALSE;
+    if (demo->taste.kind != PEN_TASTE_STYLE)
+        return TRUE;
+    g_autofree double *sure = g_new(double, g_strv_length((char **)pen_judge_classes(demo->motifs)));
+    if (!pen_judge_look(demo->motifs, result->rgb[i], sure, error))
+        return FALSE;
+    *value *= sure[pen_judge_class(demo->motifs, motif)];
+    return TRUE;
+}
+
 /* One round: asks, looks, picks the best, if there is one that is good enough. */
 static gboolean play_round(Demo *demo, double enough, GError **error)
 {
@@ -159,8 +178,7 @@ static gboolean play_round(Demo *demo, double enough, GError **error)
     double values[PEN_ROUND_MAX];
     int best = 0, ranks[PEN_ROUND_MAX];
     for (guint i = 0; i < result->n; i++) {
-        if (!pen_taste_measure(&demo->taste, result->rgb[i], result->width, result->height,
-                               &values[i], error))
+        if (!like(demo, result, i, request.prompt, &values[i], error))
             return FALSE;
         if (values[i] > values[best])
             best = (int)i;
@@ -197,7 +215,7 @@ static gboolean teach(Demo *demo, PenTeachResult *taught, GError **error)
     pen_teach_settings_init(&settings, g_strcmp0(options.preset, "paper") == 0);
     settings.has_seed = TRUE;
     settings.seed = (guint64)options.seed;
-    settings.only_new = TRUE;
+    settings.only_new = options.new_only;
     if (options.learning_rate > 0)
         settings.d3po.learning_rate = options.learning_rate;
     if (options.beta > 0)

@@ -311,8 +311,9 @@ static GimpProcedure *new_penchant(GimpPlugIn *plug_in)
                                     _("More steps take longer and add detail"), 1, 150, 20,
                                     G_PARAM_READWRITE);
     gimp_procedure_add_double_argument(p, "guidance", _("G_uidance"),
-                                       _("How closely the pictures follow the prompt"), 1, 30, 5,
-                                       G_PARAM_READWRITE);
+                                       _("How closely the pictures follow the prompt; 0: as suits the "
+                                         "model"),
+                                       0, 30, 0, G_PARAM_READWRITE);
     gimp_procedure_add_double_argument(p, "eta", _("_Randomness"),
                                        _("Fresh noise in each step (eta); needed for teaching"), 0,
                                        1, 1, G_PARAM_READWRITE);

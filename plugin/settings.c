@@ -63,7 +63,7 @@ PenSettings *pen_settings_load(void)
         read_int(file, "shape", PEN_SHAPE_IMAGE, PEN_SHAPE_IMAGE, PEN_SHAPE_LANDSCAPE);
     settings->count = read_int(file, "count", 4, 2, 9);
     settings->steps = read_int(file, "steps", 20, 1, 150);
-    settings->guidance = read_double(file, "guidance", 5, 1, 30);
+    settings->guidance = read_double(file, "guidance", 0, 0, 30);
     settings->eta = read_double(file, "eta", 1, 0, 1);
     settings->fixed_seed = g_key_file_get_boolean(file, GROUP, "fixed-seed", NULL);
     settings->seed = g_key_file_get_uint64(file, GROUP, "seed", NULL);

@@ -38,7 +38,7 @@ typedef struct {
     PenShape shape;
     int count;
     int steps;
-    double guidance;
+    double guidance; /* 0: what suits the model */
     double eta;
     gboolean fixed_seed;
     guint64 seed;

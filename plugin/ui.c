@@ -83,6 +83,35 @@ GtkWidget *pen_ui_spin(double low, double high, double step, double value)
     return spin;
 }
 
+static double spin_lowest(GtkSpinButton *spin)
+{
+    return gtk_adjustment_get_lower(gtk_spin_button_get_adjustment(spin));
+}
+
+static gboolean write_lowest(GtkSpinButton *spin, const char *word)
+{
+    if (gtk_spin_button_get_value(spin) > spin_lowest(spin))
+        return FALSE;
+    if (strcmp(gtk_entry_get_text(GTK_ENTRY(spin)), word) != 0)
+        gtk_entry_set_text(GTK_ENTRY(spin), word);
+    return TRUE;
+}
+
+static int read_lowest(GtkSpinButton *spin, double *value, const char *word)
+{
+    if (g_ascii_strcasecmp(gtk_entry_get_text(GTK_ENTRY(spin)), word) != 0)
+        return FALSE;
+    *value = spin_lowest(spin);
+    return TRUE;
+}
+
+void pen_ui_spin_name_lowest(GtkWidget *spin, const char *word)
+{
+    g_signal_connect(spin, "output", G_CALLBACK(write_lowest), (gpointer)word);
+    g_signal_connect(spin, "input", G_CALLBACK(read_lowest), (gpointer)word);
+    gtk_spin_button_update(GTK_SPIN_BUTTON(spin));
+}
+
 GtkWidget *pen_ui_pair(GtkWidget *left, GtkWidget *right)
 {
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);

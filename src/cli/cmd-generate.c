@@ -40,7 +40,7 @@ static const GOptionEntry entries[] = {
       N_("The same seed gives the same pictures (default: random)"), "N" },
     { "steps", 0, 0, G_OPTION_ARG_INT, &steps, N_("Sampling steps (20)"), "N" },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &guidance,
-      N_("How closely the prompt is followed (5)"), N_("X") },
+      N_("How closely the prompt is followed (default: what suits the model)"), N_("X") },
     { "eta", 0, 0, G_OPTION_ARG_DOUBLE, &eta,
       N_("Fresh noise in each step, 0 to 1 (1; teaching needs more than 0)"), N_("X") },
     { "width", 'W', 0, G_OPTION_ARG_INT, &width,

@@ -166,21 +166,33 @@ static gboolean check_folder(const char *folder, GError **error)
     return TRUE;
 }
 
-/* Where a folder says what pipeline it is for, it must be one whose parts are ours. */
-static gboolean check_index(const char *folder, GError **error)
+/* An object that a folder may do without: *json stays NULL then. */
+static gboolean load_optional(const char *folder, const char *name, PenJson **json, GError **error)
 {
-    g_autofree char *path = g_build_filename(folder, "model_index.json", NULL);
-    g_autofree char *pipeline = g_strdup("StableDiffusionPipeline");
+    g_autofree char *path = g_build_filename(folder, name, NULL);
 
     if (!g_file_test(path, G_FILE_TEST_EXISTS))
         return TRUE;
-    g_autoptr(PenJson) json = pen_json_load(path, error);
-    if (!json)
+    *json = pen_json_load(path, error);
+    if (!*json)
         return FALSE;
-    if (!pen_json_is_object(json)) {
-        pen_json_set_error(json, NULL, error, _("expected an object."));
+    if (!pen_json_is_object(*json)) {
+        pen_json_set_error(*json, NULL, error, _("expected an object."));
         return FALSE;
     }
+    return TRUE;
+}
+
+/* Where a folder says what pipeline it is for, it must be one whose parts are ours. */
+static gboolean check_index(const char *folder, GError **error)
+{
+    g_autoptr(PenJson) json = NULL;
+    g_autofree char *pipeline = g_strdup("StableDiffusionPipeline");
+
+    if (!load_optional(folder, "model_index.json", &json, error))
+        return FALSE;
+    if (!json)
+        return TRUE;
     if (!pen_json_get_string(json, "_class_name", &pipeline, error))
         return FALSE;
     gboolean ours = strcmp(pipeline, "StableDiffusionPipeline") == 0 ||
@@ -191,6 +203,25 @@ static gboolean check_index(const char *folder, GError **error)
             error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
             _("%s is a model for %.60s; Penchant runs Stable Diffusion 1.x and 2.x models."), name,
             pipeline);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean load_own_settings(PenModel *model, const char *folder, GError **error)
+{
+    g_autoptr(PenJson) json = NULL;
+    const char *key = "guidance_scale";
+
+    if (!load_optional(folder, "penchant.json", &json, error))
+        return FALSE;
+    if (!json)
+        return TRUE;
+    if (!pen_json_get_double(json, key, &model->guidance, error))
+        return FALSE;
+    if (!(model->guidance > 0 && model->guidance <= PEN_MODEL_MAX_GUIDANCE)) {
+        pen_json_set_error(json, key, error, _("must be more than 0 and at most %g."),
+                           PEN_MODEL_MAX_GUIDANCE);
         return FALSE;
     }
     return TRUE;
@@ -212,6 +243,7 @@ static gboolean load_folder(PenModel *model, GError **error)
     g_autofree char *tokenizer = g_build_filename(folder, "tokenizer", NULL);
 
     if (!check_folder(folder, error) || !check_index(folder, error) ||
+        !load_own_settings(model, folder, error) ||
         !pen_unet_config_load(&model->unet, unet, error) ||
         !pen_vae_config_load(&model->vae, vae, error) ||
         !pen_clip_text_config_load(&model->text, text, error))
@@ -335,6 +367,7 @@ PenModel *pen_model_open(const char *text, GError **error)
 {
     g_autoptr(PenModel) model = g_new0(PenModel, 1);
     model->refs = 1;
+    model->guidance = PEN_MODEL_GUIDANCE;
     model->spec = pen_model_spec_parse(text, error);
     if (!model->spec)
         return NULL;

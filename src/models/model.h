@@ -9,11 +9,16 @@
  *     text_encoder/                               the same
  *     tokenizer/                                  vocab.json, merges.txt, tokenizer_config.json
  *     scheduler/scheduler_config.json
+ *     penchant.json                               may be missing; see below
  *
  * or one .safetensors file with the original names (src/models/checkpoint.h). Inpainting models are
  * those whose UNet takes, after the noisy latents, a mask and the latents of the masked picture
  * (src/engine/inpainting.h). Its VAE can be exchanged and adapters can be merged into its weights
  * (src/models/model-spec.h).
+ *
+ * penchant.json is Penchant's own, for what the layout has no place for: {"guidance_scale": X}, with
+ * which the model draws best where nobody asks for another guidance. Small models want less than
+ * Stable Diffusion: guidance draws what makes a motif easy to tell, and hides what else it can be.
  *
  * Opening reads and checks everything but the weights' numbers; src/models/runtime.h runs the
  * model. Weights are mapped, not copied. Errors are PEN_MODEL_ERROR or those of src/formats, one
@@ -48,7 +53,11 @@ typedef struct {
     guint32 tokens; /* of an encoded prompt, padding included */
     guint32 factor; /* a picture is this many times as high and wide as its latents */
     guint32 condition_channels; /* of an inpainting model's further inputs; else 0 */
+    double guidance; /* the scale to use where none is asked for */
 } PenModel;
+
+#define PEN_MODEL_GUIDANCE 5.0 /* where a model says nothing; D3PO's published script samples so */
+#define PEN_MODEL_MAX_GUIDANCE 100.0
 
 /*
  * Opens what pen_model_find() returned, or another spec with a path in it.

@@ -95,8 +95,10 @@ static gboolean check_request(const PenRoundRequest *r, const PenModelInfo *mode
     if (r->steps < 1 || r->steps > 1000)
         return invalid(error, _("%u steps are not possible; use 1 to 1000, 20 is usual."),
                        r->steps);
-    if (!(r->guidance >= 0 && r->guidance <= 100))
-        return invalid(error, _("The guidance scale must be between 0 and 100; 5 is usual."));
+    if (!(r->guidance > 0 && r->guidance <= PEN_MODEL_MAX_GUIDANCE))
+        return invalid(error, _("The guidance scale must be more than 0 and at most %g; %g suits "
+                                "this model."),
+                       PEN_MODEL_MAX_GUIDANCE, model->guidance);
     if (!(r->eta >= 0 && r->eta <= 1))
         return invalid(error, _("eta must be between 0 and 1; picks can only be learnt with more "
                                 "than 0."));
@@ -398,6 +400,8 @@ static gboolean make_round(Round *r, GError **error)
         request->width = info->size;
     if (!request->height)
         request->height = info->size;
+    if (!request->guidance)
+        request->guidance = info->guidance;
     if (!check_request(request, info, error))
         return FALSE;
     r->runtime = pen_job_runtime(r->job, r->spec, error);

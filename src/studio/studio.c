@@ -472,6 +472,7 @@ PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, gint64
         info->style_loras++; /* find_checked() has seen that it is among them */
     info->size = (opened->unet.sample_size ? opened->unet.sample_size : 64) * opened->factor;
     info->multiple = MAX(opened->factor, 8);
+    info->guidance = opened->guidance;
     return info;
 }
 

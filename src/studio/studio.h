@@ -103,7 +103,7 @@ typedef struct {
     guint count;                 /* candidates, 1 to PEN_ROUND_MAX */
     guint width, height;         /* pixels, multiples of 8; 0: what the model was trained on */
     guint steps;
-    double guidance;
+    double guidance;             /* 0: what suits the model */
     double eta;
     gboolean has_seed; /* else a random one */
     guint64 seed;
@@ -121,7 +121,7 @@ typedef struct {
 #define PEN_ROUND_MAX 16
 #define PEN_ROUND_REQUEST_INIT                                                                     \
     {                                                                                              \
-        .style_strength = -1, .count = 4, .steps = 20, .guidance = 5, .eta = 1, .keep = TRUE,      \
+        .style_strength = -1, .count = 4, .steps = 20, .eta = 1, .keep = TRUE,                     \
         .start_strength = 0.6                                                                      \
     }
 
@@ -169,6 +169,7 @@ typedef struct {
     guint style_loras; /* so many of the spec's adapters are the style's: those it is taught on */
     guint size;        /* pixels a side that it was trained on */
     guint multiple;    /* width and height must be multiples of this */
+    double guidance;   /* that suits it */
 } PenModelInfo;
 void pen_model_info_free(PenModelInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModelInfo, pen_model_info_free)

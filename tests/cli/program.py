@@ -12,6 +12,7 @@ import subprocess
 import sys
 import zlib
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = sys.argv[1]
 DATA = pathlib.Path(sys.argv[2])
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 
-from program import (TINY, generate, l2_error, png_texts, run, snapshot, start, tensors)
+from program import (ROOT, TINY, generate, l2_error, png_texts, run, snapshot, start, tensors)
 from tap import main
 
 
@@ -56,6 +56,8 @@ def test_generate(folder):
     lines = run(folder, "generate", "--prompt", "a cat", "--json", *TINY).lines()
     assert [line["place"] for line in lines if line["type"] == "candidate"] == [0, 1, 2, 3]
     assert lines[-1]["type"] == "result" and lines[-1]["round"] == 3
+    own = json.loads((ROOT / "models" / "starter" / "penchant.json").read_text())["guidance_scale"]
+    assert [r["guidance"] for r in run(folder, "history", "--limit", "1", "--json").of_type("round")] == [own]
     assert all(os.path.exists(path) for path in lines[-1]["files"])
     assert any(line["type"] == "progress" for line in lines)
 
@@ -118,7 +120,7 @@ def test_teach_makes_a_style(folder):
     assert "version 2" in run(folder, *teach_words("--hindsight", "off", "--guided", "on", "--loser-weight", "0.75")).out
     runs = run(folder, "history", "--json").of_type("run")
     assert [(row["hindsight"], row["guided"], row["loser_weight"]) for row in runs] == \
-        [(False, True, 0.75), (True, False, 0.25)]
+        [(False, True, 0.75), (True, False, 0.5)]
     assert "loss" in run(folder, "history").out
     run(folder, "style", "use", "ink", "1")
     versions = run(folder, "style", "versions", "ink", "--json").of_type("version")

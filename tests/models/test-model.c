@@ -485,6 +485,32 @@ static void test_model_broken(void)
     remove_tree(copy);
 }
 
+static void test_model_guidance(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *original = golden_path("sd1", "model");
+    g_autofree char *copy = g_build_filename(scratch, "own", NULL);
+    g_autofree char *own = g_build_filename(copy, "penchant.json", NULL);
+    copy_tree(original, copy);
+
+    g_autoptr(PenModel) plain = pen_model_open(copy, &error);
+    g_assert_no_error(error);
+    g_assert_cmpfloat(plain->guidance, ==, PEN_MODEL_GUIDANCE);
+    g_assert_true(g_file_set_contents(own, "{\"guidance_scale\": 2.5}", -1, NULL));
+    g_autoptr(PenModel) told = pen_model_open(copy, &error);
+    g_assert_no_error(error);
+    g_assert_cmpfloat(told->guidance, ==, 2.5);
+    g_assert_cmpstr(told->identity, ==, plain->identity);
+
+    static const char *const bad[] = { "{\"guidance_scale\": 0}", "{\"guidance_scale\": 101}",
+                                       "{\"guidance_scale\": \"5\"}", "[]", "{" };
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_assert_true(g_file_set_contents(own, bad[i], -1, NULL));
+        assert_open_fails(copy, "penchant.json");
+    }
+    remove_tree(copy);
+}
+
 static void test_model_find(void)
 {
     g_autoptr(GError) error = NULL;
@@ -783,6 +809,7 @@ int main(int argc, char **argv)
     g_test_add_func("/model/identity", test_model_identity);
     g_test_add_func("/model/level", test_model_level);
     g_test_add_func("/model/broken", test_model_broken);
+    g_test_add_func("/model/guidance", test_model_guidance);
     g_test_add_func("/model/find", test_model_find);
     g_test_add_func("/weights/values", test_weights_values);
     g_test_add_func("/weights/wrong", test_weights_wrong);

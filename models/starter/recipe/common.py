@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What every stage of the recipe shares: the vocabulary of the prompts, sizes, and files that survive.
 
-SIZE is the side of a picture in pixels, FACTOR the side of a latent's patch: latents are 4x16x16.
+SIZE is the side of a picture in pixels, FACTOR the side of a latent's patch: latents are 4x16x16. GUIDANCE is the
+scale of classifier-free guidance that the model is evaluated at, and that its folder tells Penchant to use.
 """
 import os
 import time
@@ -15,6 +16,7 @@ COLOURS = ("blue", "yellow", "green", "pink")
 SIZE = 64
 FACTOR = 4
 LATENT = SIZE // FACTOR
+GUIDANCE = 3.0
 
 
 def save(value, path):

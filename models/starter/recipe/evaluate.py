@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measures a starter model: does it draw what is asked, in the style that is asked, and is it its own?
 
-    evaluate.py FOLDER --work DIR [--guidance 4] [--json FILE] [--sheet FILE.png] [--device cpu|cuda]
+    evaluate.py FOLDER --work DIR [--guidance 3] [--json FILE] [--sheet FILE.png] [--device cpu|cuda]
 
 DIR is the work folder of make.py, with its drawings; the judges are trained there if they are not.
 All pictures: DDIM, 20 steps, eta 1. The JSON has
@@ -32,7 +32,7 @@ import torch.nn.functional as F
 
 import vae
 from classify import JUDGES, judge_of, logits
-from common import MOTIFS, STYLES, load, to_tensor
+from common import GUIDANCE, MOTIFS, STYLES, load, to_tensor
 from dataset import render
 from sample import Model
 from sheet import sheet
@@ -41,7 +41,7 @@ JUDGE_STEPS = {"style": 800, "motif": 1500}
 REBUILT = 64     # training drawings of each motif and style that judges also see after the VAE
 EACH = 3         # pictures of each style and motif
 PLAIN = 12       # pictures of each motif without a style
-GUIDANCES = (1.0, 2.0, 6.0)
+GUIDANCES = (1.0, 2.0, 5.0)
 GUIDANCE_EACH = 1
 
 
@@ -144,7 +144,7 @@ def main():
     parser = argparse.ArgumentParser(description="Measures a starter model.")
     parser.add_argument("folder")
     parser.add_argument("--work", required=True)
-    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--guidance", type=float, default=GUIDANCE)
     parser.add_argument("--guidances", type=float, nargs="*", default=GUIDANCES, help="other strengths to compare")
     parser.add_argument("--json")
     parser.add_argument("--sheet")

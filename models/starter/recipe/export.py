@@ -7,6 +7,8 @@ import shutil
 from diffusers import AutoencoderKL, DDIMScheduler
 from safetensors.torch import load_file, save_file
 
+from common import GUIDANCE
+
 PARTS = {"scheduler": ("diffusers", "DDIMScheduler"), "text_encoder": ("transformers", "CLIPTextModel"),
          "tokenizer": ("transformers", "CLIPTokenizer"), "unet": ("diffusers", "UNet2DConditionModel"),
          "vae": ("diffusers", "AutoencoderKL")}
@@ -45,8 +47,10 @@ def export(folder, tokenizer, vae, unet, text):
                   timestep_spacing="leading").save_pretrained(os.path.join(made, "scheduler"))
     with open(os.path.join(made, "model_index.json"), "w", encoding="utf-8") as file:
         json.dump({"_class_name": "StableDiffusionPipeline", **PARTS}, file, indent=1)
+    with open(os.path.join(made, "penchant.json"), "w", encoding="utf-8") as file:
+        json.dump({"guidance_scale": GUIDANCE}, file)
     os.makedirs(folder, exist_ok=True)
-    for name in (*PARTS, "model_index.json"):
+    for name in (*PARTS, "model_index.json", "penchant.json"):
         target = os.path.join(folder, name)
         if os.path.isdir(target):
             shutil.rmtree(target)

@@ -26,7 +26,7 @@ import tokenizer
 import unet
 import vae
 from classify import JUDGES, write_judge
-from common import SIZE, load
+from common import GUIDANCE, SIZE, load
 from evaluate import evaluate, judges
 from export import export
 from sample import write_samples
@@ -48,7 +48,7 @@ def main():
     parser.add_argument("--vae-hours", type=float, default=1.0, help="for the VAE (default 1)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--clipart", default="/usr/share/openclipart/png")
-    parser.add_argument("--guidance", type=float, default=4.0, help="of the evaluation (default 4)")
+    parser.add_argument("--guidance", type=float, default=GUIDANCE, help="of the evaluation (default %g)" % GUIDANCE)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     workers = os.cpu_count()

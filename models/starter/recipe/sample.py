@@ -8,7 +8,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from common import LATENT, SIZE, to_pictures
+from common import GUIDANCE, LATENT, SIZE, to_pictures
 from lanes import lane_pool, quick
 from tokenizer import tokens
 
@@ -36,7 +36,7 @@ class Model:
         if device == "cpu":
             self.unet.set_attn_processor(AttnProcessor())
 
-    def draw(self, prompts, seed, steps=20, guidance=4.0, eta=1.0):
+    def draw(self, prompts, seed, steps=20, guidance=GUIDANCE, eta=1.0):
         """uint8 [len(prompts), SIZE, SIZE, 3]; the same seed gives the same pictures on the same device."""
         self.scheduler.set_timesteps(steps)
         parts = [(prompts[i:i + BATCH], seed * 1000003 + i, guidance, eta) for i in range(0, len(prompts), BATCH)]

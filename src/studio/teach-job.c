@@ -22,7 +22,7 @@ void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper)
      * chose these for a few picks. */
     settings->d3po.learning_rate = 2e-3;
     settings->d3po.clip = 0.02;
-    settings->d3po.loser_weight = 0.5;
+    settings->d3po.loser_weight = 0.4;
     settings->d3po.timesteps_per_update = 3;
     settings->d3po.hindsight = TRUE;
     settings->d3po.guided = FALSE;

@@ -23,8 +23,9 @@ static const Section sections[] = {
                          "model, the style, until it "
                          "agrees with your picks. You can stop at any time and go on later. New "
                          "rounds use the style. About "
-                         "ten picks make a difference; always picking for the same reason helps "
-                         "more than many picks.") },
+                         "ten picks make a difference, more if you teach after five of them and "
+                         "again after ten; always picking for the same reason helps more than "
+                         "many picks.") },
     { N_("Using a picture"), N_("“Insert as Layer” puts it into your image, on the selection or in "
                                 "the middle, as one step that "
                                 "GIMP can undo. It can also become an image of its own, or be "

@@ -113,9 +113,9 @@ static GtkWidget *build(PenAdvancedView *view)
     view->steps = pen_ui_spin(1, 150, 1, settings->steps);
     gtk_widget_set_tooltip_text(view->steps, _("More steps take longer and add detail"));
     view->guidance = pen_ui_spin(0, 30, 0.5, settings->guidance);
-    pen_ui_spin_name_lowest(view->guidance, _("Automatic"));
+    pen_ui_spin_name_lowest(view->guidance, _("Auto"));
     gtk_widget_set_tooltip_text(view->guidance,
-                                _("How closely the pictures follow the prompt; “Automatic”: as "
+                                _("How closely the pictures follow the prompt; “Auto”: as "
                                   "suits the model"));
     gtk_box_pack_start(GTK_BOX(box),
                        pen_ui_pair(pen_ui_field(_("Step_s"), view->steps),

@@ -107,6 +107,7 @@ static int read_lowest(GtkSpinButton *spin, double *value, const char *word)
 
 void pen_ui_spin_name_lowest(GtkWidget *spin, const char *word)
 {
+    gtk_spin_button_set_numeric(GTK_SPIN_BUTTON(spin), FALSE); /* a word may be typed and shown */
     g_signal_connect(spin, "output", G_CALLBACK(write_lowest), (gpointer)word);
     g_signal_connect(spin, "input", G_CALLBACK(read_lowest), (gpointer)word);
     gtk_spin_button_update(GTK_SPIN_BUTTON(spin));

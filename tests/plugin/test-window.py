@@ -330,6 +330,9 @@ image.remove_layer(image.get_layers()[0])
         d.focus("Penchant")
         self.choose("Start from", "Text alone")
 
+    def guidance(self):
+        return self.desktop.find("Guidance", "spin button").queryText().getText(0, -1)
+
     def obeys_the_settings(self):
         d = self.desktop
         d.key("alt+m")
@@ -337,7 +340,9 @@ image.remove_layer(image.get_layers()[0])
         self.set_value("Candidates", "spin button", 2)
         self.choose("Size", "Landscape")
         self.set_value("Steps", "spin button", 3)
+        expect(self.guidance() == "Auto", "guidance is %s at first" % self.guidance())
         self.set_value("Guidance", "spin button", 7.5)
+        expect(self.guidance() == "7.5", "guidance is %s" % self.guidance())
         self.set_value("Randomness", "slider", 0.5)
         d.press("Keep the seed")
         self.set_text("Seed", "42")
@@ -350,7 +355,8 @@ image.remove_layer(image.get_layers()[0])
         self.set_value("Candidates", "spin button", 3)
         self.choose("Size", "Like the image")
         self.set_value("Steps", "spin button", 4)
-        self.set_value("Guidance", "spin button", 5)
+        self.set_value("Guidance", "spin button", 0)
+        expect(self.guidance() == "Auto", "guidance is %s again" % self.guidance())
         self.set_value("Randomness", "slider", 1)
 
     def chooses_a_device(self):

@@ -102,6 +102,16 @@ gboolean pen_judge_look(PenJudge *judge, const guint8 *rgb, double *probabilitie
     return TRUE;
 }
 
+gboolean pen_judge_look_for(PenJudge *judge, const guint8 *rgb, int class, double *probability,
+                            GError **error)
+{
+    g_autofree double *probabilities = g_new(double, judge->n_classes);
+    if (!pen_judge_look(judge, rgb, probabilities, error))
+        return FALSE;
+    *probability = probabilities[class];
+    return TRUE;
+}
+
 int pen_judge_decide(PenJudge *judge, const guint8 *rgb, GError **error)
 {
     g_autofree double *probabilities = g_new(double, judge->n_classes);

@@ -32,6 +32,10 @@ int pen_judge_class(const PenJudge *judge, const char *name);
 /* Fills probabilities[classes] for rgb[PEN_JUDGE_SIZE, PEN_JUDGE_SIZE, 3]. */
 gboolean pen_judge_look(PenJudge *judge, const guint8 *rgb, double *probabilities, GError **error);
 
+/* How likely one class is. */
+gboolean pen_judge_look_for(PenJudge *judge, const guint8 *rgb, int class, double *probability,
+                            GError **error);
+
 /* The likeliest class, or -1 with an error. */
 int pen_judge_decide(PenJudge *judge, const guint8 *rgb, GError **error);
 

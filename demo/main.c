@@ -62,7 +62,7 @@ static const GOptionEntry entries[] = {
     { "candidates", 0, 0, G_OPTION_ARG_INT, &options.candidates, "candidates of a round", "N" },
     { "pictures", 0, 0, G_OPTION_ARG_INT, &options.pictures, "held-out pictures of a motif", "N" },
     { "steps", 0, 0, G_OPTION_ARG_INT, &options.steps, "sampling steps", "N" },
-    { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &options.guidance, 
+    { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &options.guidance,
       "guidance scale; 0: as suits the model", "X" },
     { "seed", 0, 0, G_OPTION_ARG_INT, &options.seed, "of the artist's rounds", "N" },
     { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &options.learning_rate, "of AdamW", "X" },
@@ -158,10 +158,11 @@ static gboolean like(Demo *demo, const PenRoundResult *result, guint i, const ch
         return FALSE;
     if (demo->taste.kind != PEN_TASTE_STYLE)
         return TRUE;
-    g_autofree double *sure = g_new(double, g_strv_length((char **)pen_judge_classes(demo->motifs)));
-    if (!pen_judge_look(demo->motifs, result->rgb[i], sure, error))
+    double sure;
+    if (!pen_judge_look_for(demo->motifs, result->rgb[i], pen_judge_class(demo->motifs, motif),
+                            &sure, error))
         return FALSE;
-    *value *= sure[pen_judge_class(demo->motifs, motif)];
+    *value *= sure;
     return TRUE;
 }
 

@@ -86,14 +86,11 @@ gboolean pen_taste_measure(const PenTaste *taste, const guint8 *rgb, guint width
     case PEN_TASTE_INCOMPRESSIBLE:
         *value = jpeg_kilobytes(rgb, width, height);
         break;
-    case PEN_TASTE_STYLE: {
-        g_autofree double *probabilities =
-            g_new(double, g_strv_length((char **)pen_judge_classes(taste->judge)));
-        if (!pen_judge_look(taste->judge, rgb, probabilities, error))
+    case PEN_TASTE_STYLE:
+        if (!pen_judge_look_for(taste->judge, rgb, taste->style, value, error))
             return FALSE;
-        *value = 100 * probabilities[taste->style];
+        *value *= 100;
         break;
-    }
     }
     return TRUE;
 }

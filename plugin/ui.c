@@ -85,7 +85,9 @@ GtkWidget *pen_ui_spin(double low, double high, double step, double value)
 
 static double spin_lowest(GtkSpinButton *spin)
 {
-    return gtk_adjustment_get_lower(gtk_spin_button_get_adjustment(spin));
+    double lowest;
+    gtk_spin_button_get_range(spin, &lowest, NULL);
+    return lowest;
 }
 
 static gboolean write_lowest(GtkSpinButton *spin, const char *word)

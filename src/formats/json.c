@@ -247,6 +247,16 @@ PenJson *pen_json_load(const char *path, GError **error)
     return pen_json_parse(text ? text : "", size, name, NULL, error);
 }
 
+PenJson *pen_json_load_object(const char *path, GError **error)
+{
+    g_autoptr(PenJson) json = pen_json_load(path, error);
+    if (json && !pen_json_is_object(json)) {
+        pen_json_set_error(json, NULL, error, _("expected an object."));
+        return NULL;
+    }
+    return g_steal_pointer(&json);
+}
+
 void pen_json_free(PenJson *json)
 {
     if (!json)

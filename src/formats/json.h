@@ -32,6 +32,9 @@ typedef struct _PenJson PenJson;
 // Reads a file, with the default limits.
 PenJson *pen_json_load(const char *path, GError **error);
 
+// The same, and an error unless the file holds an object.
+PenJson *pen_json_load_object(const char *path, GError **error);
+
 // Parses `size` bytes of text; `name` stands for the file in messages. NULL limits are the default.
 PenJson *pen_json_parse(const char *text, gsize size, const char *name, const PenJsonLimits *limits,
                         GError **error);

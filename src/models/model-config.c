@@ -76,12 +76,7 @@ static PenJson *load_object(const char *path, GError **error)
             _("%s is missing: this is not a complete model folder in the diffusers layout."), path);
         return NULL;
     }
-    g_autoptr(PenJson) json = pen_json_load(path, error);
-    if (json && !pen_json_is_object(json)) {
-        pen_json_set_error(json, NULL, error, _("expected an object."));
-        return NULL;
-    }
-    return g_steal_pointer(&json);
+    return pen_json_load_object(path, error);
 }
 
 static gboolean get_size(PenJson *json, const char *key, gint64 max, guint32 *value, GError **error)

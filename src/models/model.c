@@ -173,14 +173,8 @@ static gboolean load_optional(const char *folder, const char *name, PenJson **js
 
     if (!g_file_test(path, G_FILE_TEST_EXISTS))
         return TRUE;
-    *json = pen_json_load(path, error);
-    if (!*json)
-        return FALSE;
-    if (!pen_json_is_object(*json)) {
-        pen_json_set_error(*json, NULL, error, _("expected an object."));
-        return FALSE;
-    }
-    return TRUE;
+    *json = pen_json_load_object(path, error);
+    return *json != NULL;
 }
 
 /* Where a folder says what pipeline it is for, it must be one whose parts are ours. */

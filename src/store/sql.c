@@ -141,6 +141,13 @@ gboolean pen_sql_begin(PenSqlScope *scope, PenSql *sql, GError **error)
     return scope->transaction;
 }
 
+gboolean pen_sql_begin_reading(PenSqlScope *scope, PenSql *sql, GError **error)
+{
+    pen_sql_lock(scope, sql);
+    scope->transaction = pen_sql_run(sql, error, "BEGIN DEFERRED");
+    return scope->transaction;
+}
+
 gboolean pen_sql_commit(PenSqlScope *scope, GError **error)
 {
     if (!pen_sql_run(scope->sql, error, "COMMIT"))

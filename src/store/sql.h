@@ -59,6 +59,8 @@ typedef struct {
 void pen_sql_lock(PenSqlScope *scope, PenSql *sql);
 /* Locks and takes the database's write lock at once, so that what is read stays true. */
 gboolean pen_sql_begin(PenSqlScope *scope, PenSql *sql, GError **error);
+/* Locks and reads from here on one state of the database, whatever others write meanwhile. */
+gboolean pen_sql_begin_reading(PenSqlScope *scope, PenSql *sql, GError **error);
 /* Ends the transaction durably. The lock is kept until the scope is left. */
 gboolean pen_sql_commit(PenSqlScope *scope, GError **error);
 void pen_sql_scope_clear(PenSqlScope *scope);

@@ -25,7 +25,8 @@ static char *resolve_folder(const char *folder)
     return g_canonicalize_filename(chosen, NULL);
 }
 
-/* Looks before anything is written: another's database, or a newer one's, must stay as it is. */
+/* Looks before anything is written: another's database, or a newer one's, must stay as it is.
+ * Within a transaction: a new database that is filled meanwhile would look like another's. */
 static gboolean read_version(PenStore *store, gint64 known, gint64 *version, GError **error)
 {
     gint64 application, tables;
@@ -120,10 +121,10 @@ static gboolean configure(PenStore *store, const char *const *migrations, GError
 
     {
         g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
-        pen_sql_lock(&scope, store->sql);
         /* Foreign keys stay off during migrations, which may rebuild tables. */
-        if (!read_version(store, g_strv_length((char **)migrations), &version, error) ||
-            !enter_wal_mode(store, error) ||
+        if (!pen_sql_begin_reading(&scope, store->sql, error) ||
+            !read_version(store, g_strv_length((char **)migrations), &version, error) ||
+            !pen_sql_commit(&scope, error) || !enter_wal_mode(store, error) ||
             !pen_sql_script(store->sql,
                             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;"
                             "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON",

@@ -18,6 +18,8 @@
 #define N_WRITERS 3
 #define N_PICKS_EACH 25
 #define N_THREADS 4
+#define N_OPENERS 6
+#define N_NEW_FOLDERS 100
 
 static const char *program;
 
@@ -110,7 +112,7 @@ static int child_main(char **argv)
         child_pick(store, (guint32)atoi(argv[2]));
     else if (g_str_equal(argv[0], "write"))
         child_write(store);
-    else
+    else if (!g_str_equal(argv[0], "open"))
         child_teach(store);
     pen_store_close(store);
     return 0;
@@ -296,6 +298,23 @@ static void test_threads(void)
     fixture_remove(folder);
 }
 
+/* Several open a store that is not there yet: each sees it empty or ours, never another's. */
+static void test_first_opening(void)
+{
+    for (int i = 0; i < N_NEW_FOLDERS; i++) {
+        g_autofree char *folder = fixture_folder();
+        Child children[N_OPENERS];
+        for (int j = 0; j < N_OPENERS; j++)
+            children[j] = start_child("open", folder, 0);
+        for (int j = 0; j < N_OPENERS; j++) {
+            int status = end_child(&children[j], 0);
+            g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+            g_string_free(children[j].said, TRUE);
+        }
+        fixture_remove(folder);
+    }
+}
+
 /* While the teaching process lives, its run is its own; when it is killed, it can be resumed. */
 static void test_killed_teaching(void)
 {
@@ -355,6 +374,7 @@ int main(int argc, char **argv)
     g_test_add_func("/store/durability/kill", test_kill);
     g_test_add_func("/store/durability/processes", test_processes);
     g_test_add_func("/store/durability/threads", test_threads);
+    g_test_add_func("/store/durability/first-opening", test_first_opening);
     g_test_add_func("/store/durability/killed-teaching", test_killed_teaching);
     return g_test_run();
 }

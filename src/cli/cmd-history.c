@@ -131,15 +131,15 @@ static void show_run(PenCli *cli, const PenRun *run, const char *style)
     json_object_set_string_member(object, "state", pen_run_state_name(run->state));
     json_object_set_int_member(object, "steps_done", run->steps_done);
     json_object_set_int_member(object, "steps", run->steps_total);
-    pen_cli_set_number(object, "learning_rate", run->learning_rate);
-    pen_cli_set_number(object, "beta", run->beta);
-    pen_cli_set_number(object, "clip", run->clip);
-    pen_cli_set_number(object, "loser_weight", run->loser_weight);
-    pen_cli_set_number(object, "timestep_fraction", run->timestep_fraction);
-    json_object_set_int_member(object, "timesteps_per_update", run->timesteps_per_update);
-    json_object_set_boolean_member(object, "hindsight", run->hindsight);
-    json_object_set_boolean_member(object, "guided", run->guided);
-    json_object_set_int_member(object, "epochs", run->epochs);
+    pen_cli_set_number(object, "learning_rate", run->d3po.learning_rate);
+    pen_cli_set_number(object, "beta", run->d3po.beta);
+    pen_cli_set_number(object, "clip", run->d3po.clip);
+    pen_cli_set_number(object, "loser_weight", run->d3po.loser_weight);
+    pen_cli_set_number(object, "timestep_fraction", run->d3po.timestep_fraction);
+    json_object_set_int_member(object, "timesteps_per_update", run->d3po.timesteps_per_update);
+    json_object_set_boolean_member(object, "hindsight", run->d3po.hindsight);
+    json_object_set_boolean_member(object, "guided", run->d3po.guided);
+    json_object_set_int_member(object, "epochs", run->d3po.epochs);
     json_object_set_int_member(object, "seed", (gint64)run->seed);
     JsonArray *losses = json_array_new(), *margins = json_array_new();
     for (guint i = 0; curve && i < curve->len; i++) {

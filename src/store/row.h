@@ -14,7 +14,7 @@ typedef enum {
     PEN_FIELD_ID,     /* gint64; 0 is NULL */
     PEN_FIELD_TIME,   /* gint64; 0 is NULL */
     PEN_FIELD_UINT64, /* guint64, stored as the signed integer with the same bits */
-    PEN_FIELD_INT,    /* int */
+    PEN_FIELD_INT,    /* int, gboolean, or a guint that an int can hold */
     PEN_FIELD_REAL,   /* double */
     PEN_FIELD_TEXT,   /* char *; never NULL when read, and valid UTF-8, whatever the file holds */
     PEN_FIELD_OPTION, /* char *; may be NULL */
@@ -41,6 +41,11 @@ typedef struct {
 #define PEN_FIELD(struct, member, what)                                                            \
     {                                                                                              \
 #member, PEN_FIELD_##what, G_STRUCT_OFFSET(struct, member), NULL, FALSE                    \
+    }
+/* A member of a member, whose column has another name. */
+#define PEN_FIELD_AS(struct, member, what, column)                                                 \
+    {                                                                                              \
+        column, PEN_FIELD_##what, G_STRUCT_OFFSET(struct, member), NULL, FALSE                     \
     }
 #define PEN_FIELD_NAMED(struct, member, names)                                                     \
     {                                                                                              \

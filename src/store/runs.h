@@ -3,6 +3,7 @@
 
 #include <glib.h>
 
+#include "src/learning/d3po.h"
 #include "src/store/picks.h"
 #include "src/store/store.h"
 
@@ -33,18 +34,7 @@ typedef struct {
     gint64 to_version;   /* 0 until finished */
     gint64 created;
     gint64 ended; /* 0 while running */
-    double learning_rate;
-    double weight_decay;
-    double max_grad_norm;
-    double beta;
-    double clip;
-    double loser_weight;
-    int epochs;
-    double timestep_fraction;
-    int timesteps_per_update; /* 0: all of a round's */
-    int hindsight; /* a truth value */
-    int guided;    /* the same */
-    int rank; /* of the adapter */
+    PenD3poConfig d3po; /* but for what no one can choose, the moments of AdamW: 0 when read */
     guint64 seed;
     PenRunState state;
     char *message;  /* why it stopped; may be NULL */

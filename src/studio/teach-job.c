@@ -61,7 +61,6 @@ typedef struct {
     PenStore *store;
     PenStyle *style;
     PenRun *run;
-    PenD3poConfig config;
     GPtrArray *lessons; /* Lesson, in the order of the run's picks */
     GArray *updates;    /* Update, in the order in which they are made */
     PenRuntime *runtime;
@@ -119,25 +118,14 @@ static gboolean plan_run(Teaching *t, const PenTeachSettings *settings, GError *
     for (guint i = 0; i < picks->len; i++)
         if (!add_lesson(t, picks->pdata[i], error))
             return FALSE;
-    const PenD3poConfig *c = &settings->d3po;
     PenRun run = {
         .style = t->style->id,
         .from_version = t->style->current_version,
-        .learning_rate = c->learning_rate,
-        .weight_decay = c->weight_decay,
-        .max_grad_norm = c->max_grad_norm,
-        .beta = c->beta,
-        .clip = c->clip,
-        .loser_weight = c->loser_weight,
-        .epochs = (int)c->epochs,
-        .timestep_fraction = c->timestep_fraction,
-        .timesteps_per_update = (int)c->timesteps_per_update,
-        .hindsight = c->hindsight,
-        .guided = c->guided,
-        .rank = t->style->rank,
+        .d3po = settings->d3po,
         .seed = settings->has_seed ? settings->seed
                                    : (guint64)g_random_int() << 20 ^ g_random_int(),
     };
+    run.d3po.adapter_rank = (guint)t->style->rank;
     t->run = pen_run_copy(&run);
     return TRUE;
 }
@@ -156,6 +144,10 @@ static gboolean resume(Teaching *t, gint64 run, GError **error)
     t->run = pen_store_resume_run(t->store, run, error);
     if (!t->run)
         return FALSE;
+    const PenD3poConfig fixed = PEN_D3PO_CONFIG_INIT; /* what the store does not keep */
+    t->run->d3po.adam_beta1 = fixed.adam_beta1;
+    t->run->d3po.adam_beta2 = fixed.adam_beta2;
+    t->run->d3po.adam_epsilon = fixed.adam_epsilon;
     g_autoptr(GPtrArray) picks = pen_store_list_run_picks(t->store, run, error);
     if (!picks)
         return FALSE;
@@ -175,13 +167,13 @@ static void list_updates(Teaching *t)
     guint n = t->lessons->len;
     g_autofree guint *order = g_new(guint, n);
     t->updates = g_array_new(FALSE, FALSE, sizeof(Update));
-    for (guint epoch = 0; epoch < t->config.epochs; epoch++) {
+    for (guint epoch = 0; epoch < t->run->d3po.epochs; epoch++) {
         pen_curriculum_order_rounds(t->run->seed, epoch, n, order);
         for (guint i = 0; i < n; i++) {
             const Lesson *lesson = t->lessons->pdata[order[i]];
             guint n_updates = pen_curriculum_count_updates((guint)lesson->round->steps,
-                                                           t->config.timestep_fraction,
-                                                           t->config.timesteps_per_update);
+                                                           t->run->d3po.timestep_fraction,
+                                                           t->run->d3po.timesteps_per_update);
             for (guint u = 0; u < n_updates; u++) {
                 Update update = {epoch, order[i], u, n_updates};
                 g_array_append_val(t->updates, update);
@@ -198,19 +190,6 @@ static gboolean plan_or_resume(Teaching *t, const PenTeachSettings *settings, GE
                       : plan_run(t, settings, error);
     if (!ok)
         return FALSE;
-    /* What the store does not keep is fixed: the moments of AdamW. */
-    t->config = settings->d3po;
-    t->config.learning_rate = t->run->learning_rate;
-    t->config.weight_decay = t->run->weight_decay;
-    t->config.max_grad_norm = t->run->max_grad_norm;
-    t->config.beta = t->run->beta;
-    t->config.clip = t->run->clip;
-    t->config.loser_weight = t->run->loser_weight;
-    t->config.epochs = (guint)t->run->epochs;
-    t->config.timestep_fraction = t->run->timestep_fraction;
-    t->config.timesteps_per_update = (guint)t->run->timesteps_per_update;
-    t->config.hindsight = t->run->hindsight;
-    t->config.guided = t->run->guided;
     list_updates(t);
     t->run->steps_total = (int)t->updates->len;
     return TRUE;
@@ -237,7 +216,7 @@ static gboolean load_version(Teaching *t, GError **error)
         if (!t->adapter)
             return FALSE;
     } else {
-        t->adapter = pen_unet_adapter_new(&model->unet, (guint32)t->run->rank, error);
+        t->adapter = pen_unet_adapter_new(&model->unet, t->run->d3po.adapter_rank, error);
         if (!t->adapter)
             return FALSE;
     }
@@ -292,7 +271,7 @@ static gboolean encode_texts(Teaching *t, Lesson *lesson, GError **error)
 {
     const PenModel *model = pen_runtime_model(t->runtime);
     gsize n = (gsize)model->tokens * model->unet.context_channels;
-    const char *negative = t->config.guided ? lesson->round->negative_prompt : NULL;
+    const char *negative = t->run->d3po.guided ? lesson->round->negative_prompt : NULL;
     const char *texts[2] = {lesson->round->prompt, negative ? negative : ""};
     g_autofree float *contexts = g_new(float, 2 * n);
     if (!pen_runtime_encode_text(t->runtime, texts, 2, contexts, NULL, t->job->cancellable, error))
@@ -320,7 +299,7 @@ static void candidates_clear(Candidates *c)
  * model as it was then: those of other steps and policies, and of a model in 8 bits, are not theirs. */
 static gboolean reference_is_kept(const Teaching *t)
 {
-    return !t->config.hindsight && t->config.guided && !pen_runtime_eight_bits(t->runtime);
+    return !t->run->d3po.hindsight && t->run->d3po.guided && !pen_runtime_eight_bits(t->runtime);
 }
 
 static gboolean load_candidates(Teaching *t, const Lesson *lesson, Candidates *c, GError **error)
@@ -376,7 +355,7 @@ static void on_progress(double fraction, gpointer user_data)
 static gboolean leaves_out_prompt(const Teaching *t, const Update *update,
                                   const PenTrajectory *trajectory)
 {
-    return !t->config.guided && trajectory->guidance != 1 &&
+    return !t->run->d3po.guided && trajectory->guidance != 1 &&
            pen_curriculum_leaves_out_prompt(t->run->seed, update->epoch, update->lesson,
                                             update->update, update->n_updates);
 }
@@ -402,7 +381,7 @@ static gboolean update_gradient(Teaching *t, const Update *update, PenTrainerRes
             .negative = lesson->negative,
             .steps = chosen,
             .n_steps = pen_curriculum_choose_steps(t->run->seed, update->epoch, update->lesson,
-                                                   first->steps, t->config.timestep_fraction,
+                                                   first->steps, t->run->d3po.timestep_fraction,
                                                    trainable, chosen),
         };
         ok = ok && (!reference_is_kept(t) || fill_reference(t, &round, &c, error));
@@ -440,13 +419,13 @@ static gboolean take_step(Teaching *t, PenTrainingStep *row, GError **error)
         !update_gradient(t, &g_array_index(t->updates, Update, t->step), &result, error))
         return FALSE;
     PenAdamwConfig adamw = {
-        .learning_rate = t->config.learning_rate,
-        .beta1 = t->config.adam_beta1,
-        .beta2 = t->config.adam_beta2,
-        .weight_decay = t->config.weight_decay,
-        .epsilon = t->config.adam_epsilon,
+        .learning_rate = t->run->d3po.learning_rate,
+        .beta1 = t->run->d3po.adam_beta1,
+        .beta2 = t->run->d3po.adam_beta2,
+        .weight_decay = t->run->d3po.weight_decay,
+        .epsilon = t->run->d3po.adam_epsilon,
     };
-    double norm = pen_clip_grad_norm(t->gradient, t->adapter->n_values, t->config.max_grad_norm);
+    double norm = pen_clip_grad_norm(t->gradient, t->adapter->n_values, t->run->d3po.max_grad_norm);
     if (isfinite(norm) && result.stats.terms)
         pen_adamw_step(t->adamw, &adamw, t->values, t->gradient);
     *row = (PenTrainingStep){
@@ -505,7 +484,7 @@ static gboolean prepare(Teaching *t, const char *spec, GError **error)
     for (guint i = 0; i < t->lessons->len; i++)
         if (!encode_texts(t, t->lessons->pdata[i], error))
             return FALSE;
-    t->trainer = pen_trainer_new(t->runtime, t->adapter, &t->config);
+    t->trainer = pen_trainer_new(t->runtime, t->adapter, &t->run->d3po);
     Candidates first = {0};
     gboolean ok = find_first_candidates(t, &first, error) &&
                   pen_trainer_prepare(t->trainer, first.trajectories->pdata[0],
@@ -614,9 +593,9 @@ static gpointer check(PenJob *job, GError **error)
         .job = job,
         .store = job->studio->store,
         .lessons = g_ptr_array_new_with_free_func(lesson_free),
-        .run = pen_run_copy(&(PenRun){.rank = question->rank}),
-        .config = PEN_D3PO_CONFIG_INIT,
+        .run = pen_run_copy(&(PenRun){.d3po = PEN_D3PO_CONFIG_INIT}),
     };
+    t.run->d3po.adapter_rank = (guint)question->rank;
     g_autoptr(PenPick) pick = pen_store_get_pick(t.store, question->round, error);
     gboolean ok = pick && add_lesson(&t, pick, error) &&
                   prepare(&t, ((const Lesson *)t.lessons->pdata[0])->round->model_path, error);

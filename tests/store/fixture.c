@@ -85,20 +85,15 @@ gint64 fixture_complete_round(PenStore *store, gint64 style, int n, GError **err
 gint64 fixture_begin_run(PenStore *store, gint64 style, GError **error)
 {
     PenRun run = { .style = style,
-                   .learning_rate = 3e-5,
-                   .weight_decay = 1e-4,
-                   .max_grad_norm = 1,
-                   .beta = 0.1,
-                   .clip = 0.1,
-                   .loser_weight = 0.25,
-                   .epochs = 2,
-                   .timestep_fraction = 0.5,
-                   .timesteps_per_update = 3,
-                   .hindsight = TRUE,
-                   .guided = FALSE,
-                   .rank = 4,
+                   .d3po = PEN_D3PO_CONFIG_INIT,
                    .seed = G_MAXUINT64,
                    .steps_total = 12 };
+    run.d3po.loser_weight = 0.25;
+    run.d3po.epochs = 2;
+    run.d3po.timestep_fraction = 0.5;
+    run.d3po.timesteps_per_update = 3;
+    run.d3po.hindsight = TRUE;
+    run.d3po.guided = FALSE;
     g_autoptr(GPtrArray) picks = pen_store_list_picks(store, style, TRUE, error);
     if (!picks)
         return 0;

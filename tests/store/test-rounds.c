@@ -422,12 +422,12 @@ static void test_run(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(found->state, ==, PEN_RUN_PAUSED);
     g_assert_cmpstr(found->message, ==, "cancelled");
     g_assert_cmpint(found->ended, >=, found->created);
-    g_assert_cmpfloat(found->learning_rate, ==, 3e-5);
-    g_assert_cmpfloat(found->loser_weight, ==, 0.25);
-    g_assert_cmpfloat(found->timestep_fraction, ==, 0.5);
-    g_assert_cmpint(found->timesteps_per_update, ==, 3);
-    g_assert_true(found->hindsight);
-    g_assert_false(found->guided);
+    g_assert_cmpfloat(found->d3po.learning_rate, ==, 3e-5);
+    g_assert_cmpfloat(found->d3po.loser_weight, ==, 0.25);
+    g_assert_cmpfloat(found->d3po.timestep_fraction, ==, 0.5);
+    g_assert_cmpint(found->d3po.timesteps_per_update, ==, 3);
+    g_assert_true(found->d3po.hindsight);
+    g_assert_false(found->d3po.guided);
     g_assert_true(found->seed == G_MAXUINT64);
     g_assert_cmpint(found->steps_done, ==, 3);
     g_assert_cmpint(found->steps_total, ==, 12);

@@ -163,10 +163,10 @@ static void test_migrate_runs(Fixture *fixture, gconstpointer data)
     pen_store_close(store);
     g_autoptr(PenStore) now = fixture_open(fixture->folder);
     g_autoptr(PenRun) run = pen_store_get_run(now, 1, NULL);
-    g_assert_cmpint(run->timesteps_per_update, ==, 0);
-    g_assert_false(run->hindsight);
-    g_assert_true(run->guided);
-    g_assert_cmpfloat(run->loser_weight, ==, 1);
+    g_assert_cmpint(run->d3po.timesteps_per_update, ==, 0);
+    g_assert_false(run->d3po.hindsight);
+    g_assert_true(run->d3po.guided);
+    g_assert_cmpfloat(run->d3po.loser_weight, ==, 1);
     g_assert_cmpint(run->steps_done, ==, 3);
     g_assert_cmpint(run->state, ==, PEN_RUN_PAUSED);
 }

@@ -15,7 +15,7 @@
 
 #include "demo/figures.h"
 #include "demo/gallery.h"
-#include "src/studio/studio.h"
+#include "src/studio/teach-options.h"
 
 static const char *const taught_motifs[] = { "apple", "bird", "boat", "flower",  "cat",
                                              "dog",   "cake", "hat",  "balloon", "bug" };
@@ -27,32 +27,21 @@ static const char *const held_out_motifs[] = { "house", "heart", "fish", "tree",
 #define ROUNDS_A_PICK 8       /* before the artist gives up */
 
 static struct {
-    char *taste, *preset, *hindsight, *guided, *out, *device;
+    char *taste, *out, *device;
     int lessons, picks, candidates, pictures, steps, seed;
     double guidance;
-    double learning_rate, beta, clip, loser_weight, fraction;
-    int epochs, per_update;
-    gboolean ranked, new_only;
+    gboolean ranked;
 } options = { .lessons = 2,
               .picks = 5,
               .candidates = 4,
               .pictures = 6,
               .steps = 20,
-              .seed = 1,
-              .clip = NAN,
-              .loser_weight = NAN,
-              .per_update = -1 };
+              .seed = 1 };
 
 static const GOptionEntry entries[] = {
     { "taste", 0, 0, G_OPTION_ARG_STRING, &options.taste,
       "a style of the starter model, vivid, pale, dark, bright, compressible or incompressible",
       "TASTE" },
-    { "preset", 0, 0, G_OPTION_ARG_STRING, &options.preset, "settings of teaching", "few|paper" },
-    { "guided", 0, 0, G_OPTION_ARG_STRING, &options.guided, "instead of the preset's", "on|off" },
-    { "hindsight", 0, 0, G_OPTION_ARG_STRING, &options.hindsight, "instead of the preset's",
-      "on|off" },
-    { "new-only", 0, 0, G_OPTION_ARG_NONE, &options.new_only,
-      "later lessons leave out what earlier ones learnt", NULL },
     { "ranked", 0, 0, G_OPTION_ARG_NONE, &options.ranked,
       "the artist ranks all candidates, not only the best", NULL },
     { "out", 0, 0, G_OPTION_ARG_FILENAME, &options.out, "where to leave the figures", "FOLDER" },
@@ -65,15 +54,6 @@ static const GOptionEntry entries[] = {
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &options.guidance,
       "guidance scale; 0: as suits the model", "X" },
     { "seed", 0, 0, G_OPTION_ARG_INT, &options.seed, "of the artist's rounds", "N" },
-    { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &options.learning_rate, "of AdamW", "X" },
-    { "beta", 0, 0, G_OPTION_ARG_DOUBLE, &options.beta, "of the loss", "X" },
-    { "clip", 0, 0, G_OPTION_ARG_DOUBLE, &options.clip, "of the ratio; 0: none", "X" },
-    { "loser-weight", 0, 0, G_OPTION_ARG_DOUBLE, &options.loser_weight, "against the winner's",
-      "X" },
-    { "timestep-fraction", 0, 0, G_OPTION_ARG_DOUBLE, &options.fraction, "trained steps", "X" },
-    { "timesteps-per-update", 0, 0, G_OPTION_ARG_INT, &options.per_update, "0: all of a round's",
-      "N" },
-    { "epochs", 0, 0, G_OPTION_ARG_INT, &options.epochs, "passes over the picks", "N" },
     { NULL, 0, 0, 0, NULL, NULL, NULL },
 };
 
@@ -213,28 +193,10 @@ static gboolean play_rounds(Demo *demo, guint picks, double enough, GError **err
 static gboolean teach(Demo *demo, PenTeachResult *taught, GError **error)
 {
     PenTeachSettings settings;
-    pen_teach_settings_init(&settings, g_strcmp0(options.preset, "paper") == 0);
+    if (!pen_teach_options_read(&settings, error))
+        return FALSE;
     settings.has_seed = TRUE;
     settings.seed = (guint64)options.seed;
-    settings.only_new = options.new_only;
-    if (options.learning_rate > 0)
-        settings.d3po.learning_rate = options.learning_rate;
-    if (options.beta > 0)
-        settings.d3po.beta = options.beta;
-    if (!isnan(options.clip))
-        settings.d3po.clip = options.clip;
-    if (!isnan(options.loser_weight))
-        settings.d3po.loser_weight = options.loser_weight;
-    if (options.fraction > 0)
-        settings.d3po.timestep_fraction = options.fraction;
-    if (options.per_update >= 0)
-        settings.d3po.timesteps_per_update = (guint)options.per_update;
-    if (options.hindsight)
-        settings.d3po.hindsight = g_str_equal(options.hindsight, "on");
-    if (options.guided)
-        settings.d3po.guided = g_str_equal(options.guided, "on");
-    if (options.epochs > 0)
-        settings.d3po.epochs = (guint)options.epochs;
     g_autoptr(GAsyncResult) result = NULL;
     pen_studio_teach_async(demo->studio, demo->style, &settings, NULL, NULL, NULL, on_done,
                            &result);
@@ -411,29 +373,26 @@ static void tear_down(Demo *demo)
     g_timer_destroy(demo->timer);
 }
 
-static gboolean is_one_of(const char *given, const char *one, const char *other)
-{
-    return !given || g_str_equal(given, one) || g_str_equal(given, other);
-}
-
 static gboolean parse(int *argc, char ***argv, GError **error)
 {
     g_autoptr(GOptionContext) context =
         g_option_context_new("- an artist with a fixed taste teaches the starter model");
     g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_add_main_entries(context, pen_teach_options_entries(), NULL);
     if (!g_option_context_parse(context, argc, argv, error))
         return FALSE;
     if (options.lessons < 1 || options.picks < 1 || options.candidates < 2 ||
         options.candidates > PEN_ROUND_MAX || options.pictures < 1 ||
-        options.pictures % HELD_OUT_CANDIDATES ||
-        !is_one_of(options.preset, "few", "paper") ||
-        !is_one_of(options.hindsight, "on", "off") || !is_one_of(options.guided, "on", "off")) {
+        options.pictures % HELD_OUT_CANDIDATES) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "Presets are few and paper, hindsight and guided on or off; counts must be "
-                    "positive, with 2 to %d candidates and an even number of held-out pictures.",
+                    "Counts must be positive, with 2 to %d candidates and an even number of "
+                    "held-out pictures.",
                     PEN_ROUND_MAX);
         return FALSE;
     }
+    PenTeachSettings settings;
+    if (!pen_teach_options_read(&settings, error)) /* now, and not after the first rounds */
+        return FALSE;
     if (!options.out)
         options.out = g_strdup("build/demo");
     return TRUE;

@@ -47,6 +47,7 @@ struct _PenCommand {
     const char *summary;         /* one line */
     const char *description;     /* below the options; may be NULL */
     const GOptionEntry *entries; /* may be NULL */
+    const GOptionEntry *(*more_entries)(void); /* may be NULL: options shared with others */
     guint min_arguments, max_arguments;
     gboolean (*run)(PenCli *cli, char **arguments, GError **error);
     /* Rewrites the words before they are parsed (may be NULL); returns a new vector. */

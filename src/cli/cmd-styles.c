@@ -73,7 +73,8 @@ static gboolean run_create(PenCli *cli, char **arguments, GError **error)
     if (!studio)
         return FALSE;
     if (rank != -1 && (rank < 1 || rank > 1024))
-        return pen_cli_usage_error(error, _("--rank is from 1 to 1024, not %d."), rank);
+        return pen_cli_usage_error(error, _("%s is from %d to %d, not %d."), "--rank", 1, 1024,
+                                   rank);
     g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, 0, error);
     gint64 id = info ? pen_store_create_style(pen_studio_store(studio), arguments[0], info->hash,
                                               info->name, info->spec,

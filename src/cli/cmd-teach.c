@@ -4,42 +4,19 @@
 #include <glib/gi18n-lib.h>
 
 #include "src/cli/cli.h"
+#include "src/studio/teach-options.h"
 
-static char *style_name, *seed, *preset, *hindsight, *guided;
-static int epochs = -1, rank = -1, per_update = -1;
-static double timestep_fraction = PEN_CLI_UNSET, learning_rate = PEN_CLI_UNSET,
-              beta = PEN_CLI_UNSET, clip = PEN_CLI_UNSET, loser_weight = PEN_CLI_UNSET;
-static gboolean fresh, new_only, adopt;
+static char *style_name, *seed;
+static int rank = -1;
+static gboolean fresh, adopt;
 
 static const GOptionEntry entries[] = {
     { "style", 's', 0, G_OPTION_ARG_STRING, &style_name, N_("The style to teach (needed)"),
       N_("NAME") },
-    { "preset", 0, 0, G_OPTION_ARG_STRING, &preset,
-      N_("Settings for a few picks, or those of the published script for thousands"), "few|paper" },
-    { "epochs", 0, 0, G_OPTION_ARG_INT, &epochs, N_("How often each pick is learnt"), "N" },
-    { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &learning_rate, N_("Of AdamW"), N_("X") },
-    { "beta", 0, 0, G_OPTION_ARG_DOUBLE, &beta, N_("How closely the style stays to the bare model"),
-      N_("X") },
-    { "clip", 0, 0, G_OPTION_ARG_DOUBLE, &clip,
-      N_("Bound of the probability ratios, 1 ± X; 0: none"), N_("X") },
-    { "loser-weight", 0, 0, G_OPTION_ARG_DOUBLE, &loser_weight,
-      N_("How much the pictures that lost repel; those that won attract by 1"), N_("X") },
-    { "timestep-fraction", 0, 0, G_OPTION_ARG_DOUBLE, &timestep_fraction,
-      N_("Share of the sampling steps that each epoch learns from, up to 1"), N_("X") },
-    { "timesteps-per-update", 0, 0, G_OPTION_ARG_INT, &per_update,
-      N_("So many of a round's sampling steps change the style at once; 0: all"), "N" },
-    { "hindsight", 0, 0, G_OPTION_ARG_STRING, &hindsight,
-      N_("Whether the finished picture, not the noise of its making, tells what a step was good for"),
-      "on|off" },
-    { "guided", 0, 0, G_OPTION_ARG_STRING, &guided,
-      N_("Whether the model is taught as guidance mixes it, or each part of the mixture by itself"),
-      "on|off" },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed,
       N_("Of the order of picks and the new adapter (default: random)"), "N" },
     { "rank", 0, 0, G_OPTION_ARG_INT, &rank, N_("Adapter rank of a style that is made here (4)"),
       "N" },
-    { "new-only", 0, 0, G_OPTION_ARG_NONE, &new_only,
-      N_("Learn only picks that the style has not learnt yet"), NULL },
     { "adopt", 0, 0, G_OPTION_ARG_NONE, &adopt,
       N_("Also learn the picked rounds that belong to no style"), NULL },
     { "fresh", 0, 0, G_OPTION_ARG_NONE, &fresh,
@@ -47,69 +24,21 @@ static const GOptionEntry entries[] = {
     G_OPTION_ENTRY_NULL,
 };
 
-/* --- settings --------------------------------------------------------------------------------- */
-
-static gboolean set_number(const char *option, double value, double min, double max, double *to,
-                           GError **error)
-{
-    if (value == PEN_CLI_UNSET)
-        return TRUE;
-    if (!(value >= min && value <= max))
-        return pen_cli_usage_error(error, _("%s is from %g to %g, not %g."), option, min, max,
-                                   value);
-    *to = value;
-    return TRUE;
-}
-
-static gboolean set_switch(const char *option, const char *value, gboolean *to, GError **error)
-{
-    if (!value)
-        return TRUE;
-    *to = g_str_equal(value, "on");
-    return *to || g_str_equal(value, "off") ||
-           pen_cli_usage_error(error, _("%s is on or off, not “%s”."), option, value);
-}
-
 static gboolean read_settings(PenTeachSettings *settings, GError **error)
 {
-    if (preset && !g_str_equal(preset, "few") && !g_str_equal(preset, "paper"))
-        return pen_cli_usage_error(error, _("--preset is few or paper, not “%s”."), preset);
-    pen_teach_settings_init(settings, g_strcmp0(preset, "paper") == 0);
-    settings->only_new = new_only;
+    g_autoptr(GError) inner = NULL;
+    if (!pen_teach_options_read(settings, &inner))
+        return pen_cli_usage_error(error, "%s", inner->message);
     settings->fresh = fresh;
     if (seed) {
         settings->has_seed = TRUE;
         if (!pen_cli_parse_uint64(seed, "--seed", &settings->seed, error))
             return FALSE;
     }
-    if (epochs != -1 && (epochs < 1 || epochs > 10000))
-        return pen_cli_usage_error(error, _("--epochs is from 1 to 10000, not %d."), epochs);
     if (rank != -1 && (rank < 1 || rank > 1024))
-        return pen_cli_usage_error(error, _("--rank is from 1 to 1024, not %d."), rank);
-    if (per_update != -1 && (per_update < 0 || per_update > 1000))
-        return pen_cli_usage_error(error, _("--timesteps-per-update is from 0 to 1000, not %d."),
-                                   per_update);
-    PenD3poConfig *d3po = &settings->d3po;
-    if (!set_switch("--hindsight", hindsight, &d3po->hindsight, error) ||
-        !set_switch("--guided", guided, &d3po->guided, error))
-        return FALSE;
-    if (per_update != -1)
-        d3po->timesteps_per_update = (guint)per_update;
-    if (epochs != -1)
-        d3po->epochs = (guint)epochs;
-    return set_number("--learning-rate", learning_rate, 0, 1, &d3po->learning_rate, error) &&
-           set_number("--beta", beta, 0, 1e6, &d3po->beta, error) &&
-           set_number("--clip", clip, 0, 1e6, &d3po->clip, error) &&
-           set_number("--loser-weight", loser_weight, 0, 1, &d3po->loser_weight, error) &&
-           set_number("--timestep-fraction", timestep_fraction, 1e-3, 1, &d3po->timestep_fraction,
-                      error);
-}
-
-static gboolean any_setting(void)
-{
-    return preset || seed || hindsight || guided || epochs != -1 || per_update != -1 ||
-           learning_rate != PEN_CLI_UNSET || beta != PEN_CLI_UNSET || clip != PEN_CLI_UNSET ||
-           loser_weight != PEN_CLI_UNSET || timestep_fraction != PEN_CLI_UNSET || new_only;
+        return pen_cli_usage_error(error, _("%s is from %d to %d, not %d."), "--rank", 1, 1024,
+                                   rank);
+    return TRUE;
 }
 
 /* --- the style ---------------------------------------------------------------------------------
@@ -201,7 +130,8 @@ static PenStyle *prepare_style(PenCli *cli, GError **error)
                      _("Some picked rounds belong to no style; --adopt makes them teach “%s”."),
                      style->name);
     g_autoptr(PenRun) unfinished = pen_store_find_unfinished_run(store, style->id, NULL);
-    if (unfinished && unfinished->state == PEN_RUN_PAUSED && !fresh && any_setting())
+    if (unfinished && unfinished->state == PEN_RUN_PAUSED && !fresh &&
+        (seed || pen_teach_options_given()))
         pen_cli_note(cli, _("An unfinished teaching goes on with the settings it began with; "
                             "--fresh starts over with the ones given now."));
     return g_steal_pointer(&style);
@@ -307,5 +237,6 @@ const PenCommand pen_command_teach = {
                       "step. A style that does not\nexist yet is made, for the picked rounds that "
                       "belong to none."),
     .entries = entries,
+    .more_entries = pen_teach_options_entries,
     .run = run,
 };

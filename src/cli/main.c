@@ -93,6 +93,8 @@ static gboolean run_command(PenCli *cli, const PenCommand *command, const char *
         g_option_context_set_description(context, gettext(command->description));
     if (command->entries)
         g_option_context_add_main_entries(context, command->entries, GETTEXT_PACKAGE);
+    if (command->more_entries)
+        g_option_context_add_main_entries(context, command->more_entries(), GETTEXT_PACKAGE);
     g_option_context_add_main_entries(context, common, GETTEXT_PACKAGE);
 
     g_auto(GStrv) prepared = command->prepare ? command->prepare(words) : g_strdupv(words);

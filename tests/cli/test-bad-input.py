@@ -59,7 +59,8 @@ def test_numbers(folder):
     refuse(folder, 2, "multiple of 8", *GENERATE, "--width", "36")
     for words in [["--epochs", "0"], ["--learning-rate", "-1"], ["--beta", "nan"], ["--timestep-fraction", "0"],
                   ["--timestep-fraction", "2"], ["--rank", "0"], ["--preset", "much"],
-                  ["--loser-weight", "-1"], ["--hindsight", "maybe"], ["--guided", "yes"]]:
+                  ["--loser-weight", "-1"], ["--epochs", "-1"], ["--timesteps-per-update", "1001"],
+                  ["--hindsight", "maybe"], ["--guided", "yes"]]:
         refuse(folder, 2, words[0], "teach", "--style", "ink", *words)
 
 

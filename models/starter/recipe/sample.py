@@ -42,20 +42,37 @@ class Model:
         parts = [(prompts[i:i + BATCH], seed * 1000003 + i, guidance, eta) for i in range(0, len(prompts), BATCH)]
         return to_pictures(torch.cat(list(self.pool.map(self._draw, parts))))
 
+    def say(self, prompts):
+        """What the text encoder makes of the prompts, followed by as many empty ones: walk()'s and predict()'s."""
+        return self.text(tokens(self.tokenizer, prompts + [""] * len(prompts)).to(self.device)).last_hidden_state
+
+    def predict(self, x, t, said, guidance):
+        """The guided prediction of the noise in x [n, 4, LATENT, LATENT]."""
+        with quick(self.device):
+            noise = self.unet(torch.cat([x, x]), t, said).sample.float()
+        wanted, anything = noise.chunk(2)
+        return anything + guidance * (wanted - anything)
+
+    @torch.no_grad()
+    def walk(self, said, seed, guidance, eta):
+        """[x_T, ..., x_0]: the latents before the first of scheduler.timesteps, and after each of them."""
+        generator = torch.Generator().manual_seed(seed)
+        shape = len(said) // 2, 4, LATENT, LATENT
+        walked = [torch.randn(shape, generator=generator).to(self.device)]
+        for t in self.scheduler.timesteps:
+            noise = self.predict(walked[-1], t, said, guidance)
+            fresh = torch.randn(shape, generator=generator).to(self.device)
+            walked.append(self.scheduler.step(noise, t, walked[-1], eta=eta, variance_noise=fresh).prev_sample)
+        return walked
+
+    @torch.no_grad()
+    def decode(self, x):
+        return self.vae.decode(x / self.vae.config.scaling_factor).sample
+
     @torch.no_grad()
     def _draw(self, part):
         prompts, seed, guidance, eta = part
-        generator = torch.Generator().manual_seed(seed)
-        said = self.text(tokens(self.tokenizer, prompts + [""] * len(prompts)).to(self.device)).last_hidden_state
-        x = torch.randn(len(prompts), 4, LATENT, LATENT, generator=generator).to(self.device)
-        for t in self.scheduler.timesteps:
-            with quick(self.device):
-                noise = self.unet(torch.cat([x, x]), t, said).sample.float()
-            wanted, anything = noise.chunk(2)
-            noise = anything + guidance * (wanted - anything)
-            fresh = torch.randn(x.shape, generator=generator).to(self.device)
-            x = self.scheduler.step(noise, t, x, eta=eta, variance_noise=fresh).prev_sample
-        return self.vae.decode(x / self.vae.config.scaling_factor).sample
+        return self.decode(self.walk(self.say(prompts), seed, guidance, eta)[-1])
 
 
 def write_samples(folder, device):

@@ -315,11 +315,11 @@ GimpLayer *pen_image_insert(GimpImage *image, const PenSpot *spot, GdkPixbuf *pi
         GimpItem *above = selected && selected[0] ? GIMP_ITEM(selected[0]) : NULL;
         GimpItem *parent = above ? gimp_item_get_parent(above) : NULL;
         int position = above ? gimp_image_get_item_position(image, above) : 0;
+        /* Placed first, so that nobody sees it elsewhere. */
         inserted =
+            gimp_layer_set_offsets(layer, x, y) &&
             gimp_image_insert_layer(image, layer, parent ? GIMP_LAYER(parent) : NULL, position);
-        if (inserted)
-            gimp_layer_set_offsets(layer, x, y);
-        else
+        if (!inserted)
             gimp_item_delete(GIMP_ITEM(layer));
     }
     if (!inserted)

@@ -25,9 +25,8 @@ def main():
         axes.plot(range(len(rows)), [abs(float(row[column])) for row in rows], marker=".", label=label)
     axes.set(xlabel="lessons", ylabel=y_label, title=title)
     axes.grid(alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(out)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(out, bbox_inches="tight")
 
 
 main()

@@ -112,7 +112,7 @@ static int child_main(char **argv)
         child_pick(store, (guint32)atoi(argv[2]));
     else if (g_str_equal(argv[0], "write"))
         child_write(store);
-    else if (!g_str_equal(argv[0], "open"))
+    else if (g_str_equal(argv[0], "teach"))
         child_teach(store);
     pen_store_close(store);
     return 0;
@@ -166,6 +166,14 @@ static int end_child(Child *child, int signal_number)
     g_assert_cmpint(waitpid(child->pid, &status, 0), ==, child->pid);
     close(child->output);
     return status;
+}
+
+/* Waits for a child that must succeed. */
+static void await_child(Child *child)
+{
+    int status = end_child(child, 0);
+    g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    g_string_free(child->said, TRUE);
 }
 
 /* A complete candidate's files are whole, always. */
@@ -264,11 +272,8 @@ static void test_processes(void)
     for (guint32 i = 0; i < N_WRITERS; i++)
         children[i] = start_child("write", folder, i);
     g_autoptr(PenStore) store = fixture_open(folder);
-    for (int i = 0; i < N_WRITERS; i++) {
-        int status = end_child(&children[i], 0);
-        g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-        g_string_free(children[i].said, TRUE);
-    }
+    for (int i = 0; i < N_WRITERS; i++)
+        await_child(&children[i]);
     g_autoptr(GError) error = NULL;
     g_assert_cmpuint(check_candidates(store), ==, N_WRITERS * N_PICKS_EACH);
     g_autoptr(GPtrArray) actions = pen_store_list_actions(store, 10000, &error);
@@ -306,11 +311,8 @@ static void test_first_opening(void)
         Child children[N_OPENERS];
         for (int j = 0; j < N_OPENERS; j++)
             children[j] = start_child("open", folder, 0);
-        for (int j = 0; j < N_OPENERS; j++) {
-            int status = end_child(&children[j], 0);
-            g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-            g_string_free(children[j].said, TRUE);
-        }
+        for (int j = 0; j < N_OPENERS; j++)
+            await_child(&children[j]);
         fixture_remove(folder);
     }
 }

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the tests of one or more build folders and says how they went; ./dev test calls it.
 
-run-tests.py [--sanitized BUILD] BUILD [NAME...]
+run-tests.py [--sanitized BUILD] [--all] BUILD [NAME...]
 
-NAME is a test's name or a suite's (cpu, gpu, gui, hostile, slow); without one, everything runs. The
-tests that need neither a Vulkan device nor GIMP run a second time in the folder given by --sanitized.
+NAME is a test's name or a suite's (cpu, gpu, gui, hostile, slow, long); without one, everything runs but
+suite long, which --all adds. The tests that need neither a Vulkan device nor GIMP run a second time in the folder given by --sanitized.
 The last line is "N passed, N failed, N skipped"; it counts the single cases of every test program.
 """
 
@@ -73,6 +73,7 @@ def count(entry):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--sanitized")
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("build")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
@@ -80,10 +81,11 @@ def main():
     plans = [(args.build, "", set())]
     if args.sanitized:
         plans.append((args.sanitized, " [sanitized]", NOT_SANITIZED))
+    left_to_all = set() if args.all or args.names else {"long"}
     passed, failed, skipped, known = 0, [], 0, False
     for build, suffix, left_out in plans:
         chosen = [name for name, suites in listed(build)
-                  if not suites & left_out and (not args.names or {name, *suites} & set(args.names))]
+                  if not suites & (left_out | left_to_all) and (not args.names or {name, *suites} & set(args.names))]
         known = known or bool(chosen)
         if not chosen:
             continue

@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "src/cli/cli.h"
@@ -138,6 +139,12 @@ static char *describe(PenStore *store, const PenAction *action)
         return g_strdup_printf(_("deletion of the style “%s”"), action->style_name);
     case PEN_ACTION_RESTORE:
         return g_strdup_printf(_("restoring of the style “%s”"), action->style_name);
+    case PEN_ACTION_STRENGTH:
+        return g_strdup_printf(_("strength of the style “%s”, from %d %% to %d %%"),
+                               action->style_name, (int)lround(action->old_strength * 100),
+                               (int)lround(action->new_strength * 100));
+    case PEN_ACTION_COMPARISON:
+        return g_strdup(_("choice between a picture with a style and one without"));
     case PEN_ACTION_VERSION:
         break;
     }
@@ -149,7 +156,8 @@ static char *describe(PenStore *store, const PenAction *action)
 
 static const char *kind_name(PenActionKind kind)
 {
-    static const char *const names[] = { "pick", "rename", "delete", "restore", "version" };
+    static const char *const names[] = { "pick",    "rename",   "delete",    "restore",
+                                         "version", "strength", "comparison" };
     return names[kind];
 }
 
@@ -169,7 +177,7 @@ static gboolean take(PenCli *cli, gboolean undo, GError **error)
     json_object_set_string_member(object, undo ? "undone" : "redone", kind_name(action->kind));
     if (action->kind == PEN_ACTION_PICK)
         json_object_set_int_member(object, "round", action->round);
-    else
+    else if (action->style_name)
         json_object_set_string_member(object, "style", action->style_name);
     json_object_set_string_member(object, "description", text);
     pen_cli_emit(cli, object);
@@ -188,7 +196,7 @@ static gboolean run_redo(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **e
 
 const PenCommand pen_command_undo = {
     .name = "undo",
-    .summary = N_("Take back the latest pick, teaching, renaming or deletion"),
+    .summary = N_("Take back the latest pick, teaching or change of a style"),
     .run = run_undo,
 };
 

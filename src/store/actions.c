@@ -5,7 +5,8 @@
 
 #include "src/store/private.h"
 
-static const char *const kind_names[] = { "pick", "rename", "delete", "restore", "version", NULL };
+static const char *const kind_names[] = { "pick",    "rename",   "delete",     "restore",
+                                          "version", "strength", "comparison", NULL };
 static const char *const state_names[] = { "done", "undone", "discarded", NULL };
 
 static const PenField action_fields[] = {
@@ -19,6 +20,9 @@ static const PenField action_fields[] = {
     PEN_FIELD(PenAction, new_name, OPTION),
     PEN_FIELD(PenAction, old_version, ID),
     PEN_FIELD(PenAction, new_version, ID),
+    PEN_FIELD(PenAction, comparison, ID),
+    PEN_FIELD(PenAction, old_strength, REAL),
+    PEN_FIELD(PenAction, new_strength, REAL),
     PEN_FIELD_COMPUTED(PenAction, round, ID, "(SELECT round FROM picks p WHERE p.id = pick)"),
     PEN_FIELD_COMPUTED(PenAction, style_name, OPTION,
                        "(SELECT name FROM styles s WHERE s.id = style)"),
@@ -35,13 +39,15 @@ gboolean pen_action_log(PenSql *sql, const PenAction *action, GError **error)
            pen_row_insert(sql, &pen_action_type, &entry, error);
 }
 
-/* A pick's effect is the view valid_picks, which looks at the action's state alone. */
+/* What a pick and a comparison do is seen in the views valid_picks and valid_comparisons, which
+ * look at the action's state alone. */
 static gboolean apply(PenSql *sql, const PenAction *action, gboolean undo, GError **error)
 {
     const char *name = undo ? action->old_name : action->new_name;
 
     switch (action->kind) {
     case PEN_ACTION_PICK:
+    case PEN_ACTION_COMPARISON:
         return TRUE;
     case PEN_ACTION_RENAME:
         return pen_style_set_name(sql, action->style, name ? name : "", error);
@@ -52,6 +58,9 @@ static gboolean apply(PenSql *sql, const PenAction *action, gboolean undo, GErro
     case PEN_ACTION_VERSION:
         return pen_style_set_version(sql, action->style,
                                      undo ? action->old_version : action->new_version, error);
+    case PEN_ACTION_STRENGTH:
+        return pen_style_write_strength(sql, action->style,
+                                        undo ? action->old_strength : action->new_strength, error);
     }
     g_return_val_if_reached(FALSE);
 }
@@ -92,6 +101,38 @@ PenAction *pen_store_redo(PenStore *store, GError **error)
 {
     return turn(store, PEN_ACTION_DONE, "WHERE state = 'undone' ORDER BY id LIMIT 1", NULL, 0,
                 _("There is nothing to redo."), error);
+}
+
+/* Which kinds belong to a scope. */
+static const char *const scopes[] = { "kind = 'pick'", "kind NOT IN ('pick', 'comparison')",
+                                      "kind = 'comparison'" };
+
+PenAction *pen_store_undo_in(PenStore *store, PenActionScope scope, gint64 after, GError **error)
+{
+    g_autofree char *tail = g_strdup_printf(
+        "WHERE state = 'done' AND %s AND id > ? ORDER BY id DESC LIMIT 1", scopes[scope]);
+    return turn(store, PEN_ACTION_UNDONE, tail, PEN_SQL_VALUES(PEN_SQL_INT(after)),
+                _("There is nothing to undo."), error);
+}
+
+PenAction *pen_store_redo_in(PenStore *store, PenActionScope scope, gint64 after, GError **error)
+{
+    g_autofree char *tail = g_strdup_printf(
+        "WHERE state = 'undone' AND %s AND id > ? ORDER BY id LIMIT 1", scopes[scope]);
+    return turn(store, PEN_ACTION_DONE, tail, PEN_SQL_VALUES(PEN_SQL_INT(after)),
+                _("There is nothing to redo."), error);
+}
+
+gboolean pen_store_can_undo(PenStore *store, PenActionScope scope, gint64 after, gboolean redo)
+{
+    g_auto(PenSqlScope) lock = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&lock, store->sql);
+    g_autofree char *text = g_strdup_printf(
+        "SELECT COUNT(*) FROM actions WHERE state = ? AND %s AND id > ?", scopes[scope]);
+    gint64 count = 0;
+    return pen_sql_int(store->sql, &count, NULL, text, PEN_SQL_TEXT(redo ? "undone" : "done"),
+                       PEN_SQL_INT(after)) &&
+           count > 0;
 }
 
 PenAction *pen_store_undo_pick(PenStore *store, gint64 round, GError **error)

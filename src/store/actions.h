@@ -8,16 +8,18 @@
 G_BEGIN_DECLS
 
 /*
- * Undo. Picks and what happens to styles are kept as a log of actions. Undoing takes back the
- * latest that is done; redoing does the one again that was undone last. A new action discards those
- * that could be redone. The log belongs to the store and outlives the process.
+ * Undo. Picks, comparisons and what happens to styles are kept as a log of actions. Undoing takes
+ * back the latest that is done; redoing does the one again that was undone last. A new action
+ * discards those that could be redone. The log belongs to the store and outlives the process.
  */
 typedef enum {
-    PEN_ACTION_PICK,    /* pick, round */
-    PEN_ACTION_RENAME,  /* style, old_name, new_name */
-    PEN_ACTION_DELETE,  /* style */
-    PEN_ACTION_RESTORE, /* style */
-    PEN_ACTION_VERSION, /* style, old_version, new_version: taught, imported or chosen */
+    PEN_ACTION_PICK,       /* pick, round */
+    PEN_ACTION_RENAME,     /* style, old_name, new_name */
+    PEN_ACTION_DELETE,     /* style */
+    PEN_ACTION_RESTORE,    /* style */
+    PEN_ACTION_VERSION,    /* style, old_version, new_version: taught, imported or chosen */
+    PEN_ACTION_STRENGTH,   /* style, old_strength, new_strength */
+    PEN_ACTION_COMPARISON, /* comparison */
 } PenActionKind;
 
 typedef enum {
@@ -37,6 +39,9 @@ typedef struct {
     char *new_name;
     gint64 old_version; /* 0: the bare model */
     gint64 new_version;
+    gint64 comparison;
+    double old_strength;
+    double new_strength;
     gint64 round;     /* of the pick */
     char *style_name; /* as the style is called now; NULL for a pick */
 } PenAction;
@@ -52,6 +57,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenAction, pen_action_free)
  */
 PenAction *pen_store_undo(PenStore *store, GError **error);
 PenAction *pen_store_redo(PenStore *store, GError **error);
+
+/* The same among the actions of one place and a span of time: those of `scope` that came after the
+ * action `after` (0: all). */
+typedef enum {
+    PEN_SCOPE_PICKS,
+    PEN_SCOPE_STYLES,
+    PEN_SCOPE_COMPARISONS,
+} PenActionScope;
+
+PenAction *pen_store_undo_in(PenStore *store, PenActionScope scope, gint64 after, GError **error);
+PenAction *pen_store_redo_in(PenStore *store, PenActionScope scope, gint64 after, GError **error);
+/* Whether there is something to undo, or to redo. */
+gboolean pen_store_can_undo(PenStore *store, PenActionScope scope, gint64 after, gboolean redo);
 
 /* Takes back the valid pick of one round for good, also when other actions came after it, so that
  * the one before it is valid again. NOTHING if the round has no pick. */

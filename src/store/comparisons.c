@@ -27,7 +27,9 @@ gint64 pen_store_add_comparison(PenStore *store, const PenComparison *comparison
     if (!pen_sql_begin(&scope, store->sql, error))
         return 0;
     gint64 id = pen_row_insert(store->sql, &pen_comparison_type, &entry, error);
-    return id && pen_sql_commit(&scope, error) ? id : 0;
+    PenAction action = { .kind = PEN_ACTION_COMPARISON, .comparison = id };
+    return id && pen_action_log(store->sql, &action, error) && pen_sql_commit(&scope, error) ? id
+                                                                                             : 0;
 }
 
 GPtrArray *pen_store_list_comparisons(PenStore *store, gint64 style_version, GError **error)
@@ -35,7 +37,9 @@ GPtrArray *pen_store_list_comparisons(PenStore *store, gint64 style_version, GEr
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     pen_sql_lock(&scope, store->sql);
     return pen_row_list(store->sql, &pen_comparison_type, error,
-                        "WHERE style_version = ? ORDER BY id DESC", PEN_SQL_INT(style_version));
+                        "WHERE style_version = ? AND id IN (SELECT id FROM valid_comparisons) "
+                        "ORDER BY id DESC",
+                        PEN_SQL_INT(style_version));
 }
 
 gboolean pen_store_get_tally(PenStore *store, gint64 style_version, PenTally *tally, GError **error)
@@ -44,9 +48,10 @@ gboolean pen_store_get_tally(PenStore *store, gint64 style_version, PenTally *ta
     pen_sql_lock(&scope, store->sql);
     for (int i = 0; i < (int)G_N_ELEMENTS(tally->count); i++) {
         gint64 count;
-        if (!pen_sql_int(store->sql, &count, error,
-                         "SELECT COUNT(*) FROM comparisons WHERE style_version = ? AND choice = ?",
-                         PEN_SQL_INT(style_version), PEN_SQL_TEXT(choice_names[i])))
+        if (!pen_sql_int(
+                store->sql, &count, error,
+                "SELECT COUNT(*) FROM valid_comparisons WHERE style_version = ? AND choice = ?",
+                PEN_SQL_INT(style_version), PEN_SQL_TEXT(choice_names[i])))
             return FALSE;
         tally->count[i] = (int)count;
     }

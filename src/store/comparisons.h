@@ -9,7 +9,7 @@ G_BEGIN_DECLS
 
 /*
  * Comparisons: which of two pictures of the same seed the artist chose without knowing which was
- * made with the style's version and which without.
+ * made with the style's version and which without. Recording one can be undone (actions.h).
  */
 typedef enum {
     PEN_CHOICE_WITH,
@@ -37,7 +37,7 @@ typedef struct {
 
 /* Of `comparison`, id and created are ignored. Returns the comparison's id. */
 gint64 pen_store_add_comparison(PenStore *store, const PenComparison *comparison, GError **error);
-/* PenComparison of one version, latest first. */
+/* Both without those that were undone. PenComparison of one version, latest first. */
 GPtrArray *pen_store_list_comparisons(PenStore *store, gint64 style_version, GError **error);
 gboolean pen_store_get_tally(PenStore *store, gint64 style_version, PenTally *tally,
                              GError **error);

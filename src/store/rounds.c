@@ -176,6 +176,11 @@ gboolean pen_store_end_round(PenStore *store, gint64 round, PenRoundState state,
     return pen_sql_commit(&scope, error);
 }
 
+/* Which rounds a style of that model would adopt: those whose pick prefers anything. */
+#define ADOPTABLE                                                                                  \
+    "style IS NULL AND model_hash = ? AND id IN (SELECT round FROM valid_picks p WHERE "           \
+    "(SELECT MIN(rank) < MAX(rank) FROM pick_ranks WHERE pick = p.id))"
+
 int pen_store_adopt_rounds(PenStore *store, gint64 style, GError **error)
 {
     PenSql *sql = store->sql;
@@ -183,9 +188,7 @@ int pen_store_adopt_rounds(PenStore *store, gint64 style, GError **error)
     if (!pen_sql_begin(&scope, sql, error))
         return -1;
     g_autoptr(PenStyle) row = pen_style_get_living(sql, style, error);
-    if (!row || !pen_sql_run(sql, error,
-                             "UPDATE rounds SET style = ? WHERE style IS NULL AND model_hash = ? "
-                             "AND id IN (SELECT round FROM valid_picks)",
+    if (!row || !pen_sql_run(sql, error, "UPDATE rounds SET style = ? WHERE " ADOPTABLE,
                              PEN_SQL_INT(style), PEN_SQL_TEXT(row->model_hash)))
         return -1;
     int adopted = pen_sql_changes(sql);
@@ -196,11 +199,8 @@ int pen_store_count_adoptable(PenStore *store, const char *model_hash, GError **
 {
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     pen_sql_lock(&scope, store->sql);
-    g_autoptr(GPtrArray) rounds =
-        pen_row_list(store->sql, &pen_round_type, error,
-                     "WHERE style IS NULL AND model_hash = ? "
-                     "AND id IN (SELECT round FROM valid_picks)",
-                     PEN_SQL_TEXT(model_hash));
+    g_autoptr(GPtrArray) rounds = pen_row_list(store->sql, &pen_round_type, error,
+                                               "WHERE " ADOPTABLE, PEN_SQL_TEXT(model_hash));
     return rounds ? (int)rounds->len : -1;
 }
 

@@ -99,8 +99,8 @@ gboolean pen_store_finish_candidate(PenStore *store, gint64 round, int place, GB
 gboolean pen_store_end_round(PenStore *store, gint64 round, PenRoundState state, GError **error);
 
 /*
- * Makes the picked rounds of the style's model that belong to no style teach this one. Returns how
- * many, or -1.
+ * Makes the rounds of the style's model that belong to no style and whose pick prefers anything
+ * teach this one. Returns how many, or -1.
  */
 int pen_store_adopt_rounds(PenStore *store, gint64 style, GError **error);
 

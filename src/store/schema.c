@@ -178,5 +178,36 @@ static const char version_5[] = "ALTER TABLE runs ADD COLUMN loser_weight REAL N
 /* In earlier versions the policy was the guided prediction. */
 static const char version_6[] = "ALTER TABLE runs ADD COLUMN guided INTEGER NOT NULL DEFAULT 1;";
 
+/* Changes of a style's strength and comparisons can be undone, too. */
+static const char version_7[] =
+    "DROP VIEW valid_picks;"
+    "ALTER TABLE actions RENAME TO old_actions;"
+    "CREATE TABLE actions ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  kind TEXT NOT NULL CHECK (kind IN ('pick', 'rename', 'delete', 'restore', 'version',"
+    "    'strength', 'comparison')),"
+    "  created INTEGER NOT NULL,"
+    "  state TEXT NOT NULL CHECK (state IN ('done', 'undone', 'discarded')),"
+    "  pick INTEGER UNIQUE REFERENCES picks (id),"
+    "  style INTEGER REFERENCES styles (id),"
+    "  old_name TEXT,"
+    "  new_name TEXT,"
+    "  old_version INTEGER REFERENCES style_versions (id),"
+    "  new_version INTEGER REFERENCES style_versions (id),"
+    "  comparison INTEGER UNIQUE REFERENCES comparisons (id),"
+    "  old_strength REAL,"
+    "  new_strength REAL"
+    ") STRICT;"
+    "INSERT INTO actions SELECT *, NULL, NULL, NULL FROM old_actions;"
+    "DROP TABLE old_actions;"
+    "CREATE VIEW valid_picks AS"
+    "  SELECT picks.* FROM picks WHERE id ="
+    "    (SELECT MAX(p.id) FROM picks p JOIN actions a ON a.pick = p.id"
+    "     WHERE p.round = picks.round AND a.state = 'done');"
+    /* Earlier comparisons have no action. */
+    "CREATE VIEW valid_comparisons AS"
+    "  SELECT comparisons.* FROM comparisons WHERE NOT EXISTS"
+    "    (SELECT 1 FROM actions a WHERE a.comparison = comparisons.id AND a.state <> 'done');";
+
 const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4,
-                                             version_5, version_6, NULL };
+                                             version_5, version_6, version_7, NULL };

@@ -333,6 +333,30 @@ gboolean pen_store_restore_style(PenStore *store, gint64 style, GError **error)
     return delete_or_restore(store, style, FALSE, error);
 }
 
+gboolean pen_style_write_strength(PenSql *sql, gint64 style, double strength, GError **error)
+{
+    return pen_sql_run(sql, error, "UPDATE styles SET strength = ? WHERE id = ?",
+                       PEN_SQL_REAL(strength), PEN_SQL_INT(style)) &&
+           pen_row_changed(sql, &pen_style_type, style, error);
+}
+
+/* One action for a strength that is turned step by step. */
+static gboolean log_strength(PenSql *sql, const PenStyle *style, double strength, GError **error)
+{
+    if (!pen_sql_run(sql, error,
+                     "UPDATE actions SET new_strength = ? WHERE id = (SELECT MAX(id) FROM actions) "
+                     "AND kind = 'strength' AND style = ? AND state = 'done'",
+                     PEN_SQL_REAL(strength), PEN_SQL_INT(style->id)))
+        return FALSE;
+    if (pen_sql_changes(sql) > 0)
+        return TRUE;
+    PenAction action = { .kind = PEN_ACTION_STRENGTH,
+                         .style = style->id,
+                         .old_strength = style->strength,
+                         .new_strength = strength };
+    return pen_action_log(sql, &action, error);
+}
+
 gboolean pen_store_set_style_strength(PenStore *store, gint64 style, double strength,
                                       GError **error)
 {
@@ -342,10 +366,11 @@ gboolean pen_store_set_style_strength(PenStore *store, gint64 style, double stre
         return FALSE;
     }
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
-    return pen_sql_begin(&scope, store->sql, error) &&
-           pen_sql_run(store->sql, error, "UPDATE styles SET strength = ? WHERE id = ?",
-                       PEN_SQL_REAL(strength), PEN_SQL_INT(style)) &&
-           pen_row_changed(store->sql, &pen_style_type, style, error) &&
+    if (!pen_sql_begin(&scope, store->sql, error))
+        return FALSE;
+    g_autoptr(PenStyle) row = pen_row_get(store->sql, &pen_style_type, style, error);
+    return row && log_strength(store->sql, row, strength, error) &&
+           pen_style_write_strength(store->sql, style, strength, error) &&
            pen_sql_commit(&scope, error);
 }
 

@@ -11,7 +11,7 @@ G_BEGIN_DECLS
  * Styles: named tastes, each for one model, with the versions that teaching has made of them. The
  * current version is the one that samples and from which the next training starts; a style without
  * one is the bare model. Earlier versions stay and can be made current again. Renaming, deleting,
- * restoring and changing the version can be undone (actions.h).
+ * restoring, changing the version and the strength can be undone (actions.h).
  */
 typedef struct {
     gint64 id;
@@ -75,6 +75,7 @@ gint64 pen_store_duplicate_style(PenStore *store, gint64 style, const char *name
 gboolean pen_store_delete_style(PenStore *store, gint64 style, GError **error);
 gboolean pen_store_restore_style(PenStore *store, gint64 style, GError **error);
 
+/* Turning it further right away is one action with the turning before. */
 gboolean pen_store_set_style_strength(PenStore *store, gint64 style, double strength,
                                       GError **error);
 

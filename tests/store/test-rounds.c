@@ -516,6 +516,23 @@ static void test_run_ends(Fixture *fixture, gconstpointer data)
     g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
 }
 
+/* A new style takes the picks that it can learn from, which "none of these" is not. */
+static void test_adopt(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    PenStore *store = fixture->store;
+    gint64 picked = fixture_complete_round(store, 0, 3, &error);
+    gint64 none = fixture_complete_round(store, 0, 3, &error);
+    g_assert_cmpint(fixture_pick(store, picked, 1, 3, &error), >, 0);
+    int ranks[] = { 0, 0, 0 };
+    g_assert_cmpint(pen_store_add_pick(store, none, ranks, 3, &error), >, 0);
+    g_assert_cmpint(pen_store_count_adoptable(store, "hash", &error), ==, 1);
+    g_assert_cmpint(pen_store_adopt_rounds(store, fixture->style, &error), ==, 1);
+    g_autoptr(PenRound) row = pen_store_get_round(store, picked, &error);
+    g_assert_cmpint(row->style, ==, fixture->style);
+    g_assert_no_error(error);
+}
+
 static void test_comparisons(Fixture *fixture, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -542,6 +559,14 @@ static void test_comparisons(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(latest->seed, ==, 4);
     g_assert_cmpstr(latest->prompt, ==, "cat");
 
+    /* What was undone counts no more. */
+    g_autoptr(PenAction) undone = pen_store_undo_in(store, PEN_SCOPE_COMPARISONS, 0, &error);
+    g_assert_true(pen_store_get_tally(store, version, &tally, &error));
+    g_assert_cmpint(tally.count[PEN_CHOICE_WITH], ==, 2);
+    g_autoptr(PenAction) redone = pen_store_redo_in(store, PEN_SCOPE_COMPARISONS, 0, &error);
+    g_assert_true(pen_store_get_tally(store, version, &tally, &error));
+    g_assert_cmpint(tally.count[PEN_CHOICE_WITH], ==, 3);
+
     PenComparison lost = { .style_version = 99, .prompt = (char *)"cat" };
     g_assert_cmpint(pen_store_add_comparison(store, &lost, &error), ==, 0);
     g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
@@ -561,6 +586,7 @@ int main(int argc, char **argv)
     ADD("picks/new-picks", test_new_picks);
     ADD("runs/run", test_run);
     ADD("runs/ends", test_run_ends);
+    ADD("rounds/adopt", test_adopt);
     ADD("comparisons", test_comparisons);
     return g_test_run();
 }

@@ -328,6 +328,64 @@ static void test_duplicate(Fixture *fixture, gconstpointer data)
     assert_living(store, "Bare, Ink, Ink 2");
 }
 
+static double strength_of(PenStore *store, gint64 style)
+{
+    g_autoptr(PenStyle) row = pen_store_get_style(store, style, NULL);
+    return row->strength;
+}
+
+/* A strength that is turned step by step is one action. */
+static void test_strength(Fixture *fixture, gconstpointer data)
+{
+    PenStore *store = fixture->store;
+    g_autoptr(GError) error = NULL;
+    gint64 ink = fixture_style(store, "Ink"), chalk = fixture_style(store, "Chalk");
+    for (int i = 1; i <= 5; i++)
+        g_assert_true(pen_store_set_style_strength(store, ink, 1 - i * 0.1, &error));
+    g_assert_true(pen_store_set_style_strength(store, chalk, 1.5, &error));
+    g_autoptr(PenAction) one = pen_store_undo(store, &error);
+    g_assert_cmpint(one->kind, ==, PEN_ACTION_STRENGTH);
+    g_assert_cmpfloat(strength_of(store, chalk), ==, 1);
+    g_autoptr(PenAction) two = pen_store_undo(store, &error);
+    g_assert_cmpfloat(strength_of(store, ink), ==, 1);
+    g_autoptr(PenAction) again = pen_store_redo(store, &error);
+    g_assert_cmpfloat(strength_of(store, ink), ==, 0.5);
+    g_assert_no_error(error);
+}
+
+/* Each place of the window undoes what was done there, and nothing that is older than itself. */
+static void test_scopes(Fixture *fixture, gconstpointer data)
+{
+    PenStore *store = fixture->store;
+    g_autoptr(GError) error = NULL;
+    gint64 round = fixture_complete_round(store, 0, 2, &error);
+    g_assert_cmpint(fixture_pick(store, round, 0, 2, &error), >, 0);
+    g_autoptr(GPtrArray) before = pen_store_list_actions(store, 1, NULL);
+    gint64 after = ((PenAction *)before->pdata[0])->id;
+    g_assert_false(pen_store_can_undo(store, PEN_SCOPE_PICKS, after, FALSE));
+    g_assert_true(pen_store_can_undo(store, PEN_SCOPE_PICKS, 0, FALSE));
+    g_assert_null(pen_store_undo_in(store, PEN_SCOPE_PICKS, after, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING);
+    g_clear_error(&error);
+
+    gint64 second = fixture_pick(store, round, 1, 2, &error);
+    gint64 ink = fixture_style(store, "Ink");
+    g_assert_true(pen_store_rename_style(store, ink, "Tusche", &error));
+    g_autoptr(PenAction) pick = pen_store_undo_in(store, PEN_SCOPE_PICKS, after, &error);
+    g_assert_cmpint(pick->pick, ==, second);
+    assert_living(store, "Tusche");
+    g_assert_null(pen_store_undo_in(store, PEN_SCOPE_COMPARISONS, after, NULL));
+    g_assert_null(pen_store_redo_in(store, PEN_SCOPE_STYLES, after, NULL));
+    g_autoptr(PenAction) name = pen_store_undo_in(store, PEN_SCOPE_STYLES, after, &error);
+    assert_living(store, "Ink");
+    g_assert_true(pen_store_can_undo(store, PEN_SCOPE_PICKS, after, TRUE));
+    g_autoptr(PenAction) again = pen_store_redo_in(store, PEN_SCOPE_PICKS, after, &error);
+    g_assert_cmpint(again->pick, ==, second);
+    g_autoptr(PenPick) valid = pen_store_get_pick(store, round, &error);
+    g_assert_cmpint(valid->id, ==, second);
+    g_assert_no_error(error);
+}
+
 /* What is written stays after closing. */
 static void test_reopen(Fixture *fixture, gconstpointer data)
 {
@@ -354,6 +412,8 @@ int main(int argc, char **argv)
     ADD("styles/new-action-ends-redo", test_new_action_ends_redo);
     ADD("styles/versions", test_versions);
     ADD("styles/duplicate", test_duplicate);
+    ADD("styles/strength", test_strength);
+    ADD("styles/undo-scopes", test_scopes);
     ADD("styles/reopen", test_reopen);
     return g_test_run();
 }

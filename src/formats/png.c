@@ -70,11 +70,14 @@ static char *to_latin1(const char *text)
 static gboolean write_png(State *state, const guint8 *pixels, guint width, guint height,
                           guint channels, gsize stride, png_text *texts, gsize n_texts)
 {
+    static const int colour_type[] = {
+        [1] = PNG_COLOR_TYPE_GRAY, [3] = PNG_COLOR_TYPE_RGB, [4] = PNG_COLOR_TYPE_RGB_ALPHA
+    };
     if (setjmp(png_jmpbuf(state->png)))
         return FALSE;
     png_set_write_fn(state->png, state, on_write, on_flush);
     png_set_IHDR(state->png, state->info, width, height, 8,
-                 channels == 4 ? PNG_COLOR_TYPE_RGB_ALPHA : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 colour_type[channels], PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_sRGB(state->png, state->info, PNG_sRGB_INTENT_PERCEPTUAL);
     if (n_texts > 0)
@@ -91,7 +94,7 @@ static gboolean write_picture(PenFileWriter *file, const char *name, const guint
                               guint width, guint height, guint channels, gsize stride,
                               const PenPngText *texts, gsize n_texts, GError **error)
 {
-    g_return_val_if_fail(channels == 3 || channels == 4, FALSE);
+    g_return_val_if_fail(channels == 1 || channels == 3 || channels == 4, FALSE);
     State state = { .file = file };
     g_autofree png_text *chunks = g_new0(png_text, n_texts + 1);
     g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);

@@ -22,7 +22,7 @@ typedef struct {
     GArray *texts; // PenPngText, in the order of the file; owns the strings
 } PenPng;
 
-// Writes width x height pixels of `channels` bytes (3: RGB, 4: RGBA), rows `stride` bytes apart; a
+// Writes width x height pixels of `channels` bytes (1: grey, 3: RGB, 4: RGBA), rows `stride` bytes apart; a
 // stride of 0 is width * channels. Replaces the file in one step (see PenFileWriter).
 gboolean pen_png_write(const char *path, const guint8 *pixels, guint width, guint height,
                        guint channels, gsize stride, const PenPngText *texts, gsize n_texts,

@@ -200,6 +200,7 @@ gboolean pen_store_collect_garbage(PenStore *store, gint64 min_age_seconds, PenG
                       "WHERE trajectory_file IS NOT NULL "
                       "UNION SELECT start_file FROM rounds WHERE start_file IS NOT NULL "
                       "UNION SELECT mask_file FROM rounds WHERE mask_file IS NOT NULL "
+                      "UNION SELECT mask_file FROM places WHERE mask_file IS NOT NULL "
                       "UNION SELECT adapter_file FROM style_versions "
                       "UNION SELECT checkpoint_file FROM runs WHERE checkpoint_file IS NOT NULL",
                       NULL, 0, add_name, named, error))

@@ -209,5 +209,22 @@ static const char version_7[] =
     "  SELECT comparisons.* FROM comparisons WHERE NOT EXISTS"
     "    (SELECT 1 FROM actions a WHERE a.comparison = comparisons.id AND a.state <> 'done');";
 
+/* Where in which image a round's pictures belong (places.h). */
+static const char version_8[] =
+    "CREATE TABLE places ("
+    "  id INTEGER PRIMARY KEY,"
+    "  round INTEGER NOT NULL UNIQUE REFERENCES rounds (id) ON DELETE CASCADE,"
+    "  image TEXT NOT NULL,"
+    "  image_name TEXT NOT NULL,"
+    "  layer INTEGER NOT NULL,"
+    "  x INTEGER NOT NULL,"
+    "  y INTEGER NOT NULL,"
+    "  width INTEGER NOT NULL CHECK (width >= 0),"
+    "  height INTEGER NOT NULL CHECK (height >= 0),"
+    "  mask_file TEXT"
+    ") STRICT;"
+    "CREATE INDEX places_of_image ON places (image);";
+
 const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4,
-                                             version_5, version_6, version_7, NULL };
+                                             version_5, version_6, version_7, version_8,
+                                             NULL };

@@ -16,7 +16,7 @@ G_BEGIN_DECLS
  *     sessions/<uuid>                 locked by each process that is making a round or teaching
  *
  * This header opens and checks the store. The others are its chapters:
- * styles.h, rounds.h, picks.h (with notation.h for the notation), runs.h, comparisons.h,
+ * styles.h, rounds.h, places.h, picks.h (with notation.h for the notation), runs.h, comparisons.h,
  * actions.h (undo) and files.h.
  *
  * Promises

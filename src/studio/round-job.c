@@ -28,6 +28,8 @@ static void input_free(gpointer data)
     g_free((char *)input->request.negative_prompt);
     g_free((guint8 *)input->request.start_rgb);
     g_free((guint8 *)input->request.start_mask);
+    pen_place_free((PenPlace *)input->request.place);
+    g_free((guint8 *)input->request.place_mask);
     pen_style_free(input->style);
     g_free(input);
 }
@@ -44,6 +46,11 @@ static Input *input_new(const PenRoundRequest *request)
         input->request.start_rgb = g_memdup2(request->start_rgb, pixels * 3);
     if (request->start_mask)
         input->request.start_mask = g_memdup2(request->start_mask, pixels);
+    if (request->place)
+        input->request.place = pen_place_copy(request->place);
+    if (request->place_mask)
+        input->request.place_mask = g_memdup2(
+            request->place_mask, (gsize)request->place->width * request->place->height);
     return input;
 }
 
@@ -141,6 +148,35 @@ static gboolean teaches(const Round *r)
     return style && g_str_equal(style->model_hash, r->model->identity);
 }
 
+static gboolean record_start(Round *r, GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    if (!request->start_rgb)
+        return TRUE;
+    g_autoptr(GBytes) picture = pen_png_to_bytes(request->start_rgb, request->width,
+                                                 request->height, 3, 0, NULL, 0, error);
+    g_autoptr(GBytes) mask = NULL;
+    if (picture && request->start_mask)
+        mask = pen_png_to_bytes(request->start_mask, request->width, request->height, 1, 0, NULL,
+                                0, error);
+    return picture && (mask || !request->start_mask) &&
+           pen_store_set_round_start(r->job->studio->store, r->result->round, picture, mask,
+                                     error);
+}
+
+static gboolean record_place(Round *r, GError **error)
+{
+    const PenPlace *place = r->input->request.place;
+    const guint8 *pixels = r->input->request.place_mask;
+    g_autoptr(GBytes) mask = NULL;
+    if (place && pixels)
+        mask = pen_png_to_bytes(pixels, (guint)place->width, (guint)place->height, 1, 0, NULL, 0,
+                                error);
+    return !place || ((mask || !pixels) &&
+                      pen_store_set_place(r->job->studio->store, r->result->round, place, mask,
+                                          error));
+}
+
 /* Records the round; it happens when the first step is done, so that a request that the device
  * cannot do leaves nothing behind. */
 static gboolean record(Round *r, GError **error)
@@ -180,22 +216,8 @@ static gboolean record(Round *r, GError **error)
         pen_store_begin_round(r->job->studio->store, &row, seeds, request->count, error);
     if (!r->result->round)
         return FALSE;
-    if (request->start_rgb) {
-        g_autoptr(GBytes) picture = pen_png_to_bytes(request->start_rgb, request->width,
-                                                     request->height, 3, 0, NULL, 0, error);
-        g_autoptr(GBytes) mask = NULL;
-        if (picture && request->start_mask) {
-            gsize n = (gsize)request->width * request->height;
-            g_autofree guint8 *grey = g_new(guint8, n * 3);
-            for (gsize i = 0; i < n * 3; i++)
-                grey[i] = request->start_mask[i / 3];
-            mask = pen_png_to_bytes(grey, request->width, request->height, 3, 0, NULL, 0, error);
-        }
-        if (!picture || (request->start_mask && !mask) ||
-            !pen_store_set_round_start(r->job->studio->store, r->result->round, picture, mask,
-                                       error))
-            return FALSE;
-    }
+    if (!record_start(r, error) || !record_place(r, error))
+        return FALSE;
     pen_job_event(r->job, &(PenStudioEvent){.kind = PEN_STUDIO_ROUND, .round = r->result->round});
     return TRUE;
 }

@@ -26,6 +26,7 @@
 #include "src/store/comparisons.h"
 #include "src/store/files.h"
 #include "src/store/picks.h"
+#include "src/store/places.h"
 #include "src/store/rounds.h"
 #include "src/store/runs.h"
 #include "src/store/store.h"
@@ -116,6 +117,11 @@ typedef struct {
      * come out exactly as in start_rgb. */
     const guint8 *start_mask;
     double start_strength; /* 0 keeps the picture, 1 nearly ignores it */
+
+    /* Where the pictures belong, to be kept with the round, and the mask of the place: one byte a
+     * pixel, place->width x place->height; NULL: everywhere. NULL: nowhere. */
+    const PenPlace *place;
+    const guint8 *place_mask;
 } PenRoundRequest;
 
 #define PEN_ROUND_MAX 16

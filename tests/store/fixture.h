@@ -5,6 +5,7 @@
 #include "src/store/comparisons.h"
 #include "src/store/files.h"
 #include "src/store/picks.h"
+#include "src/store/places.h"
 #include "src/store/rounds.h"
 #include "src/store/runs.h"
 #include "src/store/store.h"

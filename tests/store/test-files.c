@@ -76,6 +76,8 @@ static void test_garbage(Fixture *fixture, gconstpointer data)
     gint64 round = fixture_complete_round(store, style, 4, &error);
     g_assert_cmpint(fixture_pick(store, round, 0, 4, &error), >, 0);
     g_assert_true(pen_store_set_round_start(store, round, content, content, &error));
+    PenPlace place = { .image = (char *)"image", .image_name = (char *)"Sea" };
+    g_assert_true(pen_store_set_place(store, round, &place, content, &error));
     gint64 first = fixture_begin_run(store, style, &error);
     g_assert_cmpint(pen_store_finish_run(store, first, content, &error), >, 0);
     g_assert_cmpint(fixture_pick(store, round, 1, 4, &error), >, 0);
@@ -99,6 +101,7 @@ static void test_garbage(Fixture *fixture, gconstpointer data)
     assert_exists(fixture, "rounds/1/3.safetensors", TRUE);
     assert_exists(fixture, "rounds/1/start.png", TRUE);
     assert_exists(fixture, "rounds/1/mask.png", TRUE);
+    assert_exists(fixture, "rounds/1/place.png", TRUE);
     assert_exists(fixture, "runs/2/step-1.safetensors", TRUE);
     g_autoptr(GPtrArray) versions = pen_store_list_style_versions(store, style, &error);
     assert_exists(fixture, ((PenStyleVersion *)versions->pdata[0])->adapter_file, TRUE);

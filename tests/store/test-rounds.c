@@ -166,6 +166,40 @@ static void test_bad_round(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(none->len, ==, 0);
 }
 
+static void test_place(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    PenStore *store = fixture->store;
+    gint64 first = complete_round(fixture, 2), second = complete_round(fixture, 2);
+    g_autoptr(GBytes) mask = fixture_content(3);
+    PenPlace place = { .image = (char *)"an image", .image_name = (char *)"Sea", .layer = 5,
+                       .x = -20, .y = 10, .width = 300, .height = 200 };
+    g_assert_true(pen_store_set_place(store, first, &place, mask, &error));
+    g_assert_no_error(error);
+    g_autoptr(PenPlace) read = pen_store_get_place(store, first, &error);
+    g_assert_cmpstr(read->image, ==, "an image");
+    g_assert_cmpstr(read->image_name, ==, "Sea");
+    g_assert_cmpint(read->layer, ==, 5);
+    g_assert_cmpint(read->x, ==, -20);
+    g_assert_cmpint(read->height, ==, 200);
+    g_autoptr(GBytes) content = pen_store_read(store, read->mask_file, &error);
+    g_assert_true(g_bytes_equal(content, mask));
+    g_assert_cmpint(pen_store_get_latest_round_of_image(store, "an image", &error), ==, first);
+
+    /* The latest one of the image; a round has one place; another image has none. */
+    g_assert_null(pen_store_get_place(store, second, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+    g_assert_true(pen_store_set_place(store, second, &place, NULL, &error));
+    g_assert_cmpint(pen_store_get_latest_round_of_image(store, "an image", &error), ==, second);
+    g_assert_cmpint(pen_store_get_latest_round_of_image(store, "another", &error), ==, 0);
+    g_assert_no_error(error);
+    g_assert_false(pen_store_set_place(store, second, &place, NULL, &error));
+    g_clear_error(&error);
+    g_assert_false(pen_store_set_place(store, 99, &place, mask, &error));
+    g_assert_nonnull(error);
+}
+
 static void test_lists(Fixture *fixture, gconstpointer data)
 {
     static const char *const prompts[] = { "cat", "dog", "cat", "", "bird" };
@@ -579,6 +613,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD("rounds/round", test_round);
     ADD("rounds/bad-round", test_bad_round);
+    ADD("rounds/place", test_place);
     ADD("rounds/lists", test_lists);
     ADD("picks/picks", test_picks);
     ADD("picks/undo-model", test_undo_model);

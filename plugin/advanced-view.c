@@ -6,6 +6,9 @@
 #include "plugin/extras-view.h"
 #include "plugin/ui.h"
 
+/* What the largest seed that a store and JSON can hold has, less one. */
+#define SEED_DIGITS 18
+
 struct _PenAdvancedView {
     GtkExpander parent;
     PenApp *app;
@@ -30,6 +33,18 @@ void pen_advanced_view_read(PenAdvancedView *view)
 static void on_fixed_seed(GtkToggleButton *check, PenAdvancedView *view)
 {
     gtk_widget_set_sensitive(view->seed, gtk_toggle_button_get_active(check));
+}
+
+/* A seed is a whole number: nothing else can be typed or pasted. */
+static void on_seed_insert(GtkEditable *entry, const char *text, int length,
+                           int *position G_GNUC_UNUSED, gpointer user_data G_GNUC_UNUSED)
+{
+    for (int i = 0; i < length; i++)
+        if (!g_ascii_isdigit(text[i])) {
+            gtk_widget_error_bell(GTK_WIDGET(entry));
+            g_signal_stop_emission_by_name(entry, "insert-text");
+            return;
+        }
 }
 
 /* --- the device ------------------------------------------------------------------------------ */
@@ -133,6 +148,8 @@ static GtkWidget *build(PenAdvancedView *view)
     pen_ui_name(view->seed, _("Seed"));
     gtk_entry_set_width_chars(GTK_ENTRY(view->seed), 8);
     gtk_entry_set_input_purpose(GTK_ENTRY(view->seed), GTK_INPUT_PURPOSE_DIGITS);
+    gtk_entry_set_max_length(GTK_ENTRY(view->seed), SEED_DIGITS);
+    g_signal_connect(view->seed, "insert-text", G_CALLBACK(on_seed_insert), NULL);
     g_autofree char *seed = g_strdup_printf("%" G_GUINT64_FORMAT, settings->seed);
     gtk_entry_set_text(GTK_ENTRY(view->seed), seed);
     g_signal_connect(view->fixed_seed, "toggled", G_CALLBACK(on_fixed_seed), view);

@@ -78,13 +78,16 @@ static void add_adapters_argument(GimpProcedure *procedure, const char *blurb)
                                              G_PARAM_READWRITE);
 }
 
+/* Up to here a double is every whole number; random seeds are smaller. */
+#define LARGEST_SEED 9007199254740992.0
+
 /* --- plug-in-penchant ------------------------------------------------------------------------ */
 
 typedef struct {
     char *prompt, *negative_prompt, *model, *vae, *style, *from, *device;
     char **adapters;
-    int count, width, height, steps, seed;
-    double guidance, eta, strength, change;
+    int count, width, height, steps;
+    double seed, guidance, eta, strength, change;
 } RoundArgs;
 
 static void round_args_read(RoundArgs *args, GimpProcedureConfig *config)
@@ -216,7 +219,7 @@ static GimpValueArray *make_round(GimpProcedure *procedure, GimpImage *image,
     request.guidance = args.guidance;
     request.eta = args.eta;
     request.has_seed = args.seed >= 0;
-    request.seed = MAX(args.seed, 0);
+    request.seed = (guint64)MAX(args.seed, 0);
     g_autoptr(PenSpot) spot = NULL;
     g_autoptr(GdkPixbuf) start = NULL;
     g_autofree guint8 *mask = NULL;
@@ -283,9 +286,10 @@ static GimpProcedure *new_penchant(GimpPlugIn *plug_in)
                                        _("What should be in the picture"), "", G_PARAM_READWRITE);
     gimp_procedure_add_int_argument(p, "count", _("_Candidates"), _("How many candidates"), 1, 9, 4,
                                     G_PARAM_READWRITE);
-    gimp_procedure_add_int_argument(p, "seed", _("S_eed"),
-                                    _("Seed of the first noise; -1: a random one"), -1, G_MAXINT,
-                                    -1, G_PARAM_READWRITE);
+    /* A procedure's integers have 32 bits. */
+    gimp_procedure_add_double_argument(p, "seed", _("S_eed"),
+                                       _("Seed of the first noise, a whole number; -1: a random one"),
+                                       -1, LARGEST_SEED, -1, G_PARAM_READWRITE);
     gimp_procedure_add_string_argument(p, "style", _("St_yle"), _("Name of the style; empty: none"),
                                        "", G_PARAM_READWRITE);
     gimp_procedure_add_string_argument(p, "negative-prompt", _("_Avoid"),
@@ -405,6 +409,16 @@ static gint64 need_style(PenStudio *studio, const char *name, const char *model,
         return 0;
     }
     g_autoptr(PenStyle) style = pen_store_find_style(pen_studio_store(studio), name, NULL);
+    if (!style) {
+        int picks = pen_studio_count_picks(studio, 0, model, FALSE, error);
+        if (picks == 0)
+            g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_NOTHING,
+                        _("There are no picks for “%s” yet that prefer one picture to another. "
+                          "Make a round for it and pick the best."),
+                        name);
+        if (picks <= 0)
+            return 0;
+    }
     gint64 id = style ? style->id : pen_studio_create_style(studio, name, model, error);
     if (id && !style && pen_studio_adopt_rounds(studio, id, error) < 0)
         return 0;

@@ -85,8 +85,9 @@ int pen_cli_exit_code(const GError *error);
 /* The one line on stderr, and with --json the object. */
 void pen_cli_report(PenCli *cli, const GError *error);
 
-/* What a number's option holds before it is given; NaN can be given. */
+/* What a number's option holds before it is given; NaN, 0 and -1 can be given. */
 #define PEN_CLI_UNSET (-G_MAXDOUBLE)
+#define PEN_CLI_UNSET_COUNT G_MININT
 
 /* An error where `file` cannot be written, as far as that can be told before the work is done. */
 gboolean pen_cli_check_target(const char *file, GError **error);

@@ -8,10 +8,12 @@
 
 #include "src/cli/cli.h"
 #include "src/formats/png.h"
+#include "src/models/model.h"
 
 static char *model, *vae, *prediction, *prompt, *negative, *style_name, *seed, *out, *from, *mask;
 static char **loras;
-static int count = -1, steps = -1, width = -1, height = -1;
+static int count = PEN_CLI_UNSET_COUNT, steps = PEN_CLI_UNSET_COUNT, width = PEN_CLI_UNSET_COUNT,
+           height = PEN_CLI_UNSET_COUNT;
 static double guidance = PEN_CLI_UNSET, eta = PEN_CLI_UNSET, strength = PEN_CLI_UNSET,
               style_strength = PEN_CLI_UNSET;
 
@@ -42,7 +44,7 @@ static const GOptionEntry entries[] = {
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &guidance,
       N_("How closely the prompt is followed (default: what suits the model)"), N_("X") },
     { "eta", 0, 0, G_OPTION_ARG_DOUBLE, &eta,
-      N_("Fresh noise in each step, 0 to 1 (1; teaching needs more than 0)"), N_("X") },
+      N_("Fresh noise in each step, 0 to 1 (1; with less than about 0.1 nothing can be learnt)"), N_("X") },
     { "width", 'W', 0, G_OPTION_ARG_INT, &width,
       N_("In pixels, a multiple of 8 (default: what the model was trained on)"), N_("PIXELS") },
     { "height", 'H', 0, G_OPTION_ARG_INT, &height, N_("The same"), N_("PIXELS") },
@@ -151,12 +153,16 @@ static gboolean prepare_folder(const char *folder, GError **error)
     return TRUE;
 }
 
+/* The store's files are for the artist alone; a copy has the mode of any file made here. */
 static gboolean copy_picture(const char *source, const char *target, GError **error)
 {
-    g_autoptr(GFile) s = g_file_new_for_path(source);
-    g_autoptr(GFile) t = g_file_new_for_path(target);
     g_autoptr(GError) inner = NULL;
-    if (g_file_copy(s, t, G_FILE_COPY_OVERWRITE, NULL, NULL, NULL, &inner))
+    g_autoptr(GBytes) picture = pen_file_map(source, G_MAXUINT64, &inner);
+    g_autoptr(PenFileWriter) file = picture ? pen_file_writer_new(target, &inner) : NULL;
+    if (file &&
+        pen_file_writer_write(file, g_bytes_get_data(picture, NULL), g_bytes_get_size(picture),
+                              &inner) &&
+        pen_file_writer_commit(file, &inner))
         return TRUE;
     g_set_error(error, inner->domain, inner->code,
                 _("%s could not be written (%s); the picture is kept in %s."), target,
@@ -222,7 +228,7 @@ static gboolean report_round(PenCli *cli, const Watch *watch, const PenRoundResu
 
 static gboolean size_option(const char *option, int value, guint *size, GError **error)
 {
-    if (value == -1)
+    if (value == PEN_CLI_UNSET_COUNT)
         return TRUE;
     if (value <= 0 || value % 8)
         return pen_cli_usage_error(error,
@@ -237,9 +243,9 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
 {
     if (!prompt)
         return pen_cli_usage_error(error, _("What shall the pictures show? Give --prompt TEXT."));
-    if (count != -1 && (count < 1 || count > PEN_ROUND_MAX))
+    if (count != PEN_CLI_UNSET_COUNT && (count < 1 || count > PEN_ROUND_MAX))
         return pen_cli_usage_error(error, _("--count is 1 to %d, not %d."), PEN_ROUND_MAX, count);
-    if (steps != -1 && (steps < 1 || steps > 1000))
+    if (steps != PEN_CLI_UNSET_COUNT && (steps < 1 || steps > 1000))
         return pen_cli_usage_error(error, _("--steps is 1 to 1000, not %d."), steps);
     if (!size_option("--width", width, &request->width, error) ||
         !size_option("--height", height, &request->height, error))
@@ -250,12 +256,19 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
     request->model = *spec;
     request->prompt = prompt;
     request->negative_prompt = negative;
-    if (count != -1)
+    if (count != PEN_CLI_UNSET_COUNT)
         request->count = (guint)count;
-    if (steps != -1)
+    if (steps != PEN_CLI_UNSET_COUNT)
         request->steps = (guint)steps;
-    if (guidance != PEN_CLI_UNSET)
+    if (guidance != PEN_CLI_UNSET) {
+        /* In a request 0 asks for the model's own. */
+        if (!(guidance > 0 && guidance <= PEN_MODEL_MAX_GUIDANCE))
+            return pen_cli_usage_error(
+                error,
+                _("--guidance is more than 0 and at most %g; without it the model's own is used."),
+                PEN_MODEL_MAX_GUIDANCE);
         request->guidance = guidance;
+    }
     if (eta != PEN_CLI_UNSET)
         request->eta = eta;
     if (style_strength != PEN_CLI_UNSET) {

@@ -10,7 +10,7 @@
 
 /* --- pick ------------------------------------------------------------------------------------- */
 
-static int best = -1;
+static int best = PEN_CLI_UNSET_COUNT;
 static char *order;
 static char **up, **down;
 
@@ -51,7 +51,7 @@ static char **spread_lists(char **words)
 
 static gboolean read_ranks(int *ranks, int n, GError **error)
 {
-    if ((best != -1) + (order != NULL) + (up || down) != 1)
+    if ((best != PEN_CLI_UNSET_COUNT) + (order != NULL) + (up || down) != 1)
         return pen_cli_usage_error(
             error, _("Say how the round is picked in one way: --best K, --order \"2>0>1=3\", or "
                      "--up K… --down K…."));

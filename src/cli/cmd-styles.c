@@ -56,7 +56,7 @@ const PenCommand pen_command_styles = {
  */
 
 static char *model, *name, *format;
-static int rank = -1;
+static int rank = PEN_CLI_UNSET_COUNT;
 
 static void emit_style(PenCli *cli, const char *what, const char *style)
 {
@@ -72,13 +72,13 @@ static gboolean run_create(PenCli *cli, char **arguments, GError **error)
     PenD3poConfig defaults = PEN_D3PO_CONFIG_INIT;
     if (!studio)
         return FALSE;
-    if (rank != -1 && (rank < 1 || rank > 1024))
+    if (rank != PEN_CLI_UNSET_COUNT && (rank < 1 || rank > 1024))
         return pen_cli_usage_error(error, _("%s is from %d to %d, not %d."), "--rank", 1, 1024,
                                    rank);
     g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, 0, error);
     gint64 id = info ? pen_store_create_style(pen_studio_store(studio), arguments[0], info->hash,
                                               info->name, info->spec,
-                                              rank != -1 ? rank : (int)defaults.adapter_rank, error)
+                                              rank != PEN_CLI_UNSET_COUNT ? rank : (int)defaults.adapter_rank, error)
                      : 0;
     g_autoptr(PenStyle) style =
         id ? pen_store_get_style(pen_studio_store(studio), id, error) : NULL;

@@ -7,7 +7,7 @@
 #include "src/studio/teach-options.h"
 
 static char *style_name, *seed;
-static int rank = -1;
+static int rank = PEN_CLI_UNSET_COUNT;
 static gboolean fresh, adopt;
 
 static const GOptionEntry entries[] = {
@@ -35,7 +35,7 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
         if (!pen_cli_parse_uint64(seed, "--seed", &settings->seed, error))
             return FALSE;
     }
-    if (rank != -1 && (rank < 1 || rank > 1024))
+    if (rank != PEN_CLI_UNSET_COUNT && (rank < 1 || rank > 1024))
         return pen_cli_usage_error(error, _("%s is from %d to %d, not %d."), "--rank", 1, 1024,
                                    rank);
     return TRUE;
@@ -44,17 +44,44 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
 /* --- the style ---------------------------------------------------------------------------------
  */
 
-/* The latest picked round that belongs to no style; NULL without an error if there is none. */
-static PenRound *find_stray_round(PenStore *store, const char *model_hash, GError **error)
+/* The rounds that belong to no style and have a pick to learn, latest first. `ties` (may be NULL) tells
+ * whether others were passed over, whose pictures are all as good. */
+static GPtrArray *list_stray_rounds(PenStore *store, const char *model_hash, gboolean *ties,
+                                    GError **error)
 {
     g_autoptr(GPtrArray) rounds = pen_store_list_rounds(store, 0, G_MAXINT, error);
+    g_autoptr(GPtrArray) strays = g_ptr_array_new_with_free_func((GDestroyNotify)pen_round_free);
     for (guint i = 0; rounds && i < rounds->len; i++) {
         const PenRound *round = rounds->pdata[i];
         if (round->style || (model_hash && !g_str_equal(round->model_hash, model_hash)))
             continue;
         g_autoptr(PenPick) pick = pen_store_get_pick(store, round->id, NULL);
-        if (pick)
-            return pen_round_copy(round);
+        if (pick && pen_pick_prefers(pick))
+            g_ptr_array_add(strays, pen_round_copy(round));
+        else if (pick && ties)
+            *ties = TRUE;
+    }
+    return rounds ? g_steal_pointer(&strays) : NULL;
+}
+
+/* The first of the rounds that a new style could be taught here and now. */
+static const PenRound *find_teachable(PenCli *cli, const GPtrArray *rounds, int new_rank,
+                                      GError **error)
+{
+    for (guint i = 0; i < rounds->len; i++) {
+        const PenRound *round = rounds->pdata[i];
+        g_autoptr(GError) inner = NULL;
+        g_auto(PenCliJob) job;
+        pen_cli_job_init(&job, cli);
+        pen_studio_check_teaching_async(cli->studio, round->id, new_rank, job.cancellable,
+                                        pen_cli_job_done, &job);
+        if (pen_studio_check_teaching_finish(cli->studio, pen_cli_job_wait(&job), &inner))
+            return round;
+        if (i + 1 == rounds->len ||
+            !g_error_matches(inner, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_NOTHING)) {
+            g_propagate_error(error, g_steal_pointer(&inner));
+            return NULL;
+        }
     }
     return NULL;
 }
@@ -78,21 +105,22 @@ static gboolean adopt_rounds(PenCli *cli, const PenStyle *style, GError **error)
 static PenStyle *make_style(PenCli *cli, GError **error)
 {
     PenStore *store = pen_studio_store(cli->studio);
-    g_autoptr(GError) inner = NULL;
-    g_autoptr(PenRound) round = find_stray_round(store, NULL, &inner);
-    if (inner) {
-        g_propagate_error(error, g_steal_pointer(&inner));
+    gboolean ties = FALSE;
+    g_autoptr(GPtrArray) rounds = list_stray_rounds(store, NULL, &ties, error);
+    if (!rounds)
+        return NULL;
+    if (!rounds->len && ties) {
+        g_set_error_literal(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_NOTHING,
+                            _("The picks so far find all pictures of their rounds as good: pick the "
+                              "best of a round."));
         return NULL;
     }
-    if (!round) /* says which styles there are and how to make one */
+    if (!rounds->len) /* says which styles there are and how to make one */
         return pen_cli_find_style(cli, style_name, error);
     PenD3poConfig defaults = PEN_D3PO_CONFIG_INIT;
-    int new_rank = rank != -1 ? rank : (int)defaults.adapter_rank;
-    g_auto(PenCliJob) job;
-    pen_cli_job_init(&job, cli);
-    pen_studio_check_teaching_async(cli->studio, round->id, new_rank, job.cancellable,
-                                    pen_cli_job_done, &job);
-    if (!pen_studio_check_teaching_finish(cli->studio, pen_cli_job_wait(&job), error))
+    int new_rank = rank != PEN_CLI_UNSET_COUNT ? rank : (int)defaults.adapter_rank;
+    const PenRound *round = find_teachable(cli, rounds, new_rank, error);
+    if (!round)
         return NULL;
     gint64 id = pen_store_create_style(store, style_name, round->model_hash, round->model_name,
                                        round->model_path, new_rank, error);
@@ -113,7 +141,7 @@ static PenStyle *prepare_style(PenCli *cli, GError **error)
     g_autoptr(PenStyle) style = pen_store_find_style(store, style_name, NULL);
     if (!style)
         style = make_style(cli, error);
-    else if (rank != -1 && rank != style->rank) {
+    else if (rank != PEN_CLI_UNSET_COUNT && rank != style->rank) {
         pen_cli_usage_error(error,
                             _("The style “%s” has adapters of rank %d; --rank is for a "
                               "style that is made here."),
@@ -124,8 +152,8 @@ static PenStyle *prepare_style(PenCli *cli, GError **error)
         style ? pen_store_list_picks(store, style->id, FALSE, error) : NULL;
     if (!picks || ((adopt || picks->len == 0) && !adopt_rounds(cli, style, error)))
         return NULL;
-    g_autoptr(PenRound) stray = find_stray_round(store, style->model_hash, NULL);
-    if (stray)
+    g_autoptr(GPtrArray) strays = list_stray_rounds(store, style->model_hash, NULL, NULL);
+    if (strays && strays->len)
         pen_cli_note(cli,
                      _("Some picked rounds belong to no style; --adopt makes them teach “%s”."),
                      style->name);

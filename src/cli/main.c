@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <langinfo.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,8 +105,11 @@ static gboolean run_command(PenCli *cli, const PenCommand *command, const char *
     g_strv_builder_addv(builder, (const char **)prepared);
     g_auto(GStrv) arguments = g_strv_builder_end(builder);
     g_autoptr(GError) inner = NULL;
-    if (!g_option_context_parse_strv(context, &arguments, &inner))
+    if (!g_option_context_parse_strv(context, &arguments, &inner)) {
+        if (g_error_matches(inner, G_CONVERT_ERROR, G_CONVERT_ERROR_ILLEGAL_SEQUENCE))
+            return pen_cli_usage_error(error, _("What was written is not text in UTF-8."));
         return pen_cli_usage_error(error, _("%s. See “%s --help”."), inner->message, path);
+    }
     char **rest = arguments + 1;
     if (*rest && g_str_equal(*rest, "--"))
         rest++;
@@ -143,9 +147,18 @@ static gboolean dispatch(PenCli *cli, const PenCommand *const *list, const char 
     return run_command(cli, command, inner, leading, words + 1, error);
 }
 
-int main(int argc, char **argv)
+/* A locale of ASCII characters (C, POSIX, none under cron, one that is not installed) says nothing about
+ * the bytes that words and files have: they are UTF-8, and so is what goes out. */
+static void choose_locale(void)
 {
     setlocale(LC_ALL, "");
+    if (g_str_equal(nl_langinfo(CODESET), "ANSI_X3.4-1968") && !setlocale(LC_CTYPE, "C.UTF-8"))
+        g_setenv("CHARSET", "UTF-8", TRUE); /* GLib's own way to be told */
+}
+
+int main(int argc, char **argv)
+{
+    choose_locale();
     bindtextdomain(GETTEXT_PACKAGE, LOCALEDIR);
     bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
     textdomain(GETTEXT_PACKAGE);

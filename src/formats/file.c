@@ -121,6 +121,9 @@ gboolean pen_file_writer_write(PenFileWriter *writer, const void *data, gsize si
 
 gboolean pen_file_writer_commit(PenFileWriter *writer, GError **error)
 {
+    struct stat old;
+    if (stat(writer->path, &old) == 0)
+        fchmod(fileno(writer->stream), old.st_mode & 07777); // where that is not allowed, it is new
     if (fflush(writer->stream) != 0 || fsync(fileno(writer->stream)) != 0)
         return write_failed(writer, errno, error);
     FILE *stream = g_steal_pointer(&writer->stream);

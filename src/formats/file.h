@@ -23,7 +23,8 @@ GBytes *pen_file_map(const char *path, guint64 max_size, GError **error);
 
 // Writes a file that is either the old one or the complete new one, whatever happens in between:
 // the bytes go to a temporary file in the same folder, which commit() flushes to the disk and then
-// renames over `path`. Freeing a writer that was not committed removes the temporary file.
+// renames over `path`. A file that is replaced keeps its permissions; a new one has the umask's.
+// Freeing a writer that was not committed removes the temporary file.
 // Only a regular file is replaced; a path that names a folder or a device is an error.
 typedef struct _PenFileWriter PenFileWriter;
 

@@ -23,6 +23,19 @@ void pen_pick_free(PenPick *pick)
     g_free(pick);
 }
 
+gboolean pen_pick_prefers(const PenPick *pick)
+{
+    int top = PEN_RANK_NONE;
+    for (int i = 0; i < pick->n; i++) {
+        if (pick->ranks[i] == PEN_RANK_NONE)
+            continue;
+        if (top != PEN_RANK_NONE && pick->ranks[i] != top)
+            return TRUE;
+        top = pick->ranks[i];
+    }
+    return FALSE;
+}
+
 typedef struct {
     gint64 id;
     gboolean complete;

@@ -22,6 +22,8 @@ typedef struct {
 
 PenPick *pen_pick_copy(const PenPick *pick);
 void pen_pick_free(PenPick *pick);
+/* Whether it prefers any candidate to another: else nothing can be learnt from it. */
+gboolean pen_pick_prefers(const PenPick *pick);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenPick, pen_pick_free)
 
 /*

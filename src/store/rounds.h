@@ -104,7 +104,7 @@ gboolean pen_store_end_round(PenStore *store, gint64 round, PenRoundState state,
  */
 int pen_store_adopt_rounds(PenStore *store, gint64 style, GError **error);
 
-/* How many a new style for that model would adopt, or -1. */
+/* How many a new style for that model would adopt and could learn from, or -1. */
 int pen_store_count_adoptable(PenStore *store, const char *model_hash, GError **error);
 
 PenRound *pen_store_get_round(PenStore *store, gint64 round, GError **error);

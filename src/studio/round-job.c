@@ -107,8 +107,8 @@ static gboolean check_request(const PenRoundRequest *r, const PenModelInfo *mode
                                 "this model."),
                        PEN_MODEL_MAX_GUIDANCE, model->guidance);
     if (!(r->eta >= 0 && r->eta <= 1))
-        return invalid(error, _("eta must be between 0 and 1; picks can only be learnt with more "
-                                "than 0."));
+        return invalid(error, _("eta must be between 0 and 1; with less than about 0.1 nothing can "
+                                "be learnt."));
     if (r->start_rgb && !(r->start_strength >= 0 && r->start_strength <= 1))
         return invalid(error, _("The strength must be between 0 and 1."));
     return check_size(r->width, _("width"), model->multiple, error) &&

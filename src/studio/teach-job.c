@@ -110,8 +110,8 @@ static gboolean plan_run(Teaching *t, const PenTeachSettings *settings, GError *
                     settings->only_new
                         ? _("“%s” has learnt all its picks. Make a round for it and pick the "
                             "best.")
-                        : _("There are no picks for “%s” yet. Make a round for it and pick the "
-                            "best."),
+                        : _("There are no picks for “%s” yet that prefer one picture to another. "
+                            "Make a round for it and pick the best."),
                     t->style->name);
         return FALSE;
     }
@@ -180,19 +180,15 @@ static void list_updates(Teaching *t)
             }
         }
     }
+    t->run->steps_total = (int)t->updates->len;
 }
 
 static gboolean plan_or_resume(Teaching *t, const PenTeachSettings *settings, GError **error)
 {
     g_autoptr(PenRun) unfinished = pen_store_find_unfinished_run(t->store, t->style->id, NULL);
-    gboolean ok = unfinished && unfinished->state == PEN_RUN_PAUSED && !settings->fresh
-                      ? resume(t, unfinished->id, error)
-                      : plan_run(t, settings, error);
-    if (!ok)
-        return FALSE;
-    list_updates(t);
-    t->run->steps_total = (int)t->updates->len;
-    return TRUE;
+    return unfinished && unfinished->state == PEN_RUN_PAUSED && !settings->fresh
+               ? resume(t, unfinished->id, error)
+               : plan_run(t, settings, error);
 }
 
 /* --- the adapter ----------------------------------------------------------------------------- */
@@ -441,7 +437,8 @@ static gboolean take_step(Teaching *t, PenTrainingStep *row, GError **error)
 
 /* --- the job --------------------------------------------------------------------------------- */
 
-static gboolean has_trainable_step(Teaching *t, const Candidates *c, gboolean *has, GError **error)
+static gboolean has_trainable_step(const Teaching *t, const Candidates *c, gboolean *has,
+                                   GError **error)
 {
     const PenTrajectory *first = c->trajectories->len ? c->trajectories->pdata[0] : NULL;
     g_autofree gboolean *trainable = g_new0(gboolean, first ? first->steps : 1);
@@ -453,22 +450,39 @@ static gboolean has_trainable_step(Teaching *t, const Candidates *c, gboolean *h
     return TRUE;
 }
 
-/* The candidates of the first lesson that can be learnt from: often all can, and seldom none. */
-static gboolean find_first_candidates(Teaching *t, Candidates *c, GError **error)
+/* Drops the lessons that cannot be learnt from; a run does not count them as learnt. */
+static gboolean keep_learnable(Teaching *t, GError **error)
 {
-    for (guint i = 0; i < t->lessons->len; i++) {
-        gboolean has;
-        if (!load_candidates(t, t->lessons->pdata[i], c, error) ||
-            !has_trainable_step(t, c, &has, error))
+    guint before = t->lessons->len;
+    for (guint i = before; i-- > 0;) {
+        Candidates c = {0};
+        gboolean has = FALSE;
+        gboolean ok = load_candidates(t, t->lessons->pdata[i], &c, error) &&
+                      has_trainable_step(t, &c, &has, error);
+        candidates_clear(&c);
+        if (!ok)
             return FALSE;
-        if (has)
-            return TRUE;
-        candidates_clear(c);
+        if (!has)
+            g_ptr_array_remove_index(t->lessons, i);
+    }
+    guint dropped = before - t->lessons->len;
+    if (t->lessons->len) {
+        g_autofree char *text = g_strdup_printf(
+            g_dngettext(GETTEXT_PACKAGE,
+                        "%u pick was not learnt: its pictures were made in very few steps or with "
+                        "hardly any fresh noise.",
+                        "%u picks were not learnt: their pictures were made in very few steps or "
+                        "with hardly any fresh noise.",
+                        dropped),
+            dropped);
+        if (dropped)
+            pen_job_notice(t->job, text);
+        return TRUE;
     }
     g_set_error_literal(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_NOTHING,
                         _("Nothing can be learnt from these picks: their pictures were made in "
-                          "very few steps or without fresh noise. Make a round with about 20 "
-                          "steps and pick the best."));
+                          "very few steps or with hardly any fresh noise. Make a round with about "
+                          "20 steps and a randomness (eta) of 1, and pick the best."));
     return FALSE;
 }
 
@@ -476,7 +490,9 @@ static gboolean find_first_candidates(Teaching *t, Candidates *c, GError **error
 static gboolean prepare(Teaching *t, const char *spec, GError **error)
 {
     t->runtime = pen_job_runtime(t->job, spec, error);
-    if (!t->runtime || !load_version(t, error) || !load_checkpoint(t, error) ||
+    /* A run that is resumed keeps the lessons it began with. */
+    if (!t->runtime || (!t->run->id && !keep_learnable(t, error)) ||
+        !load_version(t, error) || !load_checkpoint(t, error) ||
         !pen_unet_adapter_allocate(t->adapter, pen_runtime_device(t->runtime),
                                    pen_runtime_dtype(t->runtime), error))
         return FALSE;
@@ -486,7 +502,7 @@ static gboolean prepare(Teaching *t, const char *spec, GError **error)
             return FALSE;
     t->trainer = pen_trainer_new(t->runtime, t->adapter, &t->run->d3po);
     Candidates first = {0};
-    gboolean ok = find_first_candidates(t, &first, error) &&
+    gboolean ok = load_candidates(t, t->lessons->pdata[0], &first, error) &&
                   pen_trainer_prepare(t->trainer, first.trajectories->pdata[0],
                                       first.trajectories->len, error);
     candidates_clear(&first);
@@ -520,7 +536,10 @@ static gboolean teach(Teaching *t, const PenTeachSettings *settings, PenTeachRes
         return FALSE;
     g_autofree char *spec = pen_studio_find_taught_model(t->job->studio, t->style, error);
     /* A run is recorded once model, device and memory are there. */
-    if (!spec || !prepare(t, spec, error) || (!t->run->id && !begin(t, error)))
+    if (!spec || !prepare(t, spec, error))
+        return FALSE;
+    list_updates(t);
+    if (!t->run->id && !begin(t, error))
         return FALSE;
     while (t->step < (guint)t->run->steps_total) {
         PenTrainingStep row;

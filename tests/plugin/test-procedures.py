@@ -50,7 +50,8 @@ def call(name, **args):
         return pdb.get_last_error() or "failed"
     return [values.index(i) for i in range(1, values.length())]
 
-made = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", count=2, steps=3, width=64, height=64)
+made = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", count=2, steps=3, width=64, height=64,
+            seed=2**52 + 1)
 round, image = made[:2]
 layers = image.get_layers()
 report = {"round": round, "size": [image.get_width(), image.get_height()],
@@ -91,6 +92,11 @@ def batch(env, interpreter, code):
     result = subprocess.run(["gimp-console-3.0", "--no-interface", "--new-instance", "--batch-interpreter", interpreter,
                              "-b", code, "--quit"], env=env, capture_output=True, text=True, timeout=540)
     return result.stdout + result.stderr
+
+
+def seed_of(env, round):
+    with sqlite3.connect("file:%s/penchant.db?mode=ro" % env["PENCHANT_DATA"], uri=True) as database:
+        return database.execute("SELECT seed FROM rounds WHERE id = ?", (round,)).fetchone()[0]
 
 
 def made_with(env, round):
@@ -135,6 +141,7 @@ def main():
     report.check("Python makes a round into a new image",
                  found.get("size") == [64, 64] and found.get("layers") == 2 and found.get("name") == "heart (1)",
                  "%s\n%s" % (found, output))
+    report.check("It takes the seeds that Penchant records", seed_of(env, found.get("round")) == 2**52 + 1, found)
     report.check("Python picks", found.get("pick") == 2, found)
     taught = found.get("taught")
     report.check("Python teaches a style, which adopts both rounds",

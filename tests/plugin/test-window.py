@@ -346,6 +346,8 @@ image.remove_layer(image.get_layers()[0])
         self.set_value("Randomness", "slider", 0.5)
         d.press("Keep the seed")
         self.set_text("Seed", "42")
+        d.find("Seed", "text").queryEditableText().insertText(2, "x 9", 3)
+        expect(d.text(d.find("Seed", "text")) == "42", "a seed that is no number: %s" % d.text(d.find("Seed", "text")))
         round = self.generate("house")
         found = self.sql("SELECT negative_prompt, steps, guidance, eta, seed, width > height, (SELECT COUNT(*) FROM "
                          "candidates WHERE round = rounds.id) FROM rounds WHERE id = %d" % round)[0]

@@ -15,6 +15,7 @@ typedef enum {
     PEN_OP_CONV2D_INPUT,    /* in: dy, W, -, residual? */
     PEN_OP_GROUP_NORM,      /* in: x, gamma, beta, given statistics?  out: y, and statistics
                                [n,1,groups,2] float32 unless they are given */
+    PEN_OP_CHANNEL_STATISTICS, /* in: x.  out: [n,1,c,2] float32, as GROUP_NORM's of a group a channel */
     PEN_OP_GROUP_NORM_GRAD, /* in: x, gamma, beta, statistics, dy.  out: dx */
     PEN_OP_LAYER_NORM,      /* in: x, gamma, beta */
     PEN_OP_LAYER_NORM_GRAD, /* in: x, gamma, dy */

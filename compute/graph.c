@@ -219,6 +219,7 @@ const char *pen_op_name(PenOp op)
         [PEN_OP_CONV2D] = "conv2d",
         [PEN_OP_CONV2D_INPUT] = "conv2d-input",
         [PEN_OP_GROUP_NORM] = "group-norm",
+        [PEN_OP_CHANNEL_STATISTICS] = "channel-statistics",
         [PEN_OP_GROUP_NORM_GRAD] = "group-norm-grad",
         [PEN_OP_LAYER_NORM] = "layer-norm",
         [PEN_OP_LAYER_NORM_GRAD] = "layer-norm-grad",

@@ -131,6 +131,10 @@ PenTensor *pen_graph_group_norm_given(PenGraph *graph, PenTensor *x, PenTensor *
                                       PenTensor *beta, PenTensor *statistics, guint32 groups,
                                       PenActivation activation);
 
+/* What group_norm_given() would take for a group a channel: [n, 1, c, 2] in float32, the mean of each
+ * channel over h and w and 1 / sqrt(variance + epsilon). Has no gradient. */
+PenTensor *pen_graph_channel_statistics(PenGraph *graph, PenTensor *x, float epsilon);
+
 /* Layer normalisation over c. */
 PenTensor *pen_graph_layer_norm(PenGraph *graph, PenTensor *x, PenTensor *gamma, PenTensor *beta,
                                 float epsilon);

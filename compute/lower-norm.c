@@ -118,18 +118,16 @@ static void apply_group_norm(PenLowering *l, PenTensor *statistics)
     d->bytes = 2 * pen_tensor_bytes(x);
 }
 
-static void lower_group_norm(PenLowering *l)
+/* The first two steps: each group's mean and reciprocal standard deviation. */
+static void find_statistics(PenLowering *l, PenTensor *statistics)
 {
     const PenNode *node = l->node;
-    PenTensor *x = node->in[0], *statistics = node->out[1];
+    PenTensor *x = node->in[0];
     PenShape shape = x->shape;
 
     PenColumnWalk walk = pen_column_walk(l, shape, TRUE);
     walk.groups = node->attr.groups;
     walk.epsilon = node->attr.epsilon;
-    if (!statistics)
-        statistics = pen_lower_scratch(l, PEN_SHAPE(shape.n, 1, walk.groups, 2), PEN_DTYPE_F32);
-
     PenTensor *partials = pen_column_scratch(l, &walk, 2);
     PenDispatch *d = pen_lower_columns(l, "group_norm_statistics", x->dtype, &walk);
     pen_dispatch_bind(d, x, PEN_ACCESS_READ);
@@ -139,6 +137,17 @@ static void lower_group_norm(PenLowering *l)
     d->bytes = pen_tensor_bytes(x);
 
     merge_partials(l, &walk, partials, statistics, FALSE);
+}
+
+static void lower_group_norm(PenLowering *l)
+{
+    const PenNode *node = l->node;
+    PenTensor *statistics = node->out[1];
+
+    if (!statistics)
+        statistics = pen_lower_scratch(
+            l, PEN_SHAPE(node->in[0]->shape.n, 1, node->attr.groups, 2), PEN_DTYPE_F32);
+    find_statistics(l, statistics);
     if (node->out[0])
         apply_group_norm(l, statistics);
 }
@@ -212,6 +221,9 @@ void pen_lower_norm(PenLowering *l)
             lower_group_norm_small(l);
         else
             lower_group_norm(l);
+        break;
+    case PEN_OP_CHANNEL_STATISTICS:
+        find_statistics(l, l->node->out[0]);
         break;
     case PEN_OP_GROUP_NORM_GRAD:
         if (small_groups(l, l->node->in[0]->shape))

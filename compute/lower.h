@@ -71,7 +71,7 @@ static inline guint64 pen_groups(guint64 items, guint64 size)
 }
 
 void pen_lower_matmul(PenLowering *l);      /* LINEAR*, CONV2D* */
-void pen_lower_norm(PenLowering *l);        /* GROUP_NORM*, LAYER_NORM* */
+void pen_lower_norm(PenLowering *l);        /* GROUP_NORM*, CHANNEL_STATISTICS, LAYER_NORM* */
 void pen_lower_attention(PenLowering *l);   /* ATTENTION* */
 void pen_lower_elementwise(PenLowering *l); /* the rest */
 

@@ -172,6 +172,17 @@ PenTensor *pen_graph_group_norm_given(PenGraph *graph, PenTensor *x, PenTensor *
     return node ? pen_node_result(graph, node, x->shape, graph->storage) : NULL;
 }
 
+PenTensor *pen_graph_channel_statistics(PenGraph *graph, PenTensor *x, float epsilon)
+{
+    if (!check_operands(graph, PEN_OP_CHANNEL_STATISTICS, &x, 1))
+        return NULL;
+
+    PenNode *node = pen_graph_node(graph, PEN_OP_CHANNEL_STATISTICS, &x, 1);
+    node->attr.groups = x->shape.c;
+    node->attr.epsilon = epsilon;
+    return pen_node_result(graph, node, PEN_SHAPE(x->shape.n, 1, x->shape.c, 2), PEN_DTYPE_F32);
+}
+
 PenTensor *pen_graph_layer_norm(PenGraph *graph, PenTensor *x, PenTensor *gamma, PenTensor *beta,
                                 float epsilon)
 {

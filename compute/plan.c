@@ -20,6 +20,7 @@ static void lower_node(PenLowering *l)
         pen_lower_matmul(l);
         break;
     case PEN_OP_GROUP_NORM:
+    case PEN_OP_CHANNEL_STATISTICS:
     case PEN_OP_GROUP_NORM_GRAD:
     case PEN_OP_LAYER_NORM:
     case PEN_OP_LAYER_NORM_GRAD:

@@ -64,6 +64,7 @@ static PenPlan *make_plan(PenDenoiser *d, gboolean checkpoint, GError **error)
         .height = options->height,
         .width = options->width,
         .adapter = options->adapter,
+        .statistics = options->statistics,
         .checkpoint = checkpoint,
     };
     g_autoptr(PenUNet) unet = pen_runtime_unet(d->runtime, &unet_options, error);
@@ -228,6 +229,34 @@ gboolean pen_denoiser_run(PenDenoiser *denoiser, const float *latents, double ti
         };
     }
     return TRUE;
+}
+
+gsize pen_denoiser_n_statistics(const PenModel *model)
+{
+    gsize n = 0;
+    for (guint b = 0; b < pen_unet_count_blocks(&model->unet); b++)
+        n += 2 * pen_unet_block_channels(&model->unet, b);
+    return n;
+}
+
+void pen_denoiser_statistics(PenDenoiser *denoiser, float *out)
+{
+    const PenModel *model = pen_runtime_model(denoiser->runtime);
+    gsize n = pen_denoiser_n_statistics(model), at = 0;
+    for (guint b = 0; b < pen_unet_count_blocks(&model->unet); b++) {
+        gsize channels = pen_unet_block_channels(&model->unet, b);
+        g_autofree char *name = pen_unet_statistics_name(b);
+        g_autofree float *pairs = g_new(float, denoiser->evaluations * channels * 2);
+        pen_plan_read(denoiser->plan, name, pairs);
+        for (guint e = 0; e < denoiser->evaluations; e++)
+            for (gsize c = 0; c < channels; c++) {
+                const float *pair = pairs + (e * channels + c) * 2;
+                double variance = 1 / ((double)pair[1] * pair[1]) - PEN_UNET_STATISTICS_EPSILON;
+                out[e * n + at + c] = pair[0];
+                out[e * n + at + channels + c] = (float)sqrt(fmax(variance, 0));
+            }
+        at += 2 * channels;
+    }
 }
 
 void pen_denoiser_output_gradients(PenDenoiser *denoiser, guint picture, float **cond,

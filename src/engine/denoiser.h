@@ -25,6 +25,7 @@ typedef struct {
     PenUNetAdapter *adapter; /* or NULL; must outlive the denoiser */
     gboolean gradient;       /* pen_denoiser_backward() will be called; needs an adapter */
     gboolean sample_gradient; /* it also gives the gradient of the latents */
+    gboolean statistics;      /* pen_denoiser_statistics() will be called */
     gboolean shrinks;         /* what does not fit in memory is made smaller */
 } PenDenoiserOptions;
 
@@ -54,6 +55,11 @@ void pen_denoiser_set_condition(PenDenoiser *denoiser, guint picture, const floa
 gboolean pen_denoiser_run(PenDenoiser *denoiser, const float *latents, double timestep,
                           double scale, double guidance, PenModelOutput *outputs,
                           GCancellable *cancellable, GError **error);
+
+/* What the UNet's blocks made of the pictures of the last run: out[evaluations, n], for each block in
+ * turn its channels' means and then their standard deviations. */
+gsize pen_denoiser_n_statistics(const PenModel *model);
+void pen_denoiser_statistics(PenDenoiser *denoiser, float *out);
 
 /* The arrays of dL/d output for a picture of the last run, to be filled for each before
  * pen_denoiser_backward(). `uncond` is NULL unless guided. */

@@ -19,6 +19,7 @@ typedef struct {
     PenUNet *unet;
     PenTensor *time; /* SiLU of the time embedding */
     GPtrArray *skips;
+    guint blocks; /* whose results are there */
 } Builder;
 
 /* --- attention ---------------------------------------------------------------------------- */
@@ -123,6 +124,16 @@ static PenTensor *layer(Builder *b, PenTensor *x, PenTensor *skip, guint32 level
     return x;
 }
 
+/* The result of a block is there. */
+static void end_block(Builder *b, PenTensor *x)
+{
+    if (!b->options->statistics)
+        return;
+    g_autofree char *name = pen_unet_statistics_name(b->blocks++);
+    x = pen_graph_channel_statistics(b->l.graph, x, PEN_UNET_STATISTICS_EPSILON);
+    pen_graph_output(b->l.graph, name, x);
+}
+
 static PenTensor *down(Builder *b, PenTensor *x)
 {
     const PenUNetConfig *config = b->config;
@@ -139,6 +150,7 @@ static PenTensor *down(Builder *b, PenTensor *x)
                                "%s.downsamplers.0.conv", block);
             g_ptr_array_add(b->skips, x);
         }
+        end_block(b, x);
     }
     return x;
 }
@@ -160,6 +172,7 @@ static PenTensor *up(Builder *b, PenTensor *x)
             x = pen_layer_conv(&b->l, x, config->channels[level], 1, PEN_PADDING_SAME,
                                "%s.upsamplers.0.conv", block);
         }
+        end_block(b, x);
     }
     return x;
 }
@@ -187,6 +200,7 @@ static PenTensor *build(Builder *b)
     x = down(b, x);
     x = layer(b, x, NULL, config->levels - 1, TRUE, "mid_block", 0);
     x = layer(b, x, NULL, config->levels - 1, FALSE, "mid_block", 1);
+    end_block(b, x);
     x = up(b, x);
     x = pen_layer_group_norm(&b->l, x, config->norm_groups, config->norm_epsilon,
                              PEN_ACTIVATION_SILU, "conv_norm_out");
@@ -240,6 +254,24 @@ void pen_unet_free(PenUNet *unet)
 PenGraph *pen_unet_steal_graph(PenUNet *unet)
 {
     return g_steal_pointer(&unet->graph);
+}
+
+guint pen_unet_count_blocks(const PenUNetConfig *config)
+{
+    return 2 * config->levels + 1;
+}
+
+guint32 pen_unet_block_channels(const PenUNetConfig *config, guint block)
+{
+    guint32 levels = config->levels;
+    return config->channels[block < levels    ? block
+                            : block == levels ? levels - 1
+                                              : 2 * levels - block];
+}
+
+char *pen_unet_statistics_name(guint block)
+{
+    return g_strdup_printf("statistics.%u", block);
 }
 
 void pen_unet_timestep_embedding(const PenUNetConfig *config, const double *timesteps, gsize n,

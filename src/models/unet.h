@@ -12,8 +12,13 @@
  *   "context"             [batch, 1, tokens, context_channels] the text encoder's output
  *   "adapter_scale"       [1, 1, 1, 1]                         only with an adapter: 0 the base
  *                                                              model, 1 the adapted one
- * Output:
+ * Outputs:
  *   "out"                 [batch, height, width, out_channels] the predicted noise (or v)
+ *   "statistics.B"        [batch, 1, channels, 2]              only where they are asked for: of the
+ *                                                              result of block B, each channel's mean
+ *                                                              and 1 / sqrt(variance + epsilon)
+ *
+ * Blocks count from 0: those on the way down, the one in the middle, those on the way up.
  *
  * Latents of any size work: on its way up the UNet resizes to the size of the skip connection.
  */
@@ -29,6 +34,7 @@ typedef struct {
     guint32 batch, height, width; /* of latents */
     guint32 tokens;
     PenUNetAdapter *adapter; /* allocated, in the dtype of the weights; or NULL */
+    gboolean statistics;     /* of the blocks' results are outputs, too */
     gboolean checkpoint;     /* each resnet with its transformer is a checkpoint block: the backward
                                 graph recomputes it, training takes less memory and more time */
 } PenUNetOptions;
@@ -51,6 +57,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenUNet, pen_unet_free)
 
 /* The graph, for pen_plan_new() or more operations (a gradient). The tensors stay valid with it. */
 PenGraph *pen_unet_steal_graph(PenUNet *unet);
+
+#define PEN_UNET_STATISTICS_EPSILON 1e-8f
+guint pen_unet_count_blocks(const PenUNetConfig *config);
+guint32 pen_unet_block_channels(const PenUNetConfig *config, guint block);
+/* "statistics.B". Free with g_free(). */
+char *pen_unet_statistics_name(guint block);
 
 /* Sinusoids of n timesteps: out[n, channels of level 0] (diffusers' get_timestep_embedding). */
 void pen_unet_timestep_embedding(const PenUNetConfig *config, const double *timesteps, gsize n,

@@ -44,6 +44,7 @@
 #define PEN_STREAM_ROUND_ORDER(epoch) PEN_STREAM(5, epoch)
 #define PEN_STREAM_TIMESTEPS(epoch) PEN_STREAM(6, epoch)
 #define PEN_STREAM_PROMPTS(pair) PEN_STREAM(7, pair)
+#define PEN_STREAM_FEATURES PEN_STREAM(8, 0)
 
 static inline guint64 pen_noise_step_stream(guint step)
 {

@@ -238,6 +238,31 @@ static gsize grouped(PenShape s, guint32 groups, gsize n, gsize g, gsize i)
     return (n * s.h * s.w + i / size) * s.c + g * size + i % size;
 }
 
+static void group_statistics(const Call *k, gsize n, gsize g, double *mean, double *rstd)
+{
+    PenShape s = k->in_shape[0];
+    guint32 groups = k->attr->groups;
+    gsize count = (gsize)s.h * s.w * s.c / groups;
+    double variance = 0;
+
+    *mean = 0;
+    for (gsize i = 0; i < count; i++)
+        *mean += k->in[0][grouped(s, groups, n, g, i)] / (double)count;
+    for (gsize i = 0; i < count; i++)
+        variance += pow(k->in[0][grouped(s, groups, n, g, i)] - *mean, 2) / (double)count;
+    *rstd = 1 / sqrt(variance + k->attr->epsilon);
+}
+
+static void channel_statistics(const Call *k)
+{
+    PenShape s = k->in_shape[0];
+
+    for (gsize n = 0; n < s.n; n++)
+        for (gsize c = 0; c < s.c; c++)
+            group_statistics(k, n, c, &k->out[0][(n * s.c + c) * 2],
+                             &k->out[0][(n * s.c + c) * 2 + 1]);
+}
+
 static void group_norm(const Call *k)
 {
     PenShape s = k->in_shape[0];
@@ -246,12 +271,8 @@ static void group_norm(const Call *k)
 
     for (gsize n = 0; n < s.n; n++)
         for (gsize g = 0; g < groups; g++) {
-            double mean = 0, variance = 0;
-            for (gsize i = 0; i < count; i++)
-                mean += k->in[0][grouped(s, groups, n, g, i)] / (double)count;
-            for (gsize i = 0; i < count; i++)
-                variance += pow(k->in[0][grouped(s, groups, n, g, i)] - mean, 2) / (double)count;
-            double rstd = 1 / sqrt(variance + k->attr->epsilon);
+            double mean, rstd;
+            group_statistics(k, n, g, &mean, &rstd);
             for (gsize i = 0; i < count; i++) {
                 gsize e = grouped(s, groups, n, g, i);
                 double z = (k->in[0][e] - mean) * rstd * k->in[1][e % s.c] + k->in[2][e % s.c];
@@ -532,6 +553,7 @@ static void (*const operations[])(const Call *call) = {
     [PEN_OP_CONV2D] = conv2d,
     [PEN_OP_CONV2D_INPUT] = conv2d_input,
     [PEN_OP_GROUP_NORM] = group_norm,
+    [PEN_OP_CHANNEL_STATISTICS] = channel_statistics,
     [PEN_OP_GROUP_NORM_GRAD] = group_norm_grad,
     [PEN_OP_LAYER_NORM] = layer_norm,
     [PEN_OP_LAYER_NORM_GRAD] = layer_norm_grad,

@@ -309,8 +309,38 @@ static void add_family(void)
     }
 }
 
+/* What has no gradient. */
+static PenTensor *statistics_odd(Fixture *f)
+{
+    return pen_graph_channel_statistics(f->graph, fixture_input(f, 2, 5, 7, 13), 1e-5f);
+}
+
+static PenTensor *statistics_large(Fixture *f)
+{
+    PenTensor *x = fixture_values(f, PEN_SHAPE(3, 33, 32, 20), 4, 2);
+    return pen_graph_channel_statistics(f->graph, x, 1e-5f);
+}
+
+static PenTensor *statistics_pixel(Fixture *f)
+{
+    return pen_graph_channel_statistics(f->graph, fixture_input(f, 1, 1, 1, 4), 1e-2f);
+}
+
+static const FixtureCase forward_cases[] = {
+    {"statistics_odd", statistics_odd},
+    {"statistics_large", statistics_large},
+    {"statistics_pixel", statistics_pixel},
+};
+
 static void add_all(void)
 {
+    for (guint i = 0; i < G_N_ELEMENTS(forward_cases); i++) {
+        Trial trial = {.fixture_case = &forward_cases[i]};
+        add_trial("/f32/forward", trial, test_values);
+        trial.dtype = PEN_DTYPE_F16;
+        add_trial("/f16/forward", trial, test_values);
+    }
+
     for (guint i = 0; i < fixture_n_cases; i++) {
         Trial trial = {.fixture_case = &fixture_cases[i]};
         add_trial("/f32/forward", trial, test_values);

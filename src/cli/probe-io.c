@@ -6,6 +6,7 @@
 
 #include "src/cli/probe.h"
 #include "src/models/layout.h"
+#include "src/models/model-layers.h"
 
 static const PenSafetensor *find(const PenProbe *probe, const char *name, guint n_dims, gsize *dims,
                                  GError **error)
@@ -127,14 +128,14 @@ static gboolean load(const PenProbe *probe, const char *path, PenProbeAdapter *a
                      GError **error)
 {
     const PenUNetConfig *unet = &probe->model->unet;
-    g_auto(GStrv) paths = pen_unet_adapter_paths(unet);
+    g_autoptr(PenAdapterNames) layers = pen_model_layers(probe->model, NULL);
     adapter->names = pen_safetensors_open(path, error);
     if (!adapter->names)
         return FALSE;
-    adapter->file = pen_adapter_read(path, (const char *const *)paths, NULL, error);
+    adapter->file = pen_adapter_read(path, layers, NULL, error);
     if (!adapter->file)
         return FALSE;
-    adapter->adapter = pen_unet_adapter_new(unet, pen_unet_adapter_file_rank(adapter->file), error);
+    adapter->adapter = pen_unet_adapter_new(unet, pen_unet_adapter_file_rank(unet, adapter->file), error);
     if (!adapter->adapter)
         return FALSE;
     g_autofree float *values = g_new0(float, adapter->adapter->n_values);

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "src/formats/json.h"
+#include "src/formats/adapter-family.h"
+#include "src/formats/adapter-scale.h"
 #include "src/formats/safetensors-writer.h"
 
 // What rounds to infinity in half precision and in bfloat16.
@@ -63,122 +64,44 @@ PenAdapterLayer *pen_adapter_lookup(const PenAdapter *adapter, const char *path)
 
 char *pen_adapter_report_message(const PenAdapterReport *report)
 {
-    if (report->n_text_encoder == 0 && report->n_other == 0)
+    if (report->n_unused == 0)
         return NULL;
     return g_strdup_printf(
-        _("Parts of this adapter are not used: %u layers of the text encoder and %u "
-          "others (for example “%s”). Its effect may differ from other programs'."),
-        report->n_text_encoder, report->n_other, report->example);
+        g_dngettext(
+            GETTEXT_PACKAGE,
+            "%u of this adapter's %u layers is not used (“%s”): its effect may differ from "
+            "other programs'.",
+            "%u of this adapter's %u layers are not used (for example “%s”): its effect may "
+            "differ from other programs'.",
+            report->n_unused),
+        report->n_unused, report->n_layers, report->example);
 }
 
 void pen_adapter_report_clear(PenAdapterReport *report)
 {
     g_clear_pointer(&report->example, g_free);
-    report->n_text_encoder = report->n_other = 0;
+    report->n_layers = report->n_unused = 0;
 }
 
-// ------------------------------------------------------------------ names
-
-typedef enum { DOWN, UP, ALPHA, FOREIGN, UNKNOWN } Role;
-
-static const struct {
-    const char *ending;
-    Role role;
-} roles[] = {
-    { ".lora_down.weight", DOWN },
-    { ".lora_up.weight", UP },
-    { ".lora_A.weight", DOWN },
-    { ".lora_B.weight", UP },
-    { ".lora_A.default.weight", DOWN },
-    { ".lora_B.default.weight", UP },
-    { ".lora.down.weight", DOWN },
-    { ".lora.up.weight", UP },
-    { "_lora.down.weight", DOWN },
-    { "_lora.up.weight", UP },
-    { ".alpha", ALPHA },
-    { ".lora_mid.weight", FOREIGN },
-    { ".dora_scale", FOREIGN },
-    { ".lora_magnitude_vector", FOREIGN },
-    { ".lora_magnitude_vector.weight", FOREIGN },
-    { ".hada_w1_a", FOREIGN },
-    { ".lokr_w1", FOREIGN },
-    { ".lokr_w1_a", FOREIGN },
-};
-
-// Splits a tensor's name into the layer's (new string) and what it is there.
-static char *split_name(const char *name, Role *role)
+void pen_adapter_report_add_unused(PenAdapterReport *report, const char *layer)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(roles); i++)
-        if (g_str_has_suffix(name, roles[i].ending)) {
-            *role = roles[i].role;
-            return g_strndup(name, strlen(name) - strlen(roles[i].ending));
-        }
-    *role = UNKNOWN;
-    return g_strdup(name);
-}
-
-// All namings agree once dots are underscores, so that is the form in which names are compared.
-static char *flatten(const char *path)
-{
-    return g_strdelimit(g_strdup(path), ".", '_');
-}
-
-// The place + 1 of a layer in the model's list, 0 if it is none of them.
-static guint find_layer(GHashTable *places, const char *layer)
-{
-    // A text encoder's paths start with "text_encoder"; newer transformers leave "text_model" out.
-    static const struct {
-        const char *prefix, *stands_for;
-    } prefixes[] = {
-        { "lora_unet_", "" },
-        { "unet_", "" },
-        { "base_model_model_", "" },
-        { "base_model_model_unet_", "" },
-        { "", "" },
-        { "lora_te_", "text_encoder_" },
-        { "lora_te1_", "text_encoder_" },
-        { "text_encoder_", "text_encoder_text_model_" },
-    };
-    g_autofree char *flat = flatten(layer);
-
-    // Older files hang the matrices on the attention's processor, and leave out the 0 of to_out.0.
-    char *processor = strstr(flat, "_processor_to_");
-    if (processor) {
-        const char *rest = processor + strlen("_processor");
-        memmove(processor, rest, strlen(rest) + 1);
-    }
-    for (gsize i = 0; i < G_N_ELEMENTS(prefixes); i++) {
-        if (!g_str_has_prefix(flat, prefixes[i].prefix))
-            continue;
-        g_autofree char *rest =
-            g_strconcat(prefixes[i].stands_for, flat + strlen(prefixes[i].prefix), NULL);
-        gpointer place = g_hash_table_lookup(places, rest);
-        if (!place && g_str_has_suffix(rest, "_to_out")) {
-            g_autofree char *longer = g_strconcat(rest, "_0", NULL);
-            place = g_hash_table_lookup(places, longer);
-        }
-        if (place)
-            return GPOINTER_TO_UINT(place);
-    }
-    return 0;
-}
-
-static gboolean is_text_encoder(const char *layer)
-{
-    static const char *const prefixes[] = { "lora_te", "text_encoder",
-                                            "base_model.model.text_model", "text_model" };
-    for (gsize i = 0; i < G_N_ELEMENTS(prefixes); i++)
-        if (g_str_has_prefix(layer, prefixes[i]))
-            return TRUE;
-    return FALSE;
+    report->n_unused++;
+    if (!report->example)
+        report->example = g_strdup(layer);
 }
 
 // ------------------------------------------------------------------ reading
 
-// The tensors of one layer: down, up, alpha.
+// The tensors of one layer, by PenAdapterRole.
 typedef struct {
-    const PenSafetensor *parts[3];
+    char *named; // the layer in the file
+    const PenSafetensor *parts[PEN_ADAPTER_ALPHA + 1];
 } Found;
+
+static void found_clear(gpointer data)
+{
+    g_free(((Found *)data)->named);
+}
 
 static gboolean invalid(GError **error, const PenSafetensors *tensors, const char *layer,
                         const char *reason)
@@ -208,126 +131,164 @@ static gboolean all_finite(const float *values, gsize n)
     return sum == 0.0f;
 }
 
-static gboolean read_layer(PenAdapter *adapter, const PenSafetensors *tensors, const char *path,
-                           const Found *found, float default_alpha, GError **error)
+// LoCon's three parts as two: down[b, in] by a 1x1 convolution, mid[a, b, kh, kw], up[out, a] come
+// to up and down'[a, in, kh, kw], the sum over b of mid and down.
+static gboolean fold_mid(PenAdapterLayer *layer, const PenSafetensor *mid,
+                         const PenSafetensor *down, GError **error)
 {
-    const PenSafetensor *down = found->parts[DOWN], *up = found->parts[UP];
-    const PenSafetensor *alpha = found->parts[ALPHA];
+    gsize rank = down->dims[0], in = columns(down), area = mid->dims[2] * mid->dims[3];
+    g_autofree float *m = g_new(float, mid->n_elements), *d = g_new(float, down->n_elements);
+    if (!pen_safetensor_to_f32(mid, m, error) || !pen_safetensor_to_f32(down, d, error))
+        return FALSE;
+    for (gsize a = 0; a < layer->rank; a++)
+        for (gsize b = 0; b < rank; b++)
+            for (gsize i = 0; i < in; i++)
+                for (gsize p = 0; p < area; p++)
+                    layer->down[(a * in + i) * area + p] +=
+                        m[(a * rank + b) * area + p] * d[b * in + i];
+    return TRUE;
+}
+
+static gboolean read_layer(PenAdapter *adapter, const PenSafetensors *tensors, const char *path,
+                           const Found *found, PenAdapterScale *scale, GError **error)
+{
+    const PenSafetensor *down = found->parts[PEN_ADAPTER_DOWN], *up = found->parts[PEN_ADAPTER_UP];
+    const PenSafetensor *mid = found->parts[PEN_ADAPTER_MID];
+    const PenSafetensor *alpha = found->parts[PEN_ADAPTER_ALPHA];
 
     if (!down || !up)
         return invalid(error, tensors, path, _("half of a layer is missing"));
-    if (!is_matrix(down) || !is_matrix(up) || down->dims[0] != columns(up))
-        return invalid(error, tensors, path, _("its two matrices do not fit each other"));
+    if (!is_matrix(down) || !is_matrix(up) ||
+        (mid && (mid->n_dims != 4 || mid->n_elements == 0 || mid->dims[1] != down->dims[0])) ||
+        (mid ? mid : down)->dims[0] != columns(up))
+        return invalid(error, tensors, path, _("its matrices do not fit each other"));
     if (alpha && alpha->n_elements != 1)
         return invalid(error, tensors, path, _("its alpha is not one number"));
 
+    gsize area = mid ? mid->dims[2] * mid->dims[3] : 1;
     PenAdapterLayer *layer =
-        pen_adapter_add(adapter, path, down->dims[0], columns(down), up->dims[0]);
-    if (default_alpha > 0)
-        layer->alpha = default_alpha;
-    if (!pen_safetensor_to_f32(down, layer->down, error) ||
+        pen_adapter_add(adapter, path, columns(up), columns(down) * area, up->dims[0]);
+    if (!(mid ? fold_mid(layer, mid, down, error)
+              : pen_safetensor_to_f32(down, layer->down, error)) ||
         !pen_safetensor_to_f32(up, layer->up, error) ||
-        (alpha && !pen_safetensor_to_f32(alpha, &layer->alpha, error)))
+        !(alpha ? pen_safetensor_to_f32(alpha, &layer->alpha, error)
+                : pen_adapter_scale_get(scale, path, found->named, layer->rank, &layer->alpha,
+                                        error)))
         return FALSE;
-    if (!all_finite(layer->down, down->n_elements) || !all_finite(layer->up, up->n_elements) ||
-        !isfinite(layer->alpha))
+    if (!all_finite(layer->down, layer->rank * layer->n_in) ||
+        !all_finite(layer->up, up->n_elements) || !isfinite(layer->alpha))
         return invalid(error, tensors, path, _("it holds numbers that are not finite"));
     return TRUE;
 }
 
-// The settings that newer diffusers files carry, NULL if there are none. Alpha is there, if
-// anywhere.
-static PenJson *read_settings(const PenSafetensors *tensors)
+// Sorts the file's tensors into found[by place]; counts the layers, and those that are none of the
+// model's.
+static gboolean sort_tensors(const PenSafetensors *tensors, const PenAdapterNames *names,
+                             GArray *found, PenAdapterReport *report, GError **error)
 {
-    const char *text = pen_safetensors_metadata(tensors, "lora_adapter_metadata");
-    g_autoptr(PenJson) settings =
-        text ? pen_json_parse(text, strlen(text), pen_safetensors_name(tensors), NULL, NULL) : NULL;
-    return settings && pen_json_is_object(settings) ? g_steal_pointer(&settings) : NULL;
-}
-
-static gboolean read_default_alpha(const PenJson *settings, const PenJson *pattern,
-                                   const char *path, float *alpha, GError **error)
-{
-    double value = 0;
-    if (settings && (!pen_json_get_double(settings, "unet.lora_alpha", &value, error) ||
-                     (pattern && !pen_json_get_double(pattern, path, &value, error))))
-        return FALSE;
-    *alpha = (float)value;
+    g_autoptr(GHashTable) unused = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < pen_safetensors_n_tensors(tensors); i++) {
+        const PenSafetensor *tensor = pen_safetensors_nth(tensors, i);
+        g_auto(PenAdapterName) name = pen_adapter_names_read(names, tensor->name);
+        if (name.role == PEN_ADAPTER_FOREIGN) {
+            g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_UNSUPPORTED,
+                        _("“%s” is an adapter of the kind %s, which Penchant cannot use: choose a "
+                          "LoRA (layer “%s”)."),
+                        pen_safetensors_name(tensors), name.kind, name.layer);
+            return FALSE;
+        }
+        if (name.place < 0 || name.role == PEN_ADAPTER_OTHER) {
+            if (g_hash_table_contains(unused, name.layer))
+                continue;
+            report->n_layers++;
+            pen_adapter_report_add_unused(report, name.layer);
+            g_hash_table_add(unused, g_steal_pointer(&name.layer));
+            continue;
+        }
+        Found *layer = &g_array_index(found, Found, name.place);
+        if (layer->parts[name.role])
+            return invalid(error, tensors, name.layer,
+                           _("it holds a layer twice; a file with several adapters has to be "
+                             "split"));
+        layer->parts[name.role] = tensor;
+        if (!layer->named) {
+            layer->named = g_steal_pointer(&name.layer);
+            report->n_layers++;
+        }
+    }
     return TRUE;
 }
 
-static PenAdapter *read_layers(const PenSafetensors *tensors, const char *const *paths,
-                               const Found *found, GError **error)
+// What a file is for if it names another family than the model's, or hardly has the model's layers.
+static gboolean check_family(const PenSafetensors *tensors, PenModelFamily model,
+                             const PenAdapterReport *report, GError **error)
 {
-    g_autoptr(PenAdapter) adapter = pen_adapter_new();
-    g_autoptr(PenJson) settings = read_settings(tensors);
-    g_autoptr(PenJson) pattern = NULL;
-    if (settings && !pen_json_get_object(settings, "unet.alpha_pattern", &pattern, error))
-        return NULL;
-    for (guint i = 0; paths[i]; i++) {
-        float alpha;
-        if (!found[i].parts[DOWN] && !found[i].parts[UP])
-            continue;
-        if (!read_default_alpha(settings, pattern, paths[i], &alpha, error) ||
-            !read_layer(adapter, tensors, paths[i], &found[i], alpha, error))
-            return NULL;
-    }
-    if (adapter->layers->len == 0) {
+    PenModelFamily family = pen_adapter_family(tensors);
+    gboolean other = family && model && family != model;
+    if (!other && report->n_layers > 0 && 2 * report->n_unused <= report->n_layers)
+        return TRUE;
+    const char *example = report->example ? report->example : "";
+    if (other)
         g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
-                    _("“%s” holds no adapter for this kind of model."),
-                    pen_safetensors_name(tensors));
-        return NULL;
-    }
-    return g_steal_pointer(&adapter);
+                    _("“%s” is an adapter for %s, and this model is %s: choose a model of the "
+                      "adapter's kind, or another adapter."),
+                    pen_safetensors_name(tensors), pen_model_family_label(family),
+                    pen_model_family_label(model));
+    else
+        g_set_error(
+            error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
+            _("“%s” holds no adapter for this kind of model: %u of its %u layers are none of "
+              "the model's (for example “%s”, named in the manner of %s)."),
+            pen_safetensors_name(tensors), report->n_unused, report->n_layers, example,
+            pen_adapter_naming(example));
+    return FALSE;
 }
 
-PenAdapter *pen_adapter_read(const char *file, const char *const *paths, PenAdapterReport *report,
-                             GError **error)
+char *pen_adapter_settings_file(const char *file, const PenSafetensors *tensors)
 {
-    g_autoptr(PenSafetensors) tensors = pen_safetensors_open(file, error);
+    g_autofree char *folder =
+        g_file_test(file, G_FILE_TEST_IS_DIR) ? g_strdup(file) : g_path_get_dirname(file);
+    g_autofree char *path = g_build_filename(folder, "adapter_config.json", NULL);
+    gboolean peft = FALSE; // an adapter in another naming only happens to lie there
+    for (guint i = 0; !peft && i < pen_safetensors_n_tensors(tensors); i++)
+        peft = strstr(pen_safetensors_nth(tensors, i)->name, ".lora_A") != NULL;
+    return peft && !pen_safetensors_metadata(tensors, PEN_ADAPTER_METADATA) &&
+                   g_file_test(path, G_FILE_TEST_EXISTS)
+               ? g_steal_pointer(&path)
+               : NULL;
+}
+
+PenAdapter *pen_adapter_read(const char *file, const PenAdapterNames *names,
+                             PenAdapterReport *report, GError **error)
+{
+    g_autoptr(PenSafetensors) tensors = pen_safetensors_open_model(file, error);
     if (!tensors)
         return NULL;
-
-    g_autoptr(GHashTable) places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    guint n_paths = 0;
-    for (; paths[n_paths]; n_paths++)
-        g_hash_table_insert(places, flatten(paths[n_paths]), GUINT_TO_POINTER(n_paths + 1));
-
-    g_autofree Found *found = g_new0(Found, n_paths + 1);
-    g_autoptr(GHashTable) unused = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    guint n = pen_adapter_names_count(names);
+    g_autoptr(GArray) found = g_array_sized_new(FALSE, TRUE, sizeof(Found), n);
+    g_array_set_clear_func(found, found_clear);
+    g_array_set_size(found, n);
     g_auto(PenAdapterReport) own_report = { 0 };
-    for (guint i = 0; i < pen_safetensors_n_tensors(tensors); i++) {
-        const PenSafetensor *tensor = pen_safetensors_nth(tensors, i);
-        Role role;
-        g_autofree char *layer = split_name(tensor->name, &role);
-        guint place = find_layer(places, layer);
-        if (place && role == FOREIGN) {
-            invalid(error, tensors, layer,
-                    _("it is of a kind (LoHa, LoKr, DoRA, or LoCon with a third matrix) that is not "
-                      "supported"));
-            return NULL;
-        }
-        if (place && role != UNKNOWN) {
-            const PenSafetensor **part = &found[place - 1].parts[role];
-            if (*part) {
-                invalid(error, tensors, layer, _("it holds a layer twice"));
-                return NULL;
-            }
-            *part = tensor;
-        } else if (!g_hash_table_contains(unused, layer)) {
-            *(is_text_encoder(layer) ? &own_report.n_text_encoder : &own_report.n_other) += 1;
-            if (!own_report.example)
-                own_report.example = g_strdup(layer);
-            g_hash_table_add(unused, g_steal_pointer(&layer));
-        }
-    }
+    if (!sort_tensors(tensors, names, found, &own_report, error) ||
+        !check_family(tensors, pen_adapter_names_family(names), &own_report, error))
+        return NULL;
 
-    PenAdapter *adapter = read_layers(tensors, paths, found, error);
-    if (adapter && report) {
+    g_autofree char *settings = pen_adapter_settings_file(file, tensors);
+    g_autoptr(PenAdapterScale) scale = pen_adapter_scale_new(tensors, settings, error);
+    g_autoptr(PenAdapter) adapter = pen_adapter_new();
+    for (guint i = 0; scale && i < n; i++) {
+        const Found *layer = &g_array_index(found, Found, i);
+        if (layer->named &&
+            !read_layer(adapter, tensors, pen_adapter_names_path(names, i), layer, scale, error))
+            return NULL;
+    }
+    if (!scale)
+        return NULL;
+    if (report) {
         *report = own_report;
         own_report.example = NULL;
     }
-    return adapter;
+    return g_steal_pointer(&adapter);
 }
 
 // ------------------------------------------------------------------ writing
@@ -410,7 +371,7 @@ static PenSafetensorsWriter *make_writer(const PenAdapter *adapter, const char *
             return NULL;
         }
 
-        g_autofree char *flat = flatten(layer->path);
+        g_autofree char *flat = g_strdelimit(g_strdup(layer->path), ".", '_');
         g_autofree char *base =
             kohya ? g_strconcat("lora_unet_", flat, NULL) : g_strconcat("unet.", layer->path, NULL);
         g_autofree char *down_name =

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Adapters (LoRA, arXiv:2106.09685): small low-rank additions to the layers of a UNet and a text
-// encoder, and the two ways in which .safetensors files name them.
+// encoder, in .safetensors files.
 //
 // An adapted layer computes y = W x + (alpha / rank) up down x. Layers are known by the module path
 // that diffusers uses, for example
 // "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0"; a text encoder's have
-// "text_encoder." in front. Of an adapted convolution (LoCon) `down` is a convolution of the layer's
-// kernel, kept as a matrix of in kh kw columns, and `up` one of 1x1.
+// "text_encoder." in front. Of an adapted convolution (LoCon) `down` is a convolution of the
+// layer's kernel, kept as a matrix of in kh kw columns, and `up` one of 1x1.
+//
+// What files call them, src/formats/adapter-names.h says; what alpha is,
+// src/formats/adapter-scale.h. Two forms are written:
 //
 //   kohya       lora_unet_down_blocks_0_..._attn1_to_out_0.lora_down.weight, .lora_up.weight,
 //   .alpha diffusers   unet.down_blocks.0....attn1.to_out.0.lora_A.weight, .lora_B.weight; no
 //   alpha: scale 1
-//               (read too: .lora.down.weight, attn1.processor.to_out_lora.down.weight, PEFT's
-//               prefix, and the alpha in the lora_adapter_metadata of newer files)
 #pragma once
 
+#include "src/formats/adapter-names.h"
 #include "src/formats/safetensors.h"
 
 G_BEGIN_DECLS
@@ -42,26 +44,30 @@ PenAdapterLayer *pen_adapter_add(PenAdapter *adapter, const char *path, gsize ra
 
 PenAdapterLayer *pen_adapter_lookup(const PenAdapter *adapter, const char *path);
 
-// What a file holds that was not read.
+// How much of a file is used.
 typedef struct {
-    guint n_text_encoder; // layers of the text encoder
-    guint n_other;        // layers the model does not have, or whose kind cannot be adapted
-    char *example;        // the name of one of them
+    guint n_layers; // of the file
+    guint n_unused; // of them; the model does not have these, or cannot have an adapter there
+    char *example;  // the name of one of the unused
 } PenAdapterReport;
 
-// A sentence for the user about it, NULL if everything was read. Free with g_free().
+// A sentence for the user about it, NULL if everything is used. Free with g_free().
 char *pen_adapter_report_message(const PenAdapterReport *report);
+void pen_adapter_report_add_unused(PenAdapterReport *report, const char *layer);
 void pen_adapter_report_clear(PenAdapterReport *report);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PenAdapterReport, pen_adapter_report_clear)
 
-// Reads an adapter in either naming. `paths` (ends with NULL) are the module paths that the model
-// can adapt: kohya's names have underscores for dots and cannot be read without them. Layers come
-// in the order of `paths`. What does not belong to them is counted in `report` (may be NULL). A
-// file of which nothing fits the model, with half a layer, with weights that are not finite, or of
-// another kind (LoHa, LoKr, DoRA) is an error. Whether n_in and n_out fit the model is the caller's
-// to check.
-PenAdapter *pen_adapter_read(const char *file, const char *const *paths, PenAdapterReport *report,
-                             GError **error);
+// Reads an adapter: a .safetensors file, or the folder of one. `names` are the layers that the
+// model has; the adapter's come in their order. What does not belong to them is counted in `report`
+// (may be NULL). A file for another family of models, or of which most is none of the model's; with
+// half a layer, with weights that are not finite, or of another kind (LoHa, LoKr, DoRA) is an
+// error. Whether n_in and n_out fit the model is the caller's to check.
+PenAdapter *pen_adapter_read(const char *file, const PenAdapterNames *names,
+                             PenAdapterReport *report, GError **error);
+
+// The file beside an adapter that says how strong it is (src/formats/adapter-scale.h), NULL if there
+// is none or `tensors`, its content, says so itself. Free with g_free().
+char *pen_adapter_settings_file(const char *file, const PenSafetensors *tensors);
 
 typedef enum {
     PEN_ADAPTER_KOHYA,

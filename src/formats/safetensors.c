@@ -340,6 +340,8 @@ static char *find_weights(const char *folder, GError **error)
         "model.fp16.safetensors",
         "diffusion_pytorch_model.safetensors.index.fp16.json",
         "model.safetensors.index.fp16.json",
+        "adapter_model.safetensors",
+        "pytorch_lora_weights.safetensors",
     };
     for (gsize i = 0; i < G_N_ELEMENTS(usual); i++) {
         g_autofree char *path = g_build_filename(folder, usual[i], NULL);

@@ -57,8 +57,8 @@ PenSafetensors *pen_safetensors_open(const char *path, GError **error);
 // Opens a model's weights, whichever way they are stored. `path` is one of
 //   - a .safetensors file or a .safetensors.index.json file,
 //   - either without these endings ("unet/diffusion_pytorch_model"),
-//   - a component's folder, in which the usual names of diffusers and transformers are looked for
-//     (also their fp16 variants), and otherwise its only .safetensors file.
+//   - a component's folder, in which the usual names of diffusers, transformers and PEFT are
+//     looked for (also their fp16 variants), and otherwise its only .safetensors file.
 PenSafetensors *pen_safetensors_open_model(const char *path, GError **error);
 
 // A view shows tensors of another PenSafetensors under other names, without copying: for readers

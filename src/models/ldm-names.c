@@ -103,15 +103,23 @@ static void read_course(const PenSafetensors *file, Course *course)
     }
 }
 
+static const Pair resnet[] = {
+    { "in_layers.0.", "norm1." },          { "in_layers.2.", "conv1." },
+    { "emb_layers.1.", "time_emb_proj." }, { "out_layers.0.", "norm2." },
+    { "out_layers.3.", "conv2." },         { "skip_connection.", "conv_shortcut." },
+};
+
+static const Pair unet_ends[] = {
+    { "time_embed.0.", "time_embedding.linear_1." },
+    { "time_embed.2.", "time_embedding.linear_2." },
+    { "input_blocks.0.0.", "conv_in." },
+    { "out.0.", "conv_norm_out." },
+    { "out.2.", "conv_out." },
+};
+
 /* The rest of a resnet's, a sampler's or a transformer's name. */
 static char *piece_name(const char *rest, const char *block, Piece piece, guint part)
 {
-    static const Pair resnet[] = {
-        { "in_layers.0.", "norm1." },          { "in_layers.2.", "conv1." },
-        { "emb_layers.1.", "time_emb_proj." }, { "out_layers.0.", "norm2." },
-        { "out_layers.3.", "conv2." },         { "skip_connection.", "conv_shortcut." },
-    };
-
     if (g_str_has_prefix(rest, "op."))
         return g_strdup_printf("%s.%u.downsamplers.0.conv.%s", block, piece.level, rest + 3);
     if (part > 0 && g_str_has_prefix(rest, "conv."))
@@ -132,18 +140,11 @@ static char *middle_name(const char *rest, guint i)
 
 static char *unet_name(const char *name, gconstpointer data)
 {
-    static const Pair ends[] = {
-        { "time_embed.0.", "time_embedding.linear_1." },
-        { "time_embed.2.", "time_embedding.linear_2." },
-        { "input_blocks.0.0.", "conv_in." },
-        { "out.0.", "conv_norm_out." },
-        { "out.2.", "conv_out." },
-    };
     const Course *course = data;
     const char *rest = name;
     guint i, part;
 
-    char *end = replace_start(name, ends, G_N_ELEMENTS(ends));
+    char *end = replace_start(name, unet_ends, G_N_ELEMENTS(unet_ends));
     if (end)
         return end;
     if (take_number(&rest, "middle_block.", &i))
@@ -161,6 +162,66 @@ PenSafetensors *pen_ldm_unet(const PenSafetensors *file, GError **error)
     g_autofree Course *course = g_new0(Course, 1);
     read_course(file, course);
     return view(file, PEN_LDM_UNET, unet_name, course, error);
+}
+
+/* The other way: `module` with the second of a pair replaced by the first. A module has no dot at
+ * its end, which the pairs do. */
+static char *module_name(const char *module, const Pair *pairs, gsize n)
+{
+    for (gsize i = 0; i < n; i++)
+        if (strlen(module) + 1 == strlen(pairs[i].diffusers) &&
+            g_str_has_prefix(pairs[i].diffusers, module))
+            return g_strndup(pairs[i].ldm, strlen(pairs[i].ldm) - 1);
+    return NULL;
+}
+
+/* What is in the piece number `at` of a way. `sampler` is the name of the level's. */
+static char *piece_module(const char *rest, const char *way, guint at, const char *sampler)
+{
+    if (g_str_equal(rest, "downsamplers.0.conv") || g_str_equal(rest, "upsamplers.0.conv"))
+        return g_strdup_printf("%s.%u.%s", way, at, sampler);
+    guint j;
+    if (take_number(&rest, "attentions.", &j))
+        return g_strdup_printf("%s.%u.1.%s", way, at + j, rest);
+    if (!take_number(&rest, "resnets.", &j))
+        return NULL;
+    g_autofree char *inner = module_name(rest, resnet, G_N_ELEMENTS(resnet));
+    return inner ? g_strdup_printf("%s.%u.0.%s", way, at + j, inner) : NULL;
+}
+
+char *pen_ldm_unet_module(const PenUNetConfig *unet, const char *module)
+{
+    const char *rest = module;
+    guint level, at = 1;
+
+    if (g_str_has_prefix(module, "mid_block.")) {
+        /* resnet, transformer, resnet: pieces of their own in place of parts of one */
+        guint j;
+        rest += strlen("mid_block.");
+        if (take_number(&rest, "attentions.", &j))
+            return g_strdup_printf("middle_block.%u.%s", 2 * j + 1, rest);
+        if (!take_number(&rest, "resnets.", &j))
+            return NULL;
+        g_autofree char *inner = module_name(rest, resnet, G_N_ELEMENTS(resnet));
+        return inner ? g_strdup_printf("middle_block.%u.%s", 2 * j, inner) : NULL;
+    }
+    if (take_number(&rest, "down_blocks.", &level) && level < unet->levels) {
+        for (guint i = 0; i < level; i++)
+            at += unet->layers[i] + 1;
+        if (g_str_has_prefix(rest, "downsamplers."))
+            at += unet->layers[level];
+        return piece_module(rest, "input_blocks", at, "0.op");
+    }
+    if (take_number(&rest, "up_blocks.", &level) && level < unet->levels) {
+        at = 0;
+        for (guint i = 0; i < level; i++)
+            at += unet->layers[unet->levels - 1 - i] + 1;
+        if (g_str_has_prefix(rest, "upsamplers."))
+            at += unet->layers[unet->levels - 1 - level];
+        return piece_module(rest, "output_blocks", at,
+                            unet->up_attention[level] ? "2.conv" : "1.conv");
+    }
+    return module_name(module, unet_ends, G_N_ELEMENTS(unet_ends));
 }
 
 /* --- VAE ---------------------------------------------------------------------------------- */

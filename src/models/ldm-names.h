@@ -19,6 +19,7 @@
  */
 
 #include "src/formats/safetensors.h"
+#include "src/models/model-config.h"
 
 G_BEGIN_DECLS
 
@@ -28,6 +29,10 @@ G_BEGIN_DECLS
 #define PEN_LDM_OPEN_CLIP "cond_stage_model.model."
 
 PenSafetensors *pen_ldm_unet(const PenSafetensors *file, GError **error);
+
+/* The other way: the original name of a UNet's module, "input_blocks.1.1.proj_in" for
+ * "down_blocks.0.attentions.0.proj_in"; NULL if it has none. Free with g_free(). */
+char *pen_ldm_unet_module(const PenUNetConfig *unet, const char *module);
 
 /* `prefix` is PEN_LDM_VAE in a checkpoint, "" in a VAE's own file. */
 PenSafetensors *pen_ldm_vae(const PenSafetensors *file, const char *prefix, GError **error);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "src/formats/adapter-file.h"
-#include "src/models/model-config.h"
+#include "src/models/model-layers.h"
 
 typedef struct {
     const PenAdapterLayer *layer;
@@ -45,32 +45,18 @@ void pen_merge_unref(PenMerge *merge)
     g_free(merge);
 }
 
-/* The layers that can be merged into: path -> tensor, and the paths for pen_adapter_read(). */
-static void add_paths(GHashTable *tensors, GStrvBuilder *paths, const char *prefix,
-                      const char *below, const PenSafetensors *weights)
-{
-    for (guint i = 0; i < pen_safetensors_n_tensors(weights); i++) {
-        const PenSafetensor *tensor = pen_safetensors_nth(weights, i);
-        if (!g_str_has_prefix(tensor->name, below) || !g_str_has_suffix(tensor->name, ".weight") ||
-            tensor->n_dims < 2)
-            continue;
-        char *path = g_strdup_printf("%s%.*s", prefix,
-                                     (int)(strlen(tensor->name) - strlen(".weight")), tensor->name);
-        g_strv_builder_add(paths, path);
-        g_hash_table_insert(tensors, path, (gpointer)tensor);
-    }
-}
-
 static gboolean check_layer(const PenAdapterLayer *layer, const PenSafetensor *tensor,
                             const char *file, GError **error)
 {
     gsize columns = tensor->dims[0] ? tensor->n_elements / tensor->dims[0] : 0;
     if (layer->n_out == tensor->dims[0] && layer->n_in == columns)
         return TRUE;
+    PenModelFamily family = pen_family_of_text_channels(layer->n_in);
     g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
-                _("The adapter %s belongs to another model: its layer %s maps %zu numbers to %zu, "
-                  "the model's %zu to %zu."),
-                file, layer->path, layer->n_in, layer->n_out, columns, tensor->dims[0]);
+                _("The adapter %s belongs to another model (%s): its layer %s maps %zu numbers to "
+                  "%zu, the model's %zu to %zu."),
+                file, pen_model_family_label(family), layer->path, layer->n_in, layer->n_out,
+                columns, tensor->dims[0]);
     return FALSE;
 }
 
@@ -95,24 +81,20 @@ static gboolean add_adapter(PenMerge *merge, PenAdapter *adapter, const PenModel
     return TRUE;
 }
 
-PenMerge *pen_merge_new(const PenModelSpec *spec, const PenSafetensors *unet,
-                        const PenSafetensors *text, char **notice, GError **error)
+PenMerge *pen_merge_new(const PenModel *model, char **notice, GError **error)
 {
     g_autoptr(PenMerge) merge = merge_new();
-    g_autoptr(GHashTable) tensors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_autoptr(GPtrArray) weights = g_ptr_array_new();
+    g_autoptr(PenAdapterNames) names = pen_model_layers(model, weights);
+    g_autoptr(GHashTable) tensors = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GString) said = g_string_new(NULL);
 
-    add_paths(tensors, builder, PEN_MERGE_UNET, "", unet);
-    /* Not the tables of tokens and positions, of which only rows are read. */
-    add_paths(tensors, builder, PEN_MERGE_TEXT, "text_model.encoder.", text);
-    g_auto(GStrv) paths = g_strv_builder_end(builder);
-
-    for (guint i = 0; i < spec->loras->len; i++) {
-        const PenModelLora *lora = spec->loras->pdata[i];
+    for (guint i = 0; i < weights->len; i++)
+        g_hash_table_insert(tensors, (gpointer)pen_adapter_names_path(names, i), weights->pdata[i]);
+    for (guint i = 0; i < model->spec->loras->len; i++) {
+        const PenModelLora *lora = model->spec->loras->pdata[i];
         g_auto(PenAdapterReport) report = { 0 };
-        PenAdapter *adapter =
-            pen_adapter_read(lora->file, (const char *const *)paths, &report, error);
+        PenAdapter *adapter = pen_adapter_read(lora->file, names, &report, error);
         if (!adapter || !add_adapter(merge, adapter, lora, tensors, error))
             return NULL;
         g_autofree char *message = pen_adapter_report_message(&report);

@@ -6,6 +6,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "src/formats/adapter-file.h"
 #include "src/formats/json.h"
 #include "src/models/checkpoint.h"
 #include "src/models/ldm-names.h"
@@ -124,12 +125,15 @@ static gboolean list_identities(PenModel *model, char *alone, GError **error)
     for (guint i = 0; i < model->spec->loras->len; i++) {
         const PenModelLora *lora = model->spec->loras->pdata[i];
         g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-        g_autoptr(PenSafetensors) file = pen_safetensors_open(lora->file, error);
+        g_autoptr(PenSafetensors) file = pen_safetensors_open_model(lora->file, error);
         char strength[G_ASCII_DTOSTR_BUF_SIZE];
         if (!file)
             return FALSE;
+        g_autofree char *settings = pen_adapter_settings_file(lora->file, file);
         hash_text(sum, last);
         hash_weights(sum, file);
+        if (settings && !hash_file(sum, settings, error))
+            return FALSE;
         hash_text(sum, g_ascii_dtostr(strength, sizeof strength, lora->strength));
         g_free(last);
         last = g_strdup(g_checksum_get_string(sum));
@@ -304,8 +308,7 @@ static gboolean exchange_vae(PenModel *model, GError **error)
  * so that their matrices do not stay in memory with every model that was opened. */
 static gboolean check_adapters(PenModel *model, GError **error)
 {
-    g_autoptr(PenMerge) merge = pen_merge_new(model->spec, model->unet_weights,
-                                              model->text_weights, &model->notice, error);
+    g_autoptr(PenMerge) merge = pen_merge_new(model, &model->notice, error);
     return merge != NULL;
 }
 

@@ -70,7 +70,7 @@ typedef struct {
  * It does not depend on the folder's name or on how weights are split into files. It reads a few
  * megabytes of a model of several gigabytes: any training changes nearly every tensor everywhere.
  * With adapters it is a SHA-256 over the identity before, the adapter's tensors in the same manner,
- * and its strength. An exchanged VAE does not change it: nothing that is learnt depends on the VAE.
+ * the settings that lie beside it, and its strength. An exchanged VAE does not change it: nothing that is learnt depends on the VAE.
  */
 PenModel *pen_model_open(const char *model, GError **error);
 PenModel *pen_model_ref(PenModel *model);

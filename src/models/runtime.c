@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "src/models/clip-text.h"
+#include "src/models/model-layers.h"
 #include "src/models/vae-coder.h"
 
 /* One side of the VAE, kept for the next call of the same size. */
@@ -43,12 +44,11 @@ PenRuntime *pen_runtime_new(PenModel *model, PenDevice *device, PenDtype dtype, 
     runtime->text = pen_weights_new(device, model->text_weights, dtype);
     runtime->vae = pen_weights_new(device, model->vae_weights, dtype);
     runtime->unet = pen_weights_new(device, model->unet_weights, dtype);
-    g_autoptr(PenMerge) merge =
-        pen_merge_new(model->spec, model->unet_weights, model->text_weights, NULL, error);
+    g_autoptr(PenMerge) merge = pen_merge_new(model, NULL, error);
     if (!merge)
         return NULL;
-    pen_weights_set_merge(runtime->text, merge, PEN_MERGE_TEXT);
-    pen_weights_set_merge(runtime->unet, merge, PEN_MERGE_UNET);
+    pen_weights_set_merge(runtime->text, merge, PEN_LAYERS_TEXT);
+    pen_weights_set_merge(runtime->unet, merge, PEN_LAYERS_UNET);
     runtime->keep = pen_weights_total_bytes(runtime->text) + pen_weights_total_bytes(runtime->vae) +
                         pen_weights_total_bytes(runtime->unet) <=
                     pen_device_memory_left(device) / 2;

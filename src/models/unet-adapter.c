@@ -141,23 +141,16 @@ gboolean pen_unet_adapter_upload(PenUNetAdapter *adapter, const float *values, G
 
 /* --- files --------------------------------------------------------------------------------- */
 
-char **pen_unet_adapter_paths(const PenUNetConfig *unet)
+guint32 pen_unet_adapter_file_rank(const PenUNetConfig *unet, const PenAdapter *file)
 {
-    g_autoptr(GArray) modules = attention_projections(unet);
-    GPtrArray *paths = g_ptr_array_new();
-
-    for (guint i = 0; i < modules->len; i++)
-        g_ptr_array_add(paths, g_array_index(modules, PenUNetAdapterModule, i).path);
-    g_ptr_array_add(paths, NULL);
-    return (char **)g_ptr_array_free(paths, FALSE);
-}
-
-guint32 pen_unet_adapter_file_rank(const PenAdapter *file)
-{
+    g_autoptr(PenUNetAdapter) layout = pen_unet_adapter_new(unet, 1, NULL);
     gsize rank = 0;
 
-    for (guint i = 0; i < file->layers->len; i++)
-        rank = MAX(rank, ((const PenAdapterLayer *)file->layers->pdata[i])->rank);
+    for (guint i = 0; i < file->layers->len; i++) {
+        const PenAdapterLayer *layer = file->layers->pdata[i];
+        if (pen_unet_adapter_find(layout, layer->path))
+            rank = MAX(rank, layer->rank);
+    }
     return (guint32)MIN(rank, G_MAXUINT32);
 }
 

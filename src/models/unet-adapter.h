@@ -52,11 +52,8 @@ gboolean pen_unet_adapter_upload(PenUNetAdapter *adapter, const float *values, G
 
 /* --- files --------------------------------------------------------------------------------- */
 
-/* The paths of all projections of a UNet, for pen_adapter_read(). Free with g_strfreev(). */
-char **pen_unet_adapter_paths(const PenUNetConfig *unet);
-
-/* The rank that holds every layer of a file. */
-guint32 pen_unet_adapter_file_rank(const PenAdapter *file);
+/* The rank that holds a file's layers on the projections of this UNet; 0: it has none there. */
+guint32 pen_unet_adapter_file_rank(const PenUNetConfig *unet, const PenAdapter *file);
 
 /* Puts a file's matrices into values[n_values], the factor alpha/rank multiplied into B. What the
  * file does not have (other modules, the rows of a larger rank) stays as it is: start from zeros,

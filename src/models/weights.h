@@ -36,8 +36,8 @@ PenWeights *pen_weights_open(PenDevice *device, const char *path, PenDtype dtype
 /* The same for an open file, which is kept. */
 PenWeights *pen_weights_new(PenDevice *device, PenSafetensors *file, PenDtype dtype);
 
-/* Adapters to merge into what is loaded from now on; `prefix` is PEN_MERGE_UNET or PEN_MERGE_TEXT.
- */
+/* Adapters to merge into what is loaded from now on; `prefix` is the component's in
+ * src/models/model-layers.h. */
 void pen_weights_set_merge(PenWeights *weights, PenMerge *merge, const char *prefix);
 
 /* Keeps matrices in 8 bits from now on (compute/parameter.h): half of float16's memory, for about

@@ -4,21 +4,28 @@
 #include <glib/gi18n-lib.h>
 
 #include "src/formats/adapter-file.h"
+#include "src/models/model-layers.h"
 #include "src/studio/job.h"
 
+/* The file's layers as far as they are the model's. */
 static PenAdapter *read_adapter(const PenModel *model, const char *path, PenAdapterReport *report,
                                 GError **error)
 {
-    g_auto(GStrv) paths = pen_unet_adapter_paths(&model->unet);
-    return pen_adapter_read(path, (const char *const *)paths, report, error);
+    g_autoptr(PenAdapterNames) names = pen_model_layers(model, NULL);
+    return pen_adapter_read(path, names, report, error);
 }
 
 /* The flat values of a file, in an adapter of the file's rank. */
 static PenUNetAdapter *import_values(const PenModel *model, const PenAdapter *file, float **values,
                                      GError **error)
 {
+    guint32 rank = pen_unet_adapter_file_rank(&model->unet, file);
+    if (!rank)
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
+                    _("The adapter has no layer in the attention of the UNet, which is all that a "
+                      "style holds: use it as an adapter of the model."));
     g_autoptr(PenUNetAdapter) adapter =
-        pen_unet_adapter_new(&model->unet, pen_unet_adapter_file_rank(file), error);
+        rank ? pen_unet_adapter_new(&model->unet, rank, error) : NULL;
     if (!adapter)
         return NULL;
     *values = g_new0(float, adapter->n_values);
@@ -65,8 +72,7 @@ int pen_studio_count_picks(PenStudio *studio, gint64 style, const char *model, g
                            GError **error)
 {
     if (style) {
-        g_autoptr(GPtrArray) picks =
-            pen_store_list_picks(studio->store, style, only_new, error);
+        g_autoptr(GPtrArray) picks = pen_store_list_picks(studio->store, style, only_new, error);
         return picks ? (int)picks->len : -1;
     }
     g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, 0, error);
@@ -96,10 +102,9 @@ gboolean pen_studio_export_style(PenStudio *studio, gint64 style, const char *fi
     g_autoptr(PenAdapter) content = pen_unet_adapter_export(adapter, values);
     g_autofree char *description =
         g_strdup_printf("Taught with Penchant (D3PO) on the model %s", row->model_name);
-    PenAdapterInfo info = {.title = row->name, .description = description};
+    PenAdapterInfo info = { .title = row->name, .description = description };
     return pen_adapter_write(content, file,
-                             format == PEN_EXPORT_KOHYA ? PEN_ADAPTER_KOHYA
-                                                        : PEN_ADAPTER_DIFFUSERS,
+                             format == PEN_EXPORT_KOHYA ? PEN_ADAPTER_KOHYA : PEN_ADAPTER_DIFFUSERS,
                              PEN_SAFETENSOR_F32, &info, error);
 }
 
@@ -114,6 +119,26 @@ static char *name_of_file(const char *file)
     return g_steal_pointer(&name);
 }
 
+/* What of the file the style does not hold: layers of other models, and those a style cannot have.
+ */
+static char *import_notice(const PenUNetAdapter *adapter, const PenAdapter *content,
+                           PenAdapterReport *report)
+{
+    guint foreign = report->n_unused;
+    for (guint i = 0; i < content->layers->len; i++) {
+        const PenAdapterLayer *layer = content->layers->pdata[i];
+        if (!pen_unet_adapter_find(adapter, layer->path))
+            pen_adapter_report_add_unused(report, layer->path);
+    }
+    g_autofree char *message = pen_adapter_report_message(report);
+    return report->n_unused == foreign
+               ? g_steal_pointer(&message)
+               : g_strdup_printf(
+                     _("%s A style holds the attention of the UNet alone; as an adapter "
+                       "of the model the file is used whole."),
+                     message);
+}
+
 gint64 pen_studio_import_style(PenStudio *studio, const char *file, const char *name,
                                const char *model, char **notice, GError **error)
 {
@@ -121,7 +146,7 @@ gint64 pen_studio_import_style(PenStudio *studio, const char *file, const char *
     g_autoptr(PenModel) opened = info ? pen_studio_open_model(studio, info->spec, error) : NULL;
     if (!opened)
         return 0;
-    g_auto(PenAdapterReport) report = {0};
+    g_auto(PenAdapterReport) report = { 0 };
     g_autoptr(PenAdapter) content = read_adapter(opened, file, &report, error);
     g_autofree float *values = NULL;
     g_autoptr(PenUNetAdapter) adapter =
@@ -140,6 +165,6 @@ gint64 pen_studio_import_style(PenStudio *studio, const char *file, const char *
         return 0;
     }
     if (notice)
-        *notice = pen_adapter_report_message(&report);
+        *notice = import_notice(adapter, content, &report);
     return style;
 }

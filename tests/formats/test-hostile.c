@@ -41,7 +41,10 @@ static gboolean read_adapter(const char *path)
     static const char *const paths[] = { "a.to_q", "a.to_out.0", NULL };
     g_autoptr(GError) error = NULL;
     g_auto(PenAdapterReport) report = { 0 };
-    g_autoptr(PenAdapter) adapter = pen_adapter_read(path, paths, &report, &error);
+    g_autoptr(PenAdapterNames) names = pen_adapter_names_new(PEN_FAMILY_SD1);
+    for (guint i = 0; paths[i]; i++)
+        pen_adapter_names_add(names, paths[i], NULL);
+    g_autoptr(PenAdapter) adapter = pen_adapter_read(path, names, &report, &error);
     g_assert_true((adapter == NULL) == (error != NULL));
     read_tensors(path);
     return adapter != NULL;

@@ -3,6 +3,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "src/models/ldm-names.h"
 #include "tests/models/checkpoints.h"
 #include "tests/models/golden.h"
 
@@ -68,6 +69,31 @@ static void test_infer(void)
         g_assert_cmpuint(file->factor, ==, 8);
         g_assert_cmpuint(file->condition_channels, ==, 0);
         g_assert_cmpstr(file->name, ==, shapes[i]);
+    }
+}
+
+/* The way from diffusers' names to the original ones is the way back. */
+static void test_modules(void)
+{
+    static const char *const shapes[] = { "sd1", "sd2" };
+    for (gsize i = 0; i < G_N_ELEMENTS(shapes); i++) {
+        g_autoptr(PenModel) model = open_model(ldm_file(shapes[i]));
+        g_autoptr(PenSafetensors) file = pen_safetensors_open(ldm_file(shapes[i]), NULL);
+        guint n = pen_safetensors_n_tensors(model->unet_weights), at = 0;
+        for (guint k = 0; k < pen_safetensors_n_tensors(file); k++) {
+            const char *name = pen_safetensors_nth(file, k)->name;
+            if (!g_str_has_prefix(name, PEN_LDM_UNET))
+                continue;
+            const char *view = pen_safetensors_nth(model->unet_weights, at++)->name;
+            g_autofree char *module = g_strndup(view, (gsize)(strrchr(view, '.') - view));
+            g_autofree char *original = pen_ldm_unet_module(&model->unet, module);
+            const char *expected = name + strlen(PEN_LDM_UNET);
+            g_assert_cmpmem(original, strlen(original), expected,
+                            (gsize)(strrchr(expected, '.') - expected));
+        }
+        g_assert_cmpuint(at, ==, n);
+        g_assert_null(pen_ldm_unet_module(&model->unet, "down_blocks.99.resnets.0.conv1"));
+        g_assert_null(pen_ldm_unet_module(&model->unet, "mid_block"));
     }
 }
 
@@ -367,6 +393,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/checkpoint/infer", test_infer);
+    g_test_add_func("/checkpoint/modules", test_modules);
     g_test_add_func("/checkpoint/prediction", test_prediction);
     g_test_add_func("/checkpoint/identity", test_identity);
     g_test_add_func("/checkpoint/names", test_names);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "src/models/model-layers.h"
 #include "src/models/weights.h"
 #include "tests/models/checkpoints.h"
 
@@ -105,7 +106,7 @@ static void check_layer(const PenModel *model, PenMerge *merge, gsize i, float *
     gsize in = w->n_elements / w->dims[0], area = w->n_dims > 2 ? w->dims[2] * w->dims[3] : 1;
     g_autoptr(PenWeights) weights =
         pen_weights_new(NULL, text ? model->text_weights : model->unet_weights, PEN_DTYPE_F32);
-    pen_weights_set_merge(weights, merge, text ? PEN_MERGE_TEXT : PEN_MERGE_UNET);
+    pen_weights_set_merge(weights, merge, text ? PEN_LAYERS_TEXT : PEN_LAYERS_UNET);
     PenParameter *parameter =
         area > 1 ? pen_weights_conv(weights, w->name, (guint32)w->dims[0], (guint32)w->dims[2],
                                     (guint32)w->dims[1])
@@ -141,8 +142,9 @@ static void test_merge(void)
     pen_model_spec_add_lora(spec, first, strengths[0]);
     pen_model_spec_add_lora(spec, second, strengths[1]);
     g_autofree char *notice = NULL;
-    g_autoptr(PenMerge) merge =
-        pen_merge_new(spec, model->unet_weights, model->text_weights, &notice, &error);
+    g_autofree char *text = pen_model_spec_to_text(spec);
+    g_autoptr(PenModel) merged = open_model(text);
+    g_autoptr(PenMerge) merge = pen_merge_new(merged, &notice, &error);
     g_assert_no_error(error);
     g_assert_null(notice);
     for (gsize i = 0; i < G_N_ELEMENTS(layers); i++) {
@@ -151,13 +153,11 @@ static void test_merge(void)
     }
     /* A layer that no adapter has stays what it is. */
     g_autofree float *row = g_new0(float, 16);
-    pen_merge_add(merge, PEN_MERGE_UNET, "conv_in", 0, 1, 16, row);
+    pen_merge_add(merge, PEN_LAYERS_UNET, "conv_in", 0, 1, 16, row);
     for (guint i = 0; i < 16; i++)
         g_assert_cmpfloat(row[i], ==, 0);
 
     /* The model with both is another model, but what was made for fewer can draw with it. */
-    g_autofree char *text = pen_model_spec_to_text(spec);
-    g_autoptr(PenModel) merged = open_model(text);
     g_assert_cmpstr(merged->identity, !=, model->identity);
     g_assert_cmpuint(g_strv_length(merged->identities), ==, 3);
     g_assert_true(pen_model_includes(merged, model->identity));
@@ -176,7 +176,7 @@ static void test_merge_refused(void)
         const char *name;
         const char *said; /* NULL: opens, and the notice is not empty */
     } cases[] = {
-        { "lora_unet_mid_block_resnets_1_conv1.lora_mid.weight", "LoCon" },
+        { "lora_unet_mid_block_resnets_1_conv1.lora_mid.weight", "do not fit each other" },
         { "lora_unet_mid_block_resnets_1_conv1.hada_w1_a", "LoHa" },
         { "lora_unet_mid_block_resnets_1_conv1.dora_scale", "DoRA" },
         { "lora_unet_mid_block_resnets_0_conv1.lora_up.weight", "half of a layer" },

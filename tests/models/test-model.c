@@ -646,16 +646,12 @@ static void test_adapter_layout(void)
 {
     PenUNetConfig config = golden_unet_config();
     g_autoptr(PenUNetAdapter) adapter = pen_unet_adapter_new(&config, 4, NULL);
-    g_auto(GStrv) paths = pen_unet_adapter_paths(&config);
-
-    g_assert_cmpuint(adapter->n_modules, ==, g_strv_length(paths));
     g_assert_cmpuint(adapter->n_modules, ==,
                      16 * 8); /* 6 down, 1 middle, 9 up; 8 projections each */
     gsize next = 0;
     for (guint i = 0; i < adapter->n_modules; i++) {
         const PenUNetAdapterModule *m = &adapter->modules[i];
-        g_assert_cmpstr(m->path, ==, paths[i]);
-        g_assert_true(pen_unet_adapter_find(adapter, paths[i]) == m);
+        g_assert_true(pen_unet_adapter_find(adapter, m->path) == m);
         g_assert_cmpuint(m->a, ==, next);
         g_assert_cmpuint(m->b, ==, next + 4 * m->in);
         next = m->b + 4 * m->out;
@@ -677,7 +673,7 @@ static void test_adapter_files(void)
 
     /* Out and in again. */
     g_autoptr(PenAdapter) file = pen_unet_adapter_export(adapter, values);
-    g_assert_cmpuint(pen_unet_adapter_file_rank(file), ==, 4);
+    g_assert_cmpuint(pen_unet_adapter_file_rank(&config, file), ==, 4);
     g_autofree float *back = g_new0(float, adapter->n_values);
     pen_unet_adapter_import(adapter, file, back, &error);
     g_assert_no_error(error);

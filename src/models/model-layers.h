@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/*
+ * The layers of a model that adapters can have: every linear layer and convolution of the UNet, and
+ * the linear layers of the text encoder's blocks, under the names of diffusers and of the programs
+ * that Stable Diffusion was trained with.
+ */
+
+#include "src/formats/adapter-names.h"
+#include "src/models/model.h"
+
+G_BEGIN_DECLS
+
+/* How the layers of the two components are named here. */
+#define PEN_LAYERS_UNET ""
+#define PEN_LAYERS_TEXT PEN_ADAPTER_TEXT
+
+/* For pen_adapter_read(). `tensors` (may be NULL) gets the weight of each layer, by its place. */
+PenAdapterNames *pen_model_layers(const PenModel *model, GPtrArray *tensors);
+
+G_END_DECLS

@@ -23,17 +23,20 @@ static const GOptionEntry entries[] = {
 
 typedef struct {
     const char *name;
-    gboolean (*run)(PenProbe *probe, GError **error); /* NULL: tokens, which need no device */
+    gboolean (*run)(PenProbe *probe, GError **error);
+    /* In place of it, what needs no device. */
+    gboolean (*convert)(const char *model, const char *in, const char *out, GError **error);
 } Part;
 
 static const Part parts[] = {
-    { "text", pen_probe_text },
-    { "unet", pen_probe_unet },
-    { "vae-decode", pen_probe_vae_decode },
-    { "vae-encode", pen_probe_vae_encode },
-    { "unet-grad", pen_probe_unet_grad },
-    { "d3po", pen_probe_d3po },
-    { "tokens", NULL },
+    { "text", pen_probe_text, NULL },
+    { "unet", pen_probe_unet, NULL },
+    { "vae-decode", pen_probe_vae_decode, NULL },
+    { "vae-encode", pen_probe_vae_encode, NULL },
+    { "unet-grad", pen_probe_unet_grad, NULL },
+    { "d3po", pen_probe_d3po, NULL },
+    { "tokens", NULL, pen_probe_tokens },
+    { "sampler", NULL, pen_probe_sampler },
 };
 
 static const Part *find_part(const char *name, GError **error)
@@ -103,7 +106,7 @@ static gboolean run(PenCli *cli, char **arguments, GError **error)
              pen_safetensors_writer_save(probe.out, out, error);
         close_probe(&probe);
     } else {
-        ok = pen_probe_tokens(folder, in, out, error);
+        ok = part->convert(folder, in, out, error);
     }
     if (!ok)
         return FALSE;
@@ -118,11 +121,13 @@ const PenCommand pen_command_probe = {
     .name = "probe",
     .arguments = N_("COMPONENT"),
     .summary = N_("Run one part of a model on given tensors"),
-    .description = N_("Components: text, unet, vae-decode, vae-encode, unet-grad, d3po, tokens.\n"
-                      "Tensors are named and shaped as in tests/data/golden/README.md; tokens "
-                      "reads and writes a\nJSON list of objects with “text” and “ids”. Where d3po "
-                      "finds latents and "
-                      "next_latents that the\nadapter did not sample, it trains on these."),
+    .description =
+        N_("Components: text, unet, vae-decode, vae-encode, unet-grad, d3po, tokens, sampler.\n"
+           "Tensors are named and shaped as in tests/data/golden/README.md; tokens "
+           "reads and writes a\nJSON list of objects with “text” and “ids”; sampler reads "
+           "NAME.json, with NAME.safetensors beside\nit. Where d3po "
+           "finds latents and "
+           "next_latents that the adapter did not sample, it trains on\nthese."),
     .entries = entries,
     .min_arguments = 1,
     .max_arguments = 1,

@@ -39,6 +39,10 @@ gboolean pen_probe_vae_decode(PenProbe *probe, GError **error);
 gboolean pen_probe_vae_encode(PenProbe *probe, GError **error);
 gboolean pen_probe_d3po(PenProbe *probe, GError **error);
 
+/* Takes samplers step by step, given what the model says: from NAME.json and NAME.safetensors beside it
+ * to a safetensors file. The model is not used. */
+gboolean pen_probe_sampler(const char *model, const char *in, const char *out, GError **error);
+
 /* From JSON file to JSON file, with a tokenizer's folder or a model. */
 gboolean pen_probe_tokens(const char *model, const char *in, const char *out, GError **error);
 

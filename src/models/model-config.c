@@ -441,14 +441,41 @@ static gboolean get_schedule_names(PenJson *json, const char *path, PenScheduleC
     return TRUE;
 }
 
-PenSchedule *pen_schedule_load(const char *path, GError **error)
+/* What missing keys mean depends on the scheduler. Those that do not know set_alpha_to_one end at
+ * abar_0 in Stable Diffusion's own files. */
+static void set_scheduler_defaults(const char *class_name, PenScheduleConfig *config)
+{
+    static const char *const leading[] = { "DDIMScheduler", "PNDMScheduler", "LCMScheduler",
+                                           "TCDScheduler", NULL };
+    static const char *const to_one[] = { "DDIMScheduler", "LCMScheduler", "TCDScheduler", NULL };
+    static const char *const latent_betas[] = { "DPMSolverSDEScheduler", "LCMScheduler",
+                                                "TCDScheduler", NULL };
+    static const char *const scaled[] = { "LCMScheduler", "TCDScheduler", NULL };
+
+    if (!class_name)
+        return;
+    if (!g_strv_contains(leading, class_name))
+        config->spacing = PEN_SPACING_LINSPACE;
+    config->set_alpha_to_one = g_strv_contains(to_one, class_name);
+    if (g_strv_contains(latent_betas, class_name)) {
+        config->beta_start = 0.00085;
+        config->beta_end = 0.012;
+    }
+    if (g_strv_contains(scaled, class_name))
+        config->beta_schedule = PEN_BETA_SCALED_LINEAR;
+}
+
+PenSchedule *pen_schedule_read(PenJson *json, const char *path, const char *class_name,
+                               GError **error)
 {
     PenScheduleConfig config = PEN_SCHEDULE_CONFIG_INIT;
-    g_autoptr(PenJson) json = load_object(path, error);
+    g_autofree char *named = NULL;
     g_autoptr(GArray) betas = NULL;
 
-    if (!json || !check_fixed(json, scheduler_fixed, G_N_ELEMENTS(scheduler_fixed), error))
+    if (!check_fixed(json, scheduler_fixed, G_N_ELEMENTS(scheduler_fixed), error) ||
+        !pen_json_get_string(json, "_class_name", &named, error))
         return NULL;
+    set_scheduler_defaults(class_name ? class_name : named, &config);
     if (!pen_json_get_int(json, "num_train_timesteps", 1, 1000000, &config.num_train_timesteps,
                           error) ||
         !pen_json_get_double(json, "beta_start", &config.beta_start, error) ||
@@ -470,4 +497,10 @@ PenSchedule *pen_schedule_load(const char *path, GError **error)
         g_prefix_error(error, "%s: ", name);
     }
     return schedule;
+}
+
+PenSchedule *pen_schedule_load(const char *path, GError **error)
+{
+    g_autoptr(PenJson) json = load_object(path, error);
+    return json ? pen_schedule_read(json, path, NULL, error) : NULL;
 }

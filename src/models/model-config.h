@@ -12,6 +12,7 @@
 
 #include <glib.h>
 
+#include "src/formats/json.h"
 #include "src/sampling/schedule.h"
 
 G_BEGIN_DECLS
@@ -81,8 +82,13 @@ gboolean pen_unet_config_load(PenUNetConfig *config, const char *path, GError **
 gboolean pen_vae_config_load(PenVaeConfig *config, const char *path, GError **error);
 gboolean pen_clip_text_config_load(PenClipTextConfig *config, const char *path, GError **error);
 
-/* scheduler_config.json. Whatever sampler the file names, its noise schedule is used with DDIM. */
+/* The noise schedule of scheduler_config.json; src/models/sampler-config.h reads its sampler. */
 PenSchedule *pen_schedule_load(const char *path, GError **error);
+
+/* The same of an object that is already read, which is called `path` in errors. `class_name` is the
+ * scheduler's, or NULL where the object has it. */
+PenSchedule *pen_schedule_read(PenJson *json, const char *path, const char *class_name,
+                               GError **error);
 
 /* How many picture rows and columns one latent stands for. */
 guint32 pen_vae_config_factor(const PenVaeConfig *config);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "src/sampling/schedule.h"
+#include "src/sampling/steps.h"
 
 /**
  * One step of DDIM (Song et al., arXiv:2010.02502, eq. 12 and 16) as a Gaussian policy.
@@ -35,13 +35,6 @@ typedef struct {
     double x0_from_x, x0_from_output; // x0 = x0_from_x x + x0_from_output o
     double mean_from_x, mean_from_output;
 } PenDdimStep;
-
-// What the UNet said: `uncond` is NULL where it was not run, and then guidance does not count.
-typedef struct {
-    const float *cond;
-    const float *uncond;
-    double guidance; // 1 is no guidance
-} PenModelOutput;
 
 /**
  * The coefficients of the step from `timestep`, one of the `steps` of pen_schedule_get_timesteps().

@@ -229,6 +229,16 @@ PenPrediction pen_schedule_get_prediction(const PenSchedule *schedule)
     return schedule->prediction;
 }
 
+PenTimestepSpacing pen_schedule_get_spacing(const PenSchedule *schedule)
+{
+    return schedule->spacing;
+}
+
+gboolean pen_schedule_has_zero_snr(const PenSchedule *schedule)
+{
+    return schedule->alphas_cumprod[schedule->n - 1] <= 0;
+}
+
 int pen_schedule_get_num_train_timesteps(const PenSchedule *schedule)
 {
     return schedule->n;
@@ -240,19 +250,30 @@ double pen_schedule_get_alpha_cumprod(const PenSchedule *schedule, int t)
     return t < 0 ? schedule->final_alpha_cumprod : schedule->alphas_cumprod[t];
 }
 
+void pen_schedule_set_steps_error(int steps, int most, GError **error)
+{
+    g_set_error(error, PEN_SCHEDULE_ERROR, PEN_SCHEDULE_ERROR_INVALID,
+                _("%d steps are not possible with this model; choose 1 to %d."), steps, most);
+}
+
 gboolean pen_schedule_get_timesteps(const PenSchedule *schedule, int steps, int *timesteps,
                                     GError **error)
+{
+    return pen_schedule_space_timesteps(schedule, schedule->spacing, steps, timesteps, error);
+}
+
+gboolean pen_schedule_space_timesteps(const PenSchedule *schedule, PenTimestepSpacing spacing,
+                                      int steps, int *timesteps, GError **error)
 {
     int n = schedule->n;
 
     if (steps < 1 || steps > n) {
-        g_set_error(error, PEN_SCHEDULE_ERROR, PEN_SCHEDULE_ERROR_INVALID,
-                    _("%d steps are not possible with this model; choose 1 to %d."), steps, n);
+        pen_schedule_set_steps_error(steps, n, error);
         return FALSE;
     }
     for (int i = 0; i < steps; i++) {
         // rint() rounds halves to even, as numpy does.
-        switch (schedule->spacing) {
+        switch (spacing) {
         case PEN_SPACING_LEADING:
             timesteps[i] = (steps - 1 - i) * (n / steps) + schedule->steps_offset;
             break;

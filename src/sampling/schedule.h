@@ -57,11 +57,13 @@ typedef struct {
 } PenScheduleConfig;
 
 #define PEN_SCHEDULE_CONFIG_INIT                                                                   \
-    {                                                                                              \
-        .num_train_timesteps = 1000, .beta_start = 0.0001, .beta_end = 0.02,                       \
-        .beta_schedule = PEN_BETA_LINEAR, .prediction = PEN_PREDICTION_EPSILON,                    \
-        .set_alpha_to_one = TRUE, .spacing = PEN_SPACING_LEADING                                   \
-    }
+    { .num_train_timesteps = 1000,                                                                 \
+      .beta_start = 0.0001,                                                                        \
+      .beta_end = 0.02,                                                                            \
+      .beta_schedule = PEN_BETA_LINEAR,                                                            \
+      .prediction = PEN_PREDICTION_EPSILON,                                                        \
+      .set_alpha_to_one = TRUE,                                                                    \
+      .spacing = PEN_SPACING_LEADING }
 
 typedef enum {
     PEN_SCHEDULE_ERROR_UNSUPPORTED, // the configuration asks for something Penchant does not do
@@ -85,6 +87,8 @@ void pen_schedule_free(PenSchedule *schedule);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenSchedule, pen_schedule_free)
 
 PenPrediction pen_schedule_get_prediction(const PenSchedule *schedule);
+PenTimestepSpacing pen_schedule_get_spacing(const PenSchedule *schedule);
+gboolean pen_schedule_has_zero_snr(const PenSchedule *schedule); // abar ends at 0
 int pen_schedule_get_num_train_timesteps(const PenSchedule *schedule);
 
 // abar_t; the abar before t = 0 ("final_alpha_cumprod") for a negative t. t < num_train_timesteps.
@@ -97,6 +101,13 @@ double pen_schedule_get_alpha_cumprod(const PenSchedule *schedule, int t);
  */
 gboolean pen_schedule_get_timesteps(const PenSchedule *schedule, int steps, int *timesteps,
                                     GError **error);
+
+// The same with another spacing than the model's own.
+gboolean pen_schedule_space_timesteps(const PenSchedule *schedule, PenTimestepSpacing spacing,
+                                      int steps, int *timesteps, GError **error);
+
+// The sentence that `steps` are too many where at most `most` are possible.
+void pen_schedule_set_steps_error(int steps, int most, GError **error);
 
 // The timestep that a step from `t` leads to: t - T div steps; negative for the last step.
 int pen_schedule_get_previous(const PenSchedule *schedule, int t, int steps);

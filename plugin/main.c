@@ -22,11 +22,7 @@ G_DEFINE_TYPE(PenPlugIn, pen_plug_in, GIMP_TYPE_PLUG_IN)
 
 static GList *pen_plug_in_query(GimpPlugIn *plug_in)
 {
-    GList *names = NULL;
-    names = g_list_append(names, g_strdup(PEN_PROCEDURE));
-    names = g_list_append(names, g_strdup(PEN_PROCEDURE_PICK));
-    names = g_list_append(names, g_strdup(PEN_PROCEDURE_TEACH));
-    return names;
+    return pen_procedure_names();
 }
 
 /*

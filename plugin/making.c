@@ -3,12 +3,11 @@
 
 #include "plugin/picture.h"
 
-void pen_making_begin(PenMaking *making, PenApp *app, PenRoundOrder *order)
+void pen_making_begin(PenMaking *making, PenApp *app, const PenRoundOrder *order)
 {
     const PenRoundRequest *request = &order->request;
     *making = (PenMaking){
         .job = pen_app_begin_job(app),
-        .spot = g_steal_pointer(&order->spot),
         .shape = (double)request->height / request->width,
         .pictures = pen_pictures_new(),
         .done = g_new0(gboolean, request->count),
@@ -40,7 +39,6 @@ void pen_making_show(const PenMaking *making, guint k, PenCandidateCard *card)
 void pen_making_end(PenMaking *making, PenApp *app)
 {
     GCancellable *job = making->job;
-    g_clear_pointer(&making->spot, pen_spot_free);
     g_clear_pointer(&making->pictures, g_ptr_array_unref);
     g_clear_pointer(&making->done, g_free);
     *making = (PenMaking){ 0 };

@@ -16,14 +16,13 @@ G_BEGIN_DECLS
 typedef struct {
     GCancellable *job;
     gint64 round;        /* 0 until it is recorded */
-    PenSpot *spot;       /* where its pictures belong; may be taken */
     double shape;        /* height over width */
     GPtrArray *pictures; /* GdkPixbuf or NULL */
     gboolean *done;
 } PenMaking;
 
-/* Begins a job of the app for the order, whose spot it takes. */
-void pen_making_begin(PenMaking *making, PenApp *app, PenRoundOrder *order);
+/* Begins a job of the app for the order. */
+void pen_making_begin(PenMaking *making, PenApp *app, const PenRoundOrder *order);
 /* Takes the picture of an event PREVIEW or CANDIDATE; FALSE if there is no such place. */
 gboolean pen_making_take(PenMaking *making, const PenStudioEvent *event);
 /* How far candidate `k` is, as its card shows it. */

@@ -3,6 +3,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "plugin/image.h"
+#include "plugin/insert.h"
 #include "plugin/ui.h"
 
 static char *layer_name(PenApp *app, const PenPictureUse *use)
@@ -11,17 +13,62 @@ static char *layer_name(PenApp *app, const PenPictureUse *use)
     return pen_image_layer_name(round ? round->prompt : NULL);
 }
 
+/* An insert under way: a window that closes waits for it. */
+typedef struct {
+    PenApp *app;
+    GCancellable *job;
+    gint64 round;
+    int place;
+    gint32 image; /* id */
+} Inserting;
+
+static Inserting *begin(PenApp *app, const PenPictureUse *use, GimpImage *image)
+{
+    Inserting *inserting = g_new(Inserting, 1);
+    *inserting = (Inserting){ g_object_ref(app), pen_app_begin_job(app), use->round, use->place,
+                              image ? gimp_image_get_id(image) : 0 };
+    return inserting;
+}
+
+static void end(Inserting *inserting, const GError *error)
+{
+    if (error)
+        pen_app_report(inserting->app, error);
+    pen_app_end_job(inserting->app, inserting->job);
+    g_object_unref(inserting->app);
+    g_free(inserting);
+}
+
+static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Inserting *inserting = data;
+    g_autoptr(GError) error = NULL;
+    GimpImage *image = pen_insert_as_image_finish(result, &error);
+    if (image) {
+        gimp_display_new(image);
+        pen_app_set_image(inserting->app, image);
+    }
+    end(inserting, error);
+}
+
 void pen_picture_open(PenApp *app, const PenPictureUse *use)
 {
-    g_autoptr(GError) error = NULL;
     g_autofree char *name = layer_name(app, use);
-    GimpImage *image = pen_image_new(use->picture, name, &error);
-    if (!image) {
-        pen_app_report(app, error);
-        return;
+    pen_insert_as_image_async(use->picture, name, on_opened, begin(app, use, NULL));
+}
+
+static void on_inserted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Inserting *inserting = data;
+    g_autoptr(GError) error = NULL;
+    GimpLayer *layer = pen_insert_finish(result, &error);
+    GimpImage *image = layer ? gimp_image_get_by_id(inserting->image) : NULL;
+    if (image) {
+        g_autofree char *file = pen_image_label(image);
+        g_autofree char *text = g_strdup_printf(_("Inserted as a layer into %s."), file);
+        pen_app_notify(inserting->app, GTK_MESSAGE_INFO, text);
     }
-    gimp_display_new(image);
-    pen_app_set_image(app, image);
+    end(inserting, error);
 }
 
 void pen_picture_insert(PenApp *app, const PenPictureUse *use)
@@ -31,15 +78,14 @@ void pen_picture_insert(PenApp *app, const PenPictureUse *use)
         pen_picture_open(app, use);
         return;
     }
-    g_autoptr(GError) error = NULL;
+    const PenSettings *settings = pen_app_settings(app);
+    PenSpot *spot = pen_spot_load(pen_app_store(app), use->round, image);
+    if (!spot)
+        spot = pen_spot_find_for_picture(image, gdk_pixbuf_get_width(use->picture),
+                                         gdk_pixbuf_get_height(use->picture), settings->fit,
+                                         settings->grow, settings->soften);
     g_autofree char *name = layer_name(app, use);
-    if (!pen_image_insert(image, use->spot, use->picture, name, &error)) {
-        pen_app_report(app, error);
-        return;
-    }
-    g_autofree char *file = gimp_image_get_name(image);
-    g_autofree char *text = g_strdup_printf(_("Inserted as a layer into %s."), file);
-    pen_app_notify(app, GTK_MESSAGE_INFO, text);
+    pen_insert_async(image, spot, use->picture, name, on_inserted, begin(app, use, image));
 }
 
 /* --- saving ---------------------------------------------------------------------------------- */

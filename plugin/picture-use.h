@@ -9,7 +9,6 @@
 #include <gtk/gtk.h>
 
 #include "plugin/app.h"
-#include "plugin/image.h"
 
 G_BEGIN_DECLS
 
@@ -18,7 +17,6 @@ typedef struct {
     gint64 round;
     int place; /* from 0 */
     GdkPixbuf *picture;
-    const PenSpot *spot; /* where it belongs; NULL: nowhere in particular */
 } PenPictureUse;
 
 /* Without an image it is opened as one. */

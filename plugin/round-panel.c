@@ -4,6 +4,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "plugin/advanced-view.h"
+#include "plugin/image.h"
+#include "plugin/placing-view.h"
 #include "plugin/prompt-view.h"
 #include "plugin/ui.h"
 
@@ -12,7 +14,7 @@ struct _PenRoundPanel {
     PenApp *app;
     GtkWidget *prompt, *negative;
     GtkWidget *generate, *progress, *progress_box;
-    GtkWidget *image, *from, *strength, *strength_field, *count, *shape, *size;
+    GtkWidget *image, *from, *placing, *strength, *strength_field, *count, *shape, *size;
     GtkWidget *model, *style;
     GtkWidget *advanced;
     gboolean running;
@@ -31,9 +33,7 @@ void pen_round_order_free(PenRoundOrder *order)
     g_free(order->prompt);
     g_free(order->negative_prompt);
     g_free(order->model);
-    g_clear_pointer(&order->start, g_bytes_unref);
-    g_clear_pointer(&order->mask, g_bytes_unref);
-    g_clear_pointer(&order->spot, pen_spot_free);
+    pen_spot_start_free(order->start);
     g_free(order);
 }
 
@@ -44,39 +44,39 @@ static PenSettings *settings_of(PenRoundPanel *panel)
 
 /* --- the size -------------------------------------------------------------------------------- */
 
-/* Width over height of what the pictures are for. */
-static double wanted_shape(PenRoundPanel *panel, const PenSpot *spot)
+static PenSpotWish wish_of(PenRoundPanel *panel)
 {
-    switch (settings_of(panel)->shape) {
-    case PEN_SHAPE_SQUARE:
-        return 1;
-    case PEN_SHAPE_PORTRAIT:
-        return 3.0 / 4;
-    case PEN_SHAPE_LANDSCAPE:
-        return 4.0 / 3;
-    case PEN_SHAPE_IMAGE:
-        break;
-    }
-    GimpImage *image = pen_app_image(panel->app);
-    if (spot)
-        return (double)spot->width / spot->height;
-    return image ? (double)gimp_image_get_width(image) / gimp_image_get_height(image) : 1;
+    static const double shapes[] = { [PEN_SHAPE_IMAGE] = 0,
+                                     [PEN_SHAPE_SQUARE] = 1,
+                                     [PEN_SHAPE_PORTRAIT] = 3.0 / 4,
+                                     [PEN_SHAPE_LANDSCAPE] = 4.0 / 3 };
+    const PenSettings *settings = settings_of(panel);
+    const PenModelInfo *model = pen_app_model(panel->app);
+    return (PenSpotWish){ .shape = shapes[settings->shape],
+                          .size = model->size,
+                          .multiple = model->multiple,
+                          .fit = settings->fit,
+                          .grow = settings->grow,
+                          .soften = settings->soften };
+}
+
+/* What the round starts from with the chosen image. */
+static PenFrom from_of(PenRoundPanel *panel)
+{
+    return pen_app_image(panel->app) ? settings_of(panel)->from : PEN_FROM_TEXT;
 }
 
 static void show_size(PenRoundPanel *panel)
 {
-    const PenModelInfo *model = pen_app_model(panel->app);
-    if (!model) {
+    pen_placing_view_refresh(panel->placing);
+    if (!pen_app_model(panel->app)) {
         gtk_label_set_text(GTK_LABEL(panel->size), "");
         return;
     }
-    PenSettings *settings = settings_of(panel);
-    GimpImage *image = pen_app_image(panel->app);
-    g_autoptr(PenSpot) spot = NULL;
-    if (image && settings->from != PEN_FROM_TEXT)
-        spot = pen_image_find_spot(image, settings->from, NULL);
-    guint width, height;
-    pen_image_fit(wanted_shape(panel, spot), model->size, model->multiple, &width, &height);
+    PenSpotWish wish = wish_of(panel);
+    guint width = wish.size, height = wish.size;
+    pen_spot_free(
+        pen_spot_find(pen_app_image(panel->app), from_of(panel), &wish, &width, &height, NULL));
     g_autofree char *text = g_strdup_printf(_("%u × %u pixels"), width, height);
     gtk_label_set_text(GTK_LABEL(panel->size), text);
 }
@@ -94,8 +94,7 @@ void pen_round_panel_refresh_images(PenRoundPanel *panel)
         chosen = images[0];
     for (GimpImage **image = images; image && *image; image++) {
         g_autofree char *id = g_strdup_printf("%d", gimp_image_get_id(*image));
-        g_autofree char *name = gimp_image_get_name(*image);
-        g_autofree char *label = g_strdup_printf("%s (%s)", name, id);
+        g_autofree char *label = pen_image_label(*image);
         gtk_combo_box_text_append(combo, id, label);
     }
     gtk_combo_box_text_append(combo, "0", _("A new image"));
@@ -253,60 +252,85 @@ void pen_round_panel_read(PenRoundPanel *panel)
     pen_advanced_view_read(PEN_ADVANCED_VIEW(panel->advanced));
 }
 
-PenRoundOrder *pen_round_panel_order(PenRoundPanel *panel, GError **error)
+/* The order without what is in the image. */
+static PenRoundOrder *new_order(PenRoundPanel *panel)
 {
     pen_round_panel_read(panel);
-    PenSettings *settings = settings_of(panel);
-    g_autoptr(PenRoundOrder) order = g_new0(PenRoundOrder, 1);
+    const PenSettings *settings = settings_of(panel);
+    PenRoundOrder *order = g_new0(PenRoundOrder, 1);
     order->request = (PenRoundRequest)PEN_ROUND_REQUEST_INIT;
     order->prompt = g_strdup(settings->prompt);
     order->negative_prompt =
         *settings->negative_prompt ? g_strdup(settings->negative_prompt) : NULL;
     order->model = pen_app_spec(panel->app);
-
-    GimpImage *image = pen_app_image(panel->app);
-    PenFrom from = image ? settings->from : PEN_FROM_TEXT;
-    if (from != PEN_FROM_TEXT) {
-        order->spot = pen_image_find_spot(image, from, error);
-        if (!order->spot)
-            return NULL;
-    }
     PenRoundRequest *request = &order->request;
-    const PenModelInfo *model = pen_app_model(panel->app);
-    pen_image_fit(wanted_shape(panel, order->spot), model->size, model->multiple, &request->width,
-                  &request->height);
-    if (order->spot) {
-        guint8 *mask = NULL;
-        g_autoptr(GdkPixbuf) start = pen_image_read_spot(image, from, order->spot, request->width,
-                                                         request->height, &mask, error);
-        if (!start)
-            return NULL;
-        gsize pixels = (gsize)request->width * request->height;
-        guint8 *rgb = g_malloc(pixels * 3);
-        for (guint y = 0; y < request->height; y++)
-            memcpy(rgb + (gsize)y * request->width * 3,
-                   gdk_pixbuf_get_pixels(start) + (gsize)y * gdk_pixbuf_get_rowstride(start),
-                   (gsize)request->width * 3);
-        order->start = g_bytes_new_take(rgb, pixels * 3);
-        request->start_rgb = g_bytes_get_data(order->start, NULL);
-        if (mask) {
-            order->mask = g_bytes_new_take(mask, pixels);
-            request->start_mask = g_bytes_get_data(order->mask, NULL);
-        }
-        request->start_strength = settings->start_strength;
-    }
     request->model = order->model;
     request->prompt = order->prompt;
     request->negative_prompt = order->negative_prompt;
     request->style = pen_app_style(panel->app);
-    request->count = settings->count;
-    request->steps = settings->steps;
+    request->count = (guint)settings->count;
+    request->steps = (guint)settings->steps;
     request->guidance = settings->guidance;
     request->eta = settings->eta;
     request->has_seed = settings->fixed_seed;
     request->seed = settings->seed;
     request->previews = TRUE;
-    return g_steal_pointer(&order);
+    return order;
+}
+
+static void on_read(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    PenRoundPanel *panel = g_task_get_source_object(task);
+    PenRoundOrder *order = g_task_get_task_data(task);
+    GError *error = NULL;
+    order->start = pen_spot_read_finish(result, &error);
+    pen_app_end_job(panel->app, g_task_get_cancellable(task));
+    if (!order->start) {
+        g_task_return_error(task, error);
+        return;
+    }
+    PenRoundRequest *request = &order->request;
+    request->start_rgb = order->start->rgb;
+    request->start_mask = order->start->mask;
+    request->start_strength = settings_of(panel)->start_strength;
+    request->place = &order->start->spot->place;
+    request->place_mask = order->start->spot->mask;
+    g_task_return_pointer(task, order, NULL);
+}
+
+void pen_round_panel_order_async(PenRoundPanel *panel, GAsyncReadyCallback callback, gpointer data)
+{
+    PenRoundOrder *order = new_order(panel);
+    PenRoundRequest *request = &order->request;
+    PenSpotWish wish = wish_of(panel);
+    GimpImage *image = pen_app_image(panel->app);
+    GError *error = NULL;
+    PenSpot *spot =
+        pen_spot_find(image, from_of(panel), &wish, &request->width, &request->height, &error);
+    /* A window that closes waits for it. */
+    GCancellable *job = spot ? pen_app_begin_job(panel->app) : NULL;
+    GTask *task = g_task_new(panel, job, callback, data);
+    g_task_set_task_data(task, order, NULL);
+    if (spot) {
+        pen_spot_read_async(spot, image, (int)request->width, (int)request->height, job, on_read,
+                            task);
+        return;
+    }
+    if (error)
+        g_task_return_error(task, error);
+    else
+        g_task_return_pointer(task, order, NULL);
+    g_object_unref(task);
+}
+
+PenRoundOrder *pen_round_panel_order_finish(PenRoundPanel *panel, GAsyncResult *result,
+                                            GError **error)
+{
+    PenRoundOrder *order = g_task_propagate_pointer(G_TASK(result), error);
+    if (!order)
+        pen_round_order_free(g_task_get_task_data(G_TASK(result)));
+    return order;
 }
 
 /* --- running --------------------------------------------------------------------------------- */
@@ -411,6 +435,8 @@ static void build(PenRoundPanel *panel)
                        pen_ui_pair(pen_ui_field(_("_Image"), panel->image),
                                    pen_ui_field(_("Start _from"), panel->from)),
                        FALSE, FALSE, 0);
+    panel->placing = pen_placing_view_new(panel->app);
+    gtk_box_pack_start(box, panel->placing, FALSE, FALSE, 0);
     panel->strength = pen_ui_percent_scale(_("Change"), 0.05, 1);
     gtk_range_set_value(GTK_RANGE(panel->strength), settings->start_strength);
     panel->strength_field = pen_ui_field(_("C_hange"), panel->strength);

@@ -10,7 +10,7 @@
  */
 
 #include "plugin/app.h"
-#include "plugin/image.h"
+#include "plugin/spot.h"
 
 G_BEGIN_DECLS
 
@@ -23,8 +23,8 @@ GtkWidget *pen_round_panel_new(PenApp *app);
 typedef struct {
     PenRoundRequest request;
     char *prompt, *negative_prompt, *model;
-    GBytes *start, *mask;
-    PenSpot *spot; /* NULL: nowhere in particular */
+    PenSpotStart
+        *start; /* where it belongs, and what it starts from; NULL: in no image, from text */
 } PenRoundOrder;
 
 void pen_round_order_free(PenRoundOrder *order);
@@ -33,8 +33,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenRoundOrder, pen_round_order_free)
 /* Brings the settings of the app up to date with the widgets. */
 void pen_round_panel_read(PenRoundPanel *panel);
 
-/* Reads the widgets and the image. The model's numbers must be known: pen_app_model(). */
-PenRoundOrder *pen_round_panel_order(PenRoundPanel *panel, GError **error);
+/* Reads the widgets, and then the image, piece by piece. The model's numbers must be known:
+ * pen_app_model(). */
+void pen_round_panel_order_async(PenRoundPanel *panel, GAsyncReadyCallback callback, gpointer data);
+PenRoundOrder *pen_round_panel_order_finish(PenRoundPanel *panel, GAsyncResult *result,
+                                            GError **error);
 
 /* While a round runs the Generate button is a Stop button. `text` says how far it is. */
 void pen_round_panel_set_running(PenRoundPanel *panel, gboolean running);

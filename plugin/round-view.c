@@ -23,9 +23,9 @@ struct _PenRoundView {
     GCancellable *load;
     gboolean wanted; /* a round, as soon as the model's numbers are known */
     PenChoiceState choice;
-    GHashTable *spots; /* round (gint64 *) -> PenSpot, of this session */
 
     PenMaking making;
+    gboolean ordering;  /* a round was asked for; what it starts from is being read */
     gboolean following; /* the cards of the round that is being made are in the grid */
 };
 
@@ -215,9 +215,6 @@ static void on_event(const PenStudioEvent *event, gpointer data)
         break;
     case PEN_STUDIO_ROUND:
         view->making.round = event->round;
-        if (view->making.spot)
-            g_hash_table_replace(view->spots, g_memdup2(&event->round, sizeof event->round),
-                                 g_steal_pointer(&view->making.spot));
         if (view->following) {
             view->round = event->round;
             pen_round_view_refresh(view);
@@ -269,9 +266,31 @@ static void on_done(GObject *source, GAsyncResult *result, gpointer data)
     g_object_unref(view);
 }
 
+static void on_ordered(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(PenRoundView) view = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenRoundOrder) order = pen_round_panel_order_finish(view->panel, result, &error);
+    view->ordering = FALSE;
+    if (!order) {
+        pen_app_report(view->app, error);
+        return;
+    }
+    pen_making_begin(&view->making, view->app, order);
+    pen_round_panel_set_running(view->panel, TRUE);
+    pen_round_panel_set_progress(
+        view->panel, 0,
+        pen_app_is_teaching(view->app) ? _("Waiting until teaching is done…") : _("Preparing…"));
+    follow(view);
+    /* The pictures get the keyboard, so that a number picks. */
+    gtk_widget_grab_focus(GTK_WIDGET(card_of(view, 0)));
+    pen_studio_generate_async(pen_app_studio(view->app), &order->request, on_event, view,
+                              view->making.job, on_done, g_object_ref(view));
+}
+
 static void on_generate(PenRoundPanel *panel, PenRoundView *view)
 {
-    if (view->making.job || !pen_app_open(view->app))
+    if (view->making.job || view->ordering || !pen_app_open(view->app))
         return;
     g_autofree char *prompt = pen_round_panel_get_prompt(panel);
     if (!*prompt) {
@@ -286,22 +305,8 @@ static void on_generate(PenRoundPanel *panel, PenRoundView *view)
         pen_app_set_model(view->app, pen_app_settings(view->app)->model);
         return;
     }
-    g_autoptr(GError) error = NULL;
-    g_autoptr(PenRoundOrder) order = pen_round_panel_order(panel, &error);
-    if (!order) {
-        pen_app_report(view->app, error);
-        return;
-    }
-    pen_making_begin(&view->making, view->app, order);
-    pen_round_panel_set_running(panel, TRUE);
-    pen_round_panel_set_progress(
-        panel, 0,
-        pen_app_is_teaching(view->app) ? _("Waiting until teaching is done…") : _("Preparing…"));
-    follow(view);
-    /* The pictures get the keyboard, so that a number picks. */
-    gtk_widget_grab_focus(GTK_WIDGET(card_of(view, 0)));
-    pen_studio_generate_async(pen_app_studio(view->app), &order->request, on_event, view,
-                              view->making.job, on_done, g_object_ref(view));
+    view->ordering = TRUE;
+    pen_round_panel_order_async(panel, on_ordered, g_object_ref(view));
 }
 
 static void on_model_changed(PenRoundView *view)
@@ -439,8 +444,7 @@ static gboolean find_use(PenRoundView *view, PenPictureUse *use)
     int k = meant(view);
     if (k < 0)
         return FALSE;
-    *use = (PenPictureUse){ view->round, k, pen_candidate_card_get_picture(card_of(view, k)),
-                            g_hash_table_lookup(view->spots, &view->round) };
+    *use = (PenPictureUse){ view->round, k, pen_candidate_card_get_picture(card_of(view, k)) };
     return TRUE;
 }
 
@@ -579,7 +583,6 @@ static void pen_round_view_finalize(GObject *object)
     PenRoundView *view = PEN_ROUND_VIEW(object);
     g_cancellable_cancel(view->load);
     g_clear_object(&view->load);
-    g_hash_table_unref(view->spots);
     G_OBJECT_CLASS(pen_round_view_parent_class)->finalize(object);
 }
 
@@ -591,8 +594,6 @@ static void pen_round_view_class_init(PenRoundViewClass *class)
 static void pen_round_view_init(PenRoundView *view)
 {
     gtk_orientable_set_orientation(GTK_ORIENTABLE(view), GTK_ORIENTATION_VERTICAL);
-    view->spots =
-        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, (GDestroyNotify)pen_spot_free);
 }
 
 GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel)

@@ -61,6 +61,9 @@ PenSettings *pen_settings_load(void)
     settings->start_strength = read_double(file, "start-strength", 0.6, 0.05, 1);
     settings->shape =
         read_int(file, "shape", PEN_SHAPE_IMAGE, PEN_SHAPE_IMAGE, PEN_SHAPE_LANDSCAPE);
+    settings->fit = read_int(file, "fit", PEN_FIT_CONTAIN, PEN_FIT_OWN, PEN_FIT_FILL);
+    settings->grow = read_int(file, "grow", 0, 0, PEN_MAX_GROW);
+    settings->soften = read_int(file, "soften", 8, 0, PEN_MAX_GROW);
     settings->count = read_int(file, "count", 4, 2, 9);
     settings->steps = read_int(file, "steps", 20, 1, 150);
     settings->guidance = read_double(file, "guidance", 0, 0, 30);
@@ -88,6 +91,9 @@ gboolean pen_settings_save(const PenSettings *settings, GError **error)
     g_key_file_set_integer(file, GROUP, "from", settings->from);
     g_key_file_set_double(file, GROUP, "start-strength", settings->start_strength);
     g_key_file_set_integer(file, GROUP, "shape", settings->shape);
+    g_key_file_set_integer(file, GROUP, "fit", settings->fit);
+    g_key_file_set_integer(file, GROUP, "grow", settings->grow);
+    g_key_file_set_integer(file, GROUP, "soften", settings->soften);
     g_key_file_set_integer(file, GROUP, "count", settings->count);
     g_key_file_set_integer(file, GROUP, "steps", settings->steps);
     g_key_file_set_double(file, GROUP, "guidance", settings->guidance);

@@ -26,6 +26,15 @@ typedef enum {
     PEN_SHAPE_LANDSCAPE,
 } PenShape;
 
+#define PEN_MAX_GROW 500 /* pixels */
+
+/* How a picture that was made from text lies on the selection or the canvas. */
+typedef enum {
+    PEN_FIT_OWN,     /* in the middle, at its own size */
+    PEN_FIT_CONTAIN, /* as large as there is room for the whole of it */
+    PEN_FIT_FILL,    /* as large as leaves no gap; what juts out is cut off */
+} PenFit;
+
 typedef struct {
     char *prompt;
     char *negative_prompt;
@@ -36,6 +45,8 @@ typedef struct {
     PenFrom from;
     double start_strength;
     PenShape shape;
+    PenFit fit;
+    int grow, soften; /* of a selection, in pixels of the image */
     int count;
     int steps;
     double guidance; /* 0: what suits the model */

@@ -5,6 +5,7 @@
 
 #include "plugin/compare-view.h"
 #include "plugin/help.h"
+#include "plugin/insert.h"
 #include "plugin/round-panel.h"
 #include "plugin/round-view.h"
 #include "plugin/styles-view.h"
@@ -110,7 +111,7 @@ static gboolean open_studio(gpointer data)
         pen_studio_prepare_async(pen_app_studio(window->app), spec, pen_app_style(window->app),
                                  on_prepare_event, window, preparing->job, on_prepared, preparing);
     }
-    pen_image_warm(pen_app_image(window->app));
+    pen_insert_warm(pen_app_image(window->app));
     g_object_unref(window);
     return G_SOURCE_REMOVE;
 }
@@ -131,7 +132,7 @@ static gboolean on_focus_in(GtkWidget *widget, GdkEvent *event, gpointer data)
     /* Another process, the command line, may have changed the store as well. */
     pen_round_panel_refresh_images(PEN_ROUND_PANEL(window->panel));
     if (!window->opening)
-        pen_image_warm(pen_app_image(window->app));
+        pen_insert_warm(pen_app_image(window->app));
     return FALSE;
 }
 

@@ -3,7 +3,7 @@
 """A plug-in that tests install beside Penchant: it looks into the running GIMP for them.
 
 It starts with GIMP and listens at the socket PENCHANT_PROBE. A connection sends Python code and closes
-its writing side; the code sees Gimp, Gegl and the function pixels(), and what it leaves in `result`
+its writing side; the code sees Gimp, Gegl, Gio, GLib and the function pixels(), and what it leaves in `result`
 goes back as JSON.
 """
 
@@ -17,7 +17,7 @@ import gi
 
 gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
-from gi.repository import Gegl, Gimp, GLib  # noqa: E402
+from gi.repository import Gegl, Gimp, Gio, GLib  # noqa: E402
 
 NAME = "plug-in-penchant-probe"
 
@@ -35,7 +35,7 @@ def answer(connection):
         if not part:
             break
         code += part
-    space = {"Gimp": Gimp, "Gegl": Gegl, "GLib": GLib, "pixels": pixels, "result": None}
+    space = {"Gimp": Gimp, "Gegl": Gegl, "Gio": Gio, "GLib": GLib, "pixels": pixels, "result": None}
     try:
         exec(code.decode(), space)
         reply = {"result": space["result"]}

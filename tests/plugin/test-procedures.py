@@ -69,6 +69,22 @@ report["no round"] = call("plug-in-penchant-pick", round=999, order="0")
 report["bad order"] = call("plug-in-penchant-pick", round=round, order="7>")
 report["with style"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", style="Batch",
                             count=2, steps=3, width=64, height=64)[0]
+paper = Gimp.Image.new(200, 100, Gimp.ImageBaseType.RGB)
+layer = Gimp.Layer.new(paper, "paper", 200, 100, Gimp.ImageType.RGB_IMAGE, 100, Gimp.LayerMode.NORMAL)
+paper.insert_layer(layer, None, 0)
+layer.fill(Gimp.FillType.WHITE)
+paper.select_ellipse(Gimp.ChannelOps.REPLACE, 20, 30, 40, 40)
+edited = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, image=paper, prompt="heart", count=1, steps=3,
+              start_from="selection", grow=5)
+Gimp.Selection.none(paper)
+
+def place(layer):
+    return [layer.get_width(), layer.get_height()] + list(layer.get_offsets())[1:]
+
+report["edited"] = place(paper.get_layers()[0])
+report["edited again"] = place(call("plug-in-penchant-insert", image=paper, round=edited[0])[0])
+report["filled"] = place(call("plug-in-penchant-insert", image=paper, round=round, candidate=1, fit="fill")[0])
+report["no candidate"] = call("plug-in-penchant-insert", image=paper, round=round, candidate=9)
 with open(%r, "w") as file:
     json.dump(report, file)
 """
@@ -152,6 +168,10 @@ def main():
                  model.get("loras") == [ink] and model.get("strengths") == [0.5] and model.get("vae") == vae, (model, found))
     taught = found.get("taught on an adapter")
     report.check("A style is taught on top of an adapter", isinstance(taught, list) and taught[:2] == [1, 1], taught)
+    report.check("A selection's candidate covers it, grown, also when it is inserted later",
+                 found.get("edited") == found.get("edited again") == [50, 50, 15, 25], (found, output))
+    report.check("A candidate fills the canvas", found.get("filled") == [200, 100, 0, 0], found)
+    report.check("A candidate that is not there is an error", "9" in str(found.get("no candidate")), found)
     report.check("A missing adapter is an error that names it", "/none/x.safetensors" in str(found.get("no adapter")), found)
     report.check("An unknown style is an error that names it", "Nobody" in str(found.get("no style")), found)
     report.check("An unknown round is an error", "999" in str(found.get("no round")), found)

@@ -20,7 +20,7 @@ from desktop import ROOT, Desktop, wait_until  # noqa: E402
 from session import ROUND_SECONDS, TEACH_SECONDS, Session, expect, run  # noqa: E402
 
 # Few steps and small rounds: the window is tested here, not the pictures.
-SETTINGS = "[penchant]\ncount=3\nsteps=4\n"
+SETTINGS = "[penchant]\ncount=3\nsteps=4\nfit=0\n"
 
 
 class Work(Session):

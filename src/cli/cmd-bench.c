@@ -14,7 +14,7 @@ static int width, height, batch = 1, steps = 3;
 
 static const GOptionEntry entries[] = {
     { "arch", 'a', 0, G_OPTION_ARG_STRING, &arch,
-      N_("The model's shape (default: starter, or that of --model)"), "sd15|sd21|starter" },
+      N_("The model's shape (default: starter, or that of --model)"), "sd15|sd21|sdxl|starter" },
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model, N_("A model's folder, file or name"), N_("MODEL") },
     { "random", 0, 0, G_OPTION_ARG_NONE, &random_weights,
       N_("Random weights, for a shape without its files"), NULL },

@@ -5,15 +5,19 @@
 
 #include "src/cli/probe.h"
 
-static char *model, *in, *out;
+static char *model, *in, *out, *prompt, *negative_prompt;
 static char **lora;
 
 static const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
       N_("A model's folder, file or name (default: the starter model)"), N_("MODEL") },
-    { "in", 'i', 0, G_OPTION_ARG_FILENAME, &in, N_("The inputs (needed)"), N_("IN.safetensors") },
+    { "in", 'i', 0, G_OPTION_ARG_FILENAME, &in, N_("The inputs (needed by all but prompt)"), N_("IN.safetensors") },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &out, N_("Where the results go (needed)"),
       N_("OUT.safetensors") },
+    { "prompt", 'p', 0, G_OPTION_ARG_STRING, &prompt, N_("The text of prompt"), N_("TEXT") },
+    { "negative-prompt", 'n', 0, G_OPTION_ARG_STRING, &negative_prompt,
+      N_("The text that prompt keeps away from (default: none, which is not an empty one)"),
+      N_("TEXT") },
     { "lora", 'l', 0, G_OPTION_ARG_FILENAME_ARRAY, &lora,
       N_("An adapter, in kohya or diffusers naming; given twice to d3po, the first one samples and "
          "the second one is trained"),
@@ -26,17 +30,19 @@ typedef struct {
     gboolean (*run)(PenProbe *probe, GError **error);
     /* In place of it, what needs no device. */
     gboolean (*convert)(const char *model, const char *in, const char *out, GError **error);
+    gboolean needs_input;
 } Part;
 
 static const Part parts[] = {
-    { "text", pen_probe_text, NULL },
-    { "unet", pen_probe_unet, NULL },
-    { "vae-decode", pen_probe_vae_decode, NULL },
-    { "vae-encode", pen_probe_vae_encode, NULL },
-    { "unet-grad", pen_probe_unet_grad, NULL },
-    { "d3po", pen_probe_d3po, NULL },
-    { "tokens", NULL, pen_probe_tokens },
-    { "sampler", NULL, pen_probe_sampler },
+    { "text", pen_probe_text, NULL, TRUE },
+    { "prompt", pen_probe_prompt, NULL, FALSE },
+    { "unet", pen_probe_unet, NULL, TRUE },
+    { "vae-decode", pen_probe_vae_decode, NULL, TRUE },
+    { "vae-encode", pen_probe_vae_encode, NULL, TRUE },
+    { "unet-grad", pen_probe_unet_grad, NULL, TRUE },
+    { "d3po", pen_probe_d3po, NULL, TRUE },
+    { "tokens", NULL, pen_probe_tokens, TRUE },
+    { "sampler", NULL, pen_probe_sampler, TRUE },
 };
 
 static const Part *find_part(const char *name, GError **error)
@@ -56,8 +62,9 @@ static gboolean open_probe(PenCli *cli, PenProbe *probe, const char *folder, GEr
     gboolean half = g_strcmp0(cli->precision, "f16") == 0;
     probe->adapters = g_ptr_array_new_with_free_func(pen_probe_adapter_free);
     probe->out = pen_safetensors_writer_new();
-    probe->in = pen_safetensors_open(in, error);
-    probe->model = probe->in ? pen_model_open(folder, error) : NULL;
+    if (in && !(probe->in = pen_safetensors_open(in, error)))
+        return FALSE;
+    probe->model = pen_model_open(folder, error);
     probe->device = probe->model ? pen_cli_open_device(cli, error) : NULL;
     if (!probe->device)
         return FALSE;
@@ -90,7 +97,7 @@ static gboolean run(PenCli *cli, char **arguments, GError **error)
     const Part *part = find_part(arguments[0], error);
     if (!part)
         return FALSE;
-    if (!in || !out)
+    if ((!in && part->needs_input) || !out)
         return pen_cli_usage_error(error, _("Give --in FILE and --out FILE."));
     if (cli->precision && !g_str_equal(cli->precision, "f32") &&
         !g_str_equal(cli->precision, "f16"))
@@ -101,7 +108,7 @@ static gboolean run(PenCli *cli, char **arguments, GError **error)
         return FALSE;
     gboolean ok;
     if (part->run) {
-        PenProbe probe = { .cli = cli };
+        PenProbe probe = { .cli = cli, .prompt = prompt, .negative_prompt = negative_prompt };
         ok = open_probe(cli, &probe, folder, error) && part->run(&probe, error) &&
              pen_safetensors_writer_save(probe.out, out, error);
         close_probe(&probe);
@@ -121,13 +128,12 @@ const PenCommand pen_command_probe = {
     .name = "probe",
     .arguments = N_("COMPONENT"),
     .summary = N_("Run one part of a model on given tensors"),
-    .description =
-        N_("Components: text, unet, vae-decode, vae-encode, unet-grad, d3po, tokens, sampler.\n"
-           "Tensors are named and shaped as in tests/data/golden/README.md; tokens "
-           "reads and writes a\nJSON list of objects with “text” and “ids”; sampler reads "
-           "NAME.json, with NAME.safetensors beside\nit. Where d3po "
-           "finds latents and "
-           "next_latents that the adapter did not sample, it trains on\nthese."),
+    .description = N_("Components: text, prompt, unet, vae-decode, vae-encode, unet-grad, d3po, "
+                      "tokens, sampler.\n"
+                      "Tensors are named and shaped as in tests/data/golden/README.md; tokens "
+                      "reads and writes a\nJSON list of objects with “text” and “ids”; sampler "
+                      "reads NAME.json, with NAME.safetensors beside\nit. Where d3po finds latents "
+                      "and next_latents that the adapter did not sample, it trains on\nthese."),
     .entries = entries,
     .min_arguments = 1,
     .max_arguments = 1,

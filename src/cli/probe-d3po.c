@@ -17,7 +17,8 @@ typedef struct {
     gsize noises[5];  /* n, steps, channels, height, width */
     double guidance, eta;
     PenD3poConfig config;
-    float *context, *negative, *init_noise, *noise;
+    PenConditioning *cond, *uncond;
+    float *init_noise, *noise;
     int *ranks;   /* [n] */
     guint *train; /* [n_train] */
     PenTrajectory **trajectories;
@@ -28,8 +29,8 @@ static void d3po_clear(D3po *d)
     for (guint i = 0; d->trajectories && i < d->n; i++)
         g_clear_pointer(&d->trajectories[i], pen_trajectory_free);
     g_free(d->trajectories);
-    g_free(d->context);
-    g_free(d->negative);
+    pen_conditioning_free(d->cond);
+    pen_conditioning_free(d->uncond);
     g_free(d->init_noise);
     g_free(d->noise);
     g_free(d->ranks);
@@ -57,19 +58,23 @@ static gboolean read_numbers(PenProbe *probe, D3po *d, GError **error)
     return TRUE;
 }
 
+static gboolean read_conditioning(PenProbe *probe, const char *prefix,
+                                  PenConditioning **conditioning, GError **error)
+{
+    g_autofree PenConditioning **one = pen_probe_read_conditionings(probe, prefix, 1, error);
+    *conditioning = one ? one[0] : NULL;
+    return one != NULL;
+}
+
 static gboolean read_arrays(PenProbe *probe, D3po *d, GError **error)
 {
     const PenModel *model = probe->model;
-    gsize context[3] = { 1, model->tokens, model->unet.context_channels };
     d->latents[0] = 1;
     d->latents[1] = model->unet.out_channels;
     if (model->condition_channels)
         return pen_cli_usage_error(error, _("d3po does not probe inpainting models."));
-    d->context = pen_probe_read(probe, "context", 3, context, error);
-    if (!d->context)
-        return FALSE;
-    d->negative = pen_probe_read(probe, "negative_context", 3, context, error);
-    if (!d->negative)
+    if (!read_conditioning(probe, "", &d->cond, error) ||
+        !read_conditioning(probe, "negative_", &d->uncond, error))
         return FALSE;
     d->init_noise = pen_probe_read_pictures(probe, "init_noise", 4, d->latents, error);
     if (!d->init_noise)
@@ -144,8 +149,8 @@ static gboolean sample(PenProbe *probe, D3po *d, const PenProbeAdapter *adapter,
         .steps = d->steps,
         .guidance = d->guidance,
         .eta = d->eta,
-        .context = d->context,
-        .negative = d->negative,
+        .cond = d->cond,
+        .uncond = d->uncond,
         .adapter = adapter->adapter,
         .scale = 1,
         .noise = given_noise,
@@ -220,8 +225,8 @@ static gboolean train(PenProbe *probe, D3po *d, const PenProbeAdapter *adapter, 
         .n = d->n,
         .trajectories = d->trajectories,
         .ranks = d->ranks,
-        .context = d->context,
-        .negative = d->negative,
+        .cond = d->cond,
+        .uncond = d->uncond,
         .n_steps = d->n_train,
         .steps = d->train,
     };

@@ -90,6 +90,39 @@ gboolean pen_probe_read_number(const PenProbe *probe, const char *name, double *
     return TRUE;
 }
 
+PenConditioning **pen_probe_read_conditionings(const PenProbe *probe, const char *prefix, gsize n,
+                                               GError **error)
+{
+    const PenUNetConfig *unet = &probe->model->unet;
+    guint32 channels = pen_unet_config_pooled_channels(unet);
+    gsize context_dims[3] = { n, 0, unet->context_channels }, pooled_dims[2] = { n, channels };
+    gsize sizes_dims[2] = { n, PEN_CONDITIONING_SIZES };
+    g_autofree char *context_name = g_strconcat(prefix, "context", NULL);
+    g_autofree char *pooled_name = g_strconcat(prefix, "pooled", NULL);
+    g_autofree float *pooled = NULL, *sizes = NULL;
+    g_autofree float *context = pen_probe_read(probe, context_name, 3, context_dims, error);
+    if (!context)
+        return NULL;
+    if (channels) {
+        pooled = pen_probe_read(probe, pooled_name, 2, pooled_dims, error);
+        sizes = pooled ? pen_probe_read(probe, "time_ids", 2, sizes_dims, error) : NULL;
+        if (!sizes)
+            return NULL;
+    }
+    PenConditioning **conditionings = g_new(PenConditioning *, n);
+    for (gsize i = 0; i < n; i++) {
+        PenConditioning *to = pen_model_new_conditioning(probe->model, (guint32)context_dims[1]);
+        gsize size = context_dims[1] * context_dims[2];
+        memcpy(to->hidden, context + i * size, size * sizeof *context);
+        if (channels) {
+            memcpy(to->pooled, pooled + i * channels, channels * sizeof *pooled);
+            memcpy(to->sizes, sizes + i * PEN_CONDITIONING_SIZES, sizeof to->sizes);
+        }
+        conditionings[i] = to;
+    }
+    return conditionings;
+}
+
 void pen_probe_write(PenProbe *probe, const char *name, guint n_dims, const gsize *dims,
                      const float *values)
 {

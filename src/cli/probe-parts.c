@@ -30,7 +30,7 @@ static PenTokenizer *open_tokenizer(const char *model, GError **error)
     if (g_file_test(model, G_FILE_TEST_IS_DIR))
         return pen_tokenizer_new(model, error);
     g_autoptr(PenModel) opened = pen_model_open(model, error);
-    return opened ? g_steal_pointer(&opened->tokenizer) : NULL;
+    return opened ? g_steal_pointer(&opened->encoders[0].tokenizer) : NULL;
 }
 
 gboolean pen_probe_tokens(const char *model, const char *in, const char *out, GError **error)
@@ -70,30 +70,98 @@ gboolean pen_probe_tokens(const char *model, const char *in, const char *out, GE
 /* --- text encoder and VAE ----------------------------------------------------------------------
  */
 
-gboolean pen_probe_text(PenProbe *probe, GError **error)
+/* [batch, tokens] of a text encoder; NULL with an error. */
+static gint32 *read_ids(PenProbe *probe, const char *name, const PenTextEncoder *encoder,
+                        gsize *dims, GError **error)
 {
-    gsize dims[3] = { 0, 0, probe->model->unet.context_channels };
-    g_autofree gint64 *wide = pen_probe_read_integers(probe, "input_ids", 2, dims, error);
+    g_autofree gint64 *wide = pen_probe_read_integers(probe, name, 2, dims, error);
     if (!wide)
-        return FALSE;
-    if (dims[1] > probe->model->text.positions)
-        return pen_cli_usage_error(error, _("The model reads at most %u tokens."),
-                                   probe->model->text.positions);
+        return NULL;
+    if (dims[1] > encoder->config.positions) {
+        pen_cli_usage_error(error, _("The model reads at most %u tokens."),
+                            encoder->config.positions);
+        return NULL;
+    }
     gsize n = dims[0] * dims[1];
     g_autofree gint32 *ids = g_new(gint32, n);
     for (gsize i = 0; i < n; i++) {
-        if (wide[i] < 0 || wide[i] >= probe->model->text.vocabulary)
-            return pen_cli_usage_error(error,
-                                       _("%" PRId64 " is not a token of this model, "
-                                         "which has %u."),
-                                       wide[i], probe->model->text.vocabulary);
+        if (wide[i] < 0 || wide[i] >= encoder->config.vocabulary) {
+            pen_cli_usage_error(error,
+                                _("%" PRId64 " is not a token of this model, which has %u."),
+                                wide[i], encoder->config.vocabulary);
+            return NULL;
+        }
         ids[i] = (gint32)wide[i];
     }
-    g_autofree float *hidden = g_new(float, n *dims[2]);
-    if (!pen_runtime_encode_tokens(probe->runtime, ids, (guint)dims[0], (guint32)dims[1], hidden,
-                                   NULL, error))
+    return g_steal_pointer(&ids);
+}
+
+/* As PREFIXhidden and, of a model that has it, PREFIXpooled. */
+static void write_conditionings(PenProbe *probe, const char *prefix,
+                                PenConditioning *const *conditionings, gsize n)
+{
+    const PenConditioning *first = conditionings[0];
+    gsize dims[3] = { n, first->tokens, first->channels }, size = dims[1] * dims[2];
+    gsize pooled_dims[2] = { n, first->pooled_channels };
+    g_autofree float *hidden = g_new(float, n *size);
+    g_autofree float *pooled = g_new(float, n *pooled_dims[1]);
+    g_autofree char *hidden_name = g_strconcat(prefix, "hidden", NULL);
+    g_autofree char *pooled_name = g_strconcat(prefix, "pooled", NULL);
+
+    for (gsize i = 0; i < n; i++) {
+        memcpy(hidden + i * size, conditionings[i]->hidden, size * sizeof *hidden);
+        if (pooled)
+            memcpy(pooled + i * pooled_dims[1], conditionings[i]->pooled,
+                   pooled_dims[1] * sizeof *pooled);
+    }
+    pen_probe_write(probe, hidden_name, 3, dims, hidden);
+    if (pooled)
+        pen_probe_write(probe, pooled_name, 2, pooled_dims, pooled);
+}
+
+static void free_conditionings(PenConditioning **conditionings, gsize n)
+{
+    for (gsize i = 0; i < n; i++)
+        pen_conditioning_free(conditionings[i]);
+    g_free(conditionings);
+}
+
+gboolean pen_probe_text(PenProbe *probe, GError **error)
+{
+    static const char *const names[] = { "input_ids", "input_ids_2" };
+    const PenModel *model = probe->model;
+    gint32 *ids[PEN_MODEL_MAX_ENCODERS] = { NULL };
+    gsize dims[2] = { 0, 0 };
+    gboolean ok = TRUE;
+
+    for (guint e = 0; ok && e < model->n_encoders; e++)
+        ok = (ids[e] = read_ids(probe, names[e], &model->encoders[e], dims, error)) != NULL;
+    if (ok) {
+        PenConditioning **conditionings = g_new0(PenConditioning *, dims[0]);
+        ok = pen_runtime_encode_tokens(probe->runtime, (const gint32 *const *)ids, (guint)dims[0],
+                                       (guint32)dims[1], conditionings, NULL, error);
+        if (ok)
+            write_conditionings(probe, "", conditionings, dims[0]);
+        free_conditionings(conditionings, dims[0]);
+    }
+    for (guint e = 0; e < model->n_encoders; e++)
+        g_free(ids[e]);
+    return ok;
+}
+
+gboolean pen_probe_prompt(PenProbe *probe, GError **error)
+{
+    const char *texts[2] = { probe->prompt, probe->negative_prompt };
+    PenConditioning *conditionings[2];
+
+    if (!probe->prompt)
+        return pen_cli_usage_error(error, _("prompt needs a text: give --prompt TEXT."));
+    if (!pen_runtime_encode_texts(probe->runtime, texts, 2, conditionings, NULL, NULL, error))
         return FALSE;
-    pen_probe_write(probe, "hidden", 3, dims, hidden);
+    write_conditionings(probe, "", conditionings, 1);
+    write_conditionings(probe, "negative_", conditionings + 1, 1);
+    pen_conditioning_free(conditionings[0]);
+    pen_conditioning_free(conditionings[1]);
     return TRUE;
 }
 
@@ -143,7 +211,7 @@ typedef struct {
     gsize dims[4];    /* of the latents */
     float *sample;    /* the latents; in the file an inpainting model's further channels follow */
     float *condition; /* these; NULL if there are none */
-    float *context;
+    PenConditioning **conditionings; /* [dims[0]] */
     double *timesteps;
 } UNetInput;
 
@@ -151,7 +219,7 @@ static void unet_input_clear(UNetInput *input)
 {
     g_free(input->sample);
     g_free(input->condition);
-    g_free(input->context);
+    free_conditionings(input->conditionings, input->conditionings ? input->dims[0] : 0);
     g_free(input->timesteps);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(UNetInput, unet_input_clear)
@@ -180,9 +248,9 @@ static gboolean read_unet_input(PenProbe *probe, UNetInput *input, GError **erro
         return FALSE;
     if (model->condition_channels)
         split_sample(input, model->condition_channels);
-    gsize n = input->dims[0], context[3] = { n, model->tokens, model->unet.context_channels };
-    input->context = pen_probe_read(probe, "context", 3, context, error);
-    if (!input->context)
+    gsize n = input->dims[0];
+    input->conditionings = pen_probe_read_conditionings(probe, "", n, error);
+    if (!input->conditionings)
         return FALSE;
     g_autofree float *timesteps = pen_probe_read(probe, "timestep", 1, (gsize[]){ n }, error);
     if (!timesteps)
@@ -201,6 +269,7 @@ static PenDenoiser *make_denoiser(PenProbe *probe, const UNetInput *input, gbool
         .height = (guint32)input->dims[2],
         .width = (guint32)input->dims[3],
         .pictures = (guint)input->dims[0],
+        .tokens = input->conditionings[0]->tokens,
         .adapter = adapter ? adapter->adapter : NULL,
         .gradient = gradient,
         .sample_gradient = gradient,
@@ -218,8 +287,9 @@ static gboolean run_unet(PenProbe *probe, PenDenoiser *denoiser, const UNetInput
     gsize condition = dims[2] * dims[3] * probe->model->condition_channels;
     for (guint i = 0; condition && i < dims[0]; i++)
         pen_denoiser_set_condition(denoiser, i, input->condition + i * condition);
-    if (!pen_denoiser_run_batch(denoiser, input->sample, input->timesteps, input->context, 1, out,
-                                NULL, error))
+    for (guint i = 0; i < dims[0]; i++)
+        pen_denoiser_set_evaluation_conditioning(denoiser, i, input->conditionings[i]);
+    if (!pen_denoiser_run_batch(denoiser, input->sample, input->timesteps, 1, out, NULL, error))
         return FALSE;
     pen_probe_write_pictures(probe, "out", 4, dims, out);
     return TRUE;

@@ -21,6 +21,7 @@ typedef struct {
     PenRuntime *runtime;
     PenSafetensors *in;
     PenSafetensorsWriter *out;
+    const char *prompt, *negative_prompt; /* or NULL */
     GPtrArray *adapters; /* PenProbeAdapter, in the order of --lora */
 } PenProbe;
 
@@ -33,6 +34,7 @@ typedef struct {
 
 /* The parts: read probe->in, fill probe->out. */
 gboolean pen_probe_text(PenProbe *probe, GError **error);
+gboolean pen_probe_prompt(PenProbe *probe, GError **error);
 gboolean pen_probe_unet(PenProbe *probe, GError **error);
 gboolean pen_probe_unet_grad(PenProbe *probe, GError **error);
 gboolean pen_probe_vae_decode(PenProbe *probe, GError **error);
@@ -64,6 +66,11 @@ gint64 *pen_probe_read_integers(const PenProbe *probe, const char *name, guint n
 /* The only number of a tensor. */
 gboolean pen_probe_read_number(const PenProbe *probe, const char *name, double *value,
                                GError **error);
+
+/* n conditionings from the tensors PREFIXcontext [n, tokens, channels] and, where the model takes
+ * them, PREFIXpooled [n, channels] and time_ids [n, 6]. Free each, and the array with g_free(). */
+PenConditioning **pen_probe_read_conditionings(const PenProbe *probe, const char *prefix, gsize n,
+                                               GError **error);
 
 /* Adds a tensor to the output; the values are copied. */
 void pen_probe_write(PenProbe *probe, const char *name, guint n_dims, const gsize *dims,

@@ -13,9 +13,11 @@ struct _PenDenoiser {
     guint evaluations;   /* the batch of the UNet */
     guint n_gradients;   /* adapter matrices */
     gsize latent, out;   /* floats of one evaluation's latents and output */
-    gsize context;       /* floats of one context */
+    gsize context;       /* floats of one conditioning's hidden states */
+    gsize added;         /* floats of what it adds to the time embedding; may be 0 */
     gsize condition;     /* floats of one condition; 0 unless the model is one for inpainting */
     float *contexts;     /* [evaluations, context] */
+    float *additions;    /* [evaluations, added] */
     float *conditions;   /* [evaluations, condition] */
     float *samples;      /* [evaluations, latent] */
     float *outputs;      /* [evaluations, out] */
@@ -63,6 +65,7 @@ static PenPlan *make_plan(PenDenoiser *d, gboolean checkpoint, GError **error)
         .batch = d->evaluations,
         .height = options->height,
         .width = options->width,
+        .tokens = options->tokens,
         .adapter = options->adapter,
         .statistics = options->statistics,
         .checkpoint = checkpoint,
@@ -119,6 +122,8 @@ PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *opt
     g_autoptr(PenDenoiser) d = g_new0(PenDenoiser, 1);
     d->runtime = runtime;
     d->options = *options;
+    if (!d->options.tokens)
+        d->options.tokens = model->tokens;
     d->evaluations = options->pictures * (options->guided ? 2 : 1);
     if (!make_fitting_plan(d, error))
         return NULL;
@@ -126,8 +131,10 @@ PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *opt
     d->latent = pixels * model->unet.out_channels;
     d->out = pixels * model->unet.out_channels;
     d->condition = pixels * model->condition_channels;
-    d->context = (gsize)model->tokens * model->unet.context_channels;
+    d->context = (gsize)d->options.tokens * model->unet.context_channels;
+    d->added = model->unet.added_channels;
     d->contexts = g_new0(float, d->evaluations * d->context);
+    d->additions = g_new0(float, d->evaluations * d->added);
     d->conditions = g_new0(float, d->evaluations * d->condition);
     d->samples = g_new0(float, d->evaluations * d->latent);
     d->outputs = g_new0(float, d->evaluations * d->out);
@@ -141,6 +148,7 @@ void pen_denoiser_free(PenDenoiser *denoiser)
         return;
     pen_plan_free(denoiser->plan);
     g_free(denoiser->contexts);
+    g_free(denoiser->additions);
     g_free(denoiser->conditions);
     g_free(denoiser->samples);
     g_free(denoiser->outputs);
@@ -164,14 +172,39 @@ static guint per_picture(const PenDenoiser *d)
     return d->options.guided ? 2 : 1;
 }
 
-void pen_denoiser_set_context(PenDenoiser *denoiser, const float *cond, const float *uncond)
+/* Fills sizes that are not said in. */
+static void write_added(PenDenoiser *d, guint evaluation, const PenConditioning *conditioning)
+{
+    const PenModel *model = pen_runtime_model(d->runtime);
+    PenConditioning sized = *conditioning;
+    gboolean said = FALSE;
+    for (guint i = 0; i < PEN_CONDITIONING_SIZES; i++)
+        said = said || sized.sizes[i] != 0;
+    if (!said) {
+        sized.sizes[0] = sized.sizes[4] = (float)(d->options.height * model->factor);
+        sized.sizes[1] = sized.sizes[5] = (float)(d->options.width * model->factor);
+    }
+    pen_unet_added(&model->unet, &sized, d->additions + evaluation * d->added);
+}
+
+void pen_denoiser_set_evaluation_conditioning(PenDenoiser *denoiser, guint evaluation,
+                                              const PenConditioning *conditioning)
+{
+    g_return_if_fail(conditioning->tokens == denoiser->options.tokens);
+    memcpy(denoiser->contexts + evaluation * denoiser->context, conditioning->hidden,
+           denoiser->context * sizeof(float));
+    if (denoiser->added)
+        write_added(denoiser, evaluation, conditioning);
+}
+
+void pen_denoiser_set_conditioning(PenDenoiser *denoiser, const PenConditioning *cond,
+                                   const PenConditioning *uncond)
 {
     guint each = per_picture(denoiser);
     for (guint i = 0; i < denoiser->options.pictures; i++) {
-        float *to = denoiser->contexts + i * each * denoiser->context;
         if (denoiser->options.guided)
-            memcpy(to, uncond, denoiser->context * sizeof *to);
-        memcpy(to + (each - 1) * denoiser->context, cond, denoiser->context * sizeof *to);
+            pen_denoiser_set_evaluation_conditioning(denoiser, i * each, uncond);
+        pen_denoiser_set_evaluation_conditioning(denoiser, i * each + each - 1, cond);
     }
 }
 
@@ -184,8 +217,8 @@ void pen_denoiser_set_condition(PenDenoiser *denoiser, guint picture, const floa
 }
 
 gboolean pen_denoiser_run_batch(PenDenoiser *denoiser, const float *latents,
-                                const double *timesteps, const float *context, double scale,
-                                float *out, GCancellable *cancellable, GError **error)
+                                const double *timesteps, double scale, float *out,
+                                GCancellable *cancellable, GError **error)
 {
     const PenUNetConfig *config = &pen_runtime_model(denoiser->runtime)->unet;
     g_autofree float *embedding = g_new(float, denoiser->evaluations * config->channels[0]);
@@ -194,7 +227,9 @@ gboolean pen_denoiser_run_batch(PenDenoiser *denoiser, const float *latents,
     if (denoiser->condition)
         pen_plan_write(denoiser->plan, "condition", denoiser->conditions);
     pen_plan_write(denoiser->plan, "timestep_embedding", embedding);
-    pen_plan_write(denoiser->plan, "context", context);
+    pen_plan_write(denoiser->plan, "context", denoiser->contexts);
+    if (denoiser->added)
+        pen_plan_write(denoiser->plan, "added", denoiser->additions);
     if (denoiser->options.adapter) {
         float value = (float)scale;
         pen_plan_write(denoiser->plan, "adapter_scale", &value);
@@ -217,8 +252,8 @@ gboolean pen_denoiser_run(PenDenoiser *denoiser, const float *latents, double ti
         memcpy(denoiser->samples + e * denoiser->latent,
                latents + e / each * denoiser->latent, denoiser->latent * sizeof *latents);
     }
-    if (!pen_denoiser_run_batch(denoiser, denoiser->samples, timesteps, denoiser->contexts, scale,
-                                denoiser->outputs, cancellable, error))
+    if (!pen_denoiser_run_batch(denoiser, denoiser->samples, timesteps, scale, denoiser->outputs,
+                                cancellable, error))
         return FALSE;
     for (guint i = 0; i < denoiser->options.pictures; i++) {
         const float *first = denoiser->outputs + i * each * denoiser->out;

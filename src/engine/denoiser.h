@@ -21,6 +21,7 @@ G_BEGIN_DECLS
 typedef struct {
     guint32 height, width; /* of latents */
     guint pictures;
+    guint32 tokens;          /* of the conditionings; 0: the model's */
     gboolean guided;         /* guidance is not 1: two evaluations a picture */
     PenUNetAdapter *adapter; /* or NULL; must outlive the denoiser */
     gboolean gradient;       /* pen_denoiser_backward() will be called; needs an adapter */
@@ -42,9 +43,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenDenoiser, pen_denoiser_free)
 /* Whether the backward pass computes activations a second time because memory is short. */
 gboolean pen_denoiser_recomputes(const PenDenoiser *denoiser);
 
-/* The prompt's and the negative prompt's context, [tokens, context_channels] each; `uncond` is NULL
- * unless guided. Copied. */
-void pen_denoiser_set_context(PenDenoiser *denoiser, const float *cond, const float *uncond);
+/* The conditioning of the prompt and, unless it is NULL because nothing guides, of the negative
+ * prompt, for all pictures. Copied. */
+void pen_denoiser_set_conditioning(PenDenoiser *denoiser, const PenConditioning *cond,
+                                   const PenConditioning *uncond);
 
 /* Of an inpainting model: what a picture's evaluations see beside its latents, [height, width,
  * condition_channels] (src/engine/inpainting.h). Copied. */
@@ -75,11 +77,13 @@ gboolean pen_denoiser_backward(PenDenoiser *denoiser, float *gradient, GCancella
  * [evaluations, height, width, channels]. */
 void pen_denoiser_sample_gradient(PenDenoiser *denoiser, float *gradient);
 
-/* --- plain batches, for the probe: each evaluation has its own latents, timestep and context ---- */
+/* --- plain batches, for the probe: each evaluation has its own latents, timestep and conditioning */
 
+void pen_denoiser_set_evaluation_conditioning(PenDenoiser *denoiser, guint evaluation,
+                                              const PenConditioning *conditioning);
 gboolean pen_denoiser_run_batch(PenDenoiser *denoiser, const float *latents,
-                                const double *timesteps, const float *context, double scale,
-                                float *out, GCancellable *cancellable, GError **error);
+                                const double *timesteps, double scale, float *out,
+                                GCancellable *cancellable, GError **error);
 gboolean pen_denoiser_backward_batch(PenDenoiser *denoiser, const float *out_gradient,
                                      float *gradient, GCancellable *cancellable, GError **error);
 

@@ -84,9 +84,9 @@ gboolean pen_features_extract(PenRuntime *runtime, guint n, guint32 height, guin
 {
     const PenModel *model = pen_runtime_model(runtime);
     gsize pixels = (gsize)height * width, count = pen_features_count(model);
-    const char *text = "";
-    g_autofree float *context = g_new(float, (gsize)model->tokens * model->unet.context_channels);
-    if (!pen_runtime_encode_text(runtime, &text, 1, context, NULL, cancellable, error))
+    const char *text = NULL;
+    g_autoptr(PenConditioning) conditioning = NULL;
+    if (!pen_runtime_encode_texts(runtime, &text, 1, &conditioning, NULL, cancellable, error))
         return FALSE;
     Extraction e = {
         .runtime = runtime,
@@ -108,7 +108,7 @@ gboolean pen_features_extract(PenRuntime *runtime, guint n, guint32 height, guin
     if (!denoiser)
         return FALSE;
     e.denoiser = denoiser;
-    pen_denoiser_set_context(denoiser, context, NULL);
+    pen_denoiser_set_conditioning(denoiser, conditioning, NULL);
     g_autofree float *noise = g_new(float, e.elements);
     pen_noise_fill(NOISE_SEED, PEN_STREAM_FEATURES, 0, e.elements, noise);
     e.noise = noise;

@@ -139,6 +139,7 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
         .height = job->height,
         .width = job->width,
         .pictures = s.at_once,
+        .tokens = job->cond->tokens,
         .guided = job->guidance != 1,
         .adapter = job->adapter,
         .shrinks = TRUE,
@@ -147,7 +148,7 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
     s.denoiser = pen_denoiser_new(runtime, &options, error);
     if (!s.denoiser)
         return FALSE;
-    pen_denoiser_set_context(s.denoiser, job->context, job->negative);
+    pen_denoiser_set_conditioning(s.denoiser, job->cond, job->uncond);
     for (guint i = 0; model->condition_channels && i < s.at_once; i++)
         pen_denoiser_set_condition(s.denoiser, i, job->condition);
     gsize n = (gsize)job->height * job->width * model->unet.out_channels;

@@ -25,8 +25,8 @@ typedef struct {
     guint32 height, width; /* of latents */
     guint steps;
     double guidance, eta;
-    const float *context;  /* [tokens, context_channels]: the prompt */
-    const float *negative; /* the same for the negative prompt; unused when guidance is 1 */
+    const PenConditioning *cond;   /* the prompt */
+    const PenConditioning *uncond; /* the negative prompt; unused when guidance is 1 */
     PenUNetAdapter *adapter; /* uploaded; or NULL */
     double scale;            /* of the adapter; 0 is the bare model */
     guint64 seed;            /* of the round: src/sampling/noise.h */

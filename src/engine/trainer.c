@@ -15,7 +15,7 @@ struct _PenTrainer {
     PenUNetAdapter *adapter;
     PenD3poConfig config;
     PenDenoiser *denoiser; /* for rounds like the last one */
-    guint32 height, width;
+    guint32 height, width, tokens;
     guint batch_latents;
     guint n, at_once; /* candidates of a round, and of one evaluation: all of them or one */
     gboolean guided;
@@ -52,6 +52,7 @@ static gboolean make_denoiser(PenTrainer *trainer, guint at_once, GError **error
         .height = trainer->height,
         .width = trainer->width,
         .pictures = at_once,
+        .tokens = trainer->tokens,
         .guided = trainer->guided,
         .adapter = trainer->adapter,
         .gradient = TRUE,
@@ -64,12 +65,13 @@ static gboolean make_denoiser(PenTrainer *trainer, guint at_once, GError **error
 }
 
 gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, guint n,
-                             GError **error)
+                             guint32 tokens, GError **error)
 {
     gboolean guided = trainer->config.guided && like->guidance != 1;
     if (!trainer->denoiser || trainer->n != n || trainer->height != like->height ||
-        trainer->width != like->width || trainer->guided != guided) {
+        trainer->width != like->width || trainer->tokens != tokens || trainer->guided != guided) {
         trainer->n = n;
+        trainer->tokens = tokens;
         trainer->height = like->height;
         trainer->width = like->width;
         trainer->guided = guided;
@@ -101,9 +103,9 @@ static gboolean prepare(PenTrainer *trainer, const PenTrainerRound *round, GErro
                                  "another one."));
         return FALSE;
     }
-    if (!pen_trainer_prepare(trainer, first, round->n, error))
+    if (!pen_trainer_prepare(trainer, first, round->n, round->cond->tokens, error))
         return FALSE;
-    pen_denoiser_set_context(trainer->denoiser, round->context, round->negative);
+    pen_denoiser_set_conditioning(trainer->denoiser, round->cond, round->uncond);
     /* The candidates of a round differ in their noise alone. */
     for (guint i = 0; channels && i < trainer->at_once; i++)
         pen_denoiser_set_condition(trainer->denoiser, i, first->condition);

@@ -25,9 +25,10 @@ typedef struct {
     guint n; /* candidates, of one size and schedule */
     PenTrajectory **trajectories;
     const int *ranks;
-    const float *context, *negative; /* as for the sampler; the loss uses `negative` if it is guided */
-    guint n_steps;                   /* trained steps */
-    const guint *steps;              /* their indices, each stochastic */
+    const PenConditioning *cond, *uncond; /* as for the sampler; the loss uses `uncond` if it is
+                                             guided */
+    guint n_steps;                        /* trained steps */
+    const guint *steps;                   /* their indices, each stochastic */
 } PenTrainerRound;
 
 typedef struct {
@@ -49,10 +50,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenTrainer, pen_trainer_free)
 #define PEN_TRAINER_BATCH_LATENTS 4096 /* fills a GPU */
 void pen_trainer_set_batch_latents(PenTrainer *trainer, guint latents);
 
-/* Plans and takes the memory for rounds of n such trajectories, so that a lack of it shows before
- * anything is recorded. */
+/* Plans and takes the memory for rounds of n such trajectories and conditionings of so many tokens,
+ * so that a lack of it shows before anything is recorded. */
 gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, guint n,
-                             GError **error);
+                             guint32 tokens, GError **error);
 
 /* After preparing: pen_denoiser_recomputes(). */
 gboolean pen_trainer_recomputes(const PenTrainer *trainer);

@@ -13,12 +13,15 @@
     .flip_sin_to_cos = TRUE
 
 #define SD_VAE                                                                                     \
-    {                                                                                              \
-        .in_channels = 3, .out_channels = 3, .latent_channels = 4, .levels = 4,                    \
-        .channels = { 128, 256, 512, 512 }, .layers = 2, .norm_groups = 32,                        \
-        .scaling_factor = 0.18215f, .mid_attention = TRUE, .quant_conv = TRUE,                     \
-        .post_quant_conv = TRUE                                                                    \
-    }
+    .in_channels = 3, .out_channels = 3, .latent_channels = 4, .levels = 4,                        \
+    .channels = { 128, 256, 512, 512 }, .layers = 2, .norm_groups = 32, .mid_attention = TRUE,     \
+    .quant_conv = TRUE, .post_quant_conv = TRUE
+
+#define CLIP_TEXT .positions = 77, .vocabulary = 49408, .norm_epsilon = 1e-5f
+
+/* OpenAI's ViT-L/14. */
+#define CLIP_TEXT_L                                                                                \
+    CLIP_TEXT, .hidden = 768, .intermediate = 3072, .heads = 12, .layers = 12, .quick_gelu = TRUE
 
 static const PenArchitecture architectures[] = {
     {
@@ -26,29 +29,54 @@ static const PenArchitecture architectures[] = {
         .title = "Stable Diffusion 1.5",
         .size = 512,
         .unet = { SD_UNET, .heads = { 8, 8, 8, 8 }, .context_channels = 768 },
-        .vae = SD_VAE,
-        .text = { .hidden = 768,
-                  .intermediate = 3072,
-                  .heads = 12,
-                  .layers = 12,
-                  .positions = 77,
-                  .vocabulary = 49408,
-                  .quick_gelu = TRUE,
-                  .norm_epsilon = 1e-5f },
+        .vae = { SD_VAE, .scaling_factor = 0.18215f },
+        .n_encoders = 1,
+        .encoders = { { CLIP_TEXT_L, .final_norm = TRUE } },
     },
     {
         .name = "sd21",
         .title = "Stable Diffusion 2.1",
         .size = 768,
         .unet = { SD_UNET, .heads = { 5, 10, 20, 20 }, .context_channels = 1024 },
-        .vae = SD_VAE,
-        .text = { .hidden = 1024,
-                  .intermediate = 4096,
-                  .heads = 16,
-                  .layers = 23,
-                  .positions = 77,
-                  .vocabulary = 49408,
-                  .norm_epsilon = 1e-5f },
+        .vae = { SD_VAE, .scaling_factor = 0.18215f },
+        .n_encoders = 1,
+        .encoders = { { CLIP_TEXT,
+                        .hidden = 1024,
+                        .intermediate = 4096,
+                        .heads = 16,
+                        .layers = 23,
+                        .final_norm = TRUE } },
+    },
+    {
+        .name = "sdxl",
+        .title = "Stable Diffusion XL",
+        .size = 1024,
+        .unet = { .in_channels = 4,
+                  .out_channels = 4,
+                  .sample_size = 128,
+                  .levels = 3,
+                  .channels = { 320, 640, 1280 },
+                  .layers = { 2, 2, 2 },
+                  .heads = { 5, 10, 20 },
+                  .transformer_layers = { 1, 2, 10 },
+                  .down_attention = { FALSE, TRUE, TRUE },
+                  .up_attention = { TRUE, TRUE, FALSE },
+                  .context_channels = 2048,
+                  .norm_groups = 32,
+                  .norm_epsilon = 1e-5f,
+                  .flip_sin_to_cos = TRUE,
+                  .added_channels = 2816,
+                  .size_channels = 256 },
+        .vae = { SD_VAE, .scaling_factor = 0.13025f },
+        .n_encoders = 2,
+        .encoders = { { CLIP_TEXT_L, .layers_left_out = 1 },
+                      { CLIP_TEXT, /* OpenCLIP's ViT-bigG/14 */
+                        .hidden = 1280,
+                        .intermediate = 5120,
+                        .heads = 20,
+                        .layers = 32,
+                        .layers_left_out = 1,
+                        .projection = 1280 } },
     },
 };
 

@@ -6,17 +6,18 @@
  * pen_weights_new_random()).
  */
 
-#include "src/models/model-config.h"
+#include "src/models/model.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
-    const char *name;  /* "sd15", "sd21" */
+    const char *name;  /* "sd15", "sd21", "sdxl" */
     const char *title; /* "Stable Diffusion 1.5" */
     guint32 size;      /* of the pictures it was trained for */
     PenUNetConfig unet;
     PenVaeConfig vae;
-    PenClipTextConfig text;
+    guint n_encoders;
+    PenClipTextConfig encoders[PEN_MODEL_MAX_ENCODERS];
 } PenArchitecture;
 
 /* NULL if there is none of that name; a NULL name is the first. */

@@ -133,10 +133,13 @@ gboolean pen_checkpoint_load(PenModel *model, const PenSafetensors *file, GError
 
     if (!second && !any_name(file, PEN_LDM_CLIP))
         return missing(file, _("text encoder"), error);
-    model->text_weights = pen_ldm_text(file, error);
-    if (!model->text_weights ||
-        !pen_clip_text_config_infer(&model->text, model->text_weights, !second, error))
+    PenTextEncoder *encoder = &model->encoders[0];
+    model->n_encoders = 1;
+    encoder->weights = pen_ldm_text(file, error);
+    if (!encoder->weights ||
+        !pen_clip_text_config_infer(&encoder->config, encoder->weights, !second, error))
         return FALSE;
+    encoder->tokenizer = pen_tokenizer_new_clip(second ? "!" : "<|endoftext|>");
 
     if (is_ldm_vae(file, PEN_LDM_VAE)) {
         model->vae_weights = pen_ldm_vae(file, PEN_LDM_VAE, error);
@@ -145,7 +148,6 @@ gboolean pen_checkpoint_load(PenModel *model, const PenSafetensors *file, GError
     } else if (!model->spec->vae) {
         return missing(file, _("VAE; give one with --vae"), error);
     }
-    model->tokenizer = pen_tokenizer_new_clip(second ? "!" : "<|endoftext|>");
     return make_schedule(model, file, second, error);
 }
 

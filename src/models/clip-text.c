@@ -32,6 +32,11 @@ static PenTensor *feed_forward(const PenLayers *l, const PenClipTextConfig *conf
     return pen_layer_linear(l, x, config->hidden, TRUE, "text_model.encoder.layers.%u.mlp.fc2", i);
 }
 
+static PenTensor *final_norm(const PenLayers *l, const PenClipTextConfig *config, PenTensor *x)
+{
+    return pen_layer_layer_norm(l, x, config->norm_epsilon, "text_model.final_layer_norm");
+}
+
 PenGraph *pen_clip_text_new(const PenClipTextConfig *config, PenWeights *weights, guint32 batch,
                             guint32 tokens, GError **error)
 {
@@ -40,7 +45,12 @@ PenGraph *pen_clip_text_new(const PenClipTextConfig *config, PenWeights *weights
 
     PenTensor *x =
         pen_graph_input(graph, "embeddings", PEN_SHAPE(batch, 1, tokens, config->hidden));
+    PenTensor *hidden = NULL;
     for (guint32 i = 0; i < config->layers; i++) {
+        if (i + config->layers_left_out == config->layers)
+            hidden = x;
+        if (hidden && !config->projection)
+            break;
         PenTensor *h = pen_layer_layer_norm(&l, x, config->norm_epsilon,
                                             "text_model.encoder.layers.%u.layer_norm1", i);
         x = pen_graph_add(graph, self_attention(&l, config, h, i), x);
@@ -48,8 +58,18 @@ PenGraph *pen_clip_text_new(const PenClipTextConfig *config, PenWeights *weights
                                  "text_model.encoder.layers.%u.layer_norm2", i);
         x = pen_graph_add(graph, feed_forward(&l, config, h, i), x);
     }
-    x = pen_layer_layer_norm(&l, x, config->norm_epsilon, "text_model.final_layer_norm");
-    pen_graph_output(graph, "hidden", x);
+    if (!hidden)
+        hidden = x;
+    PenTensor *normed = NULL;
+    if (config->projection)
+        normed = final_norm(&l, config, x);
+    if (config->final_norm)
+        hidden = normed && hidden == x ? normed : final_norm(&l, config, hidden);
+    pen_graph_output(graph, "hidden", hidden);
+    if (config->projection)
+        pen_graph_output(graph, "pooled",
+                         pen_layer_linear(&l, normed, config->projection, FALSE,
+                                          "text_projection"));
     return pen_layers_check(&l, error) ? g_steal_pointer(&graph) : NULL;
 }
 

@@ -2,11 +2,14 @@
 #pragma once
 
 /*
- * The text encoder: CLIPTextModel of transformers as a graph.
+ * A text encoder: CLIPTextModel of transformers, or CLIPTextModelWithProjection, as a graph.
  *
  * Input   "embeddings" [batch, 1, tokens, hidden]: token plus position, which the host looks up
  * with pen_clip_text_embed(), since the table is large (151 MB in float32) and few rows are used
- * Output  "hidden"     [batch, 1, tokens, hidden]: of the last layer, after the final norm
+ * Outputs "hidden"     [batch, 1, tokens, hidden]: of the last layer that is not left out, after the
+ *                      final norm if the configuration has it
+ *         "pooled"     [batch, 1, tokens, projection]: only with a projection, of the very last layer
+ *                      after the final norm. The row of the end token is the pooled text.
  */
 
 #include "compute/graph.h"

@@ -289,7 +289,9 @@ PenSafetensors *pen_ldm_vae(const PenSafetensors *file, const char *prefix, GErr
 static char *clip_name(const char *name, gconstpointer data)
 {
     /* Some programs, transformers 5 among them, leave the level around the model out. */
-    return g_str_has_prefix(name, "text_model.") ? NULL : g_strconcat("text_model.", name, NULL);
+    return g_str_has_prefix(name, "text_model.") || g_str_has_prefix(name, "text_projection.")
+               ? NULL
+               : g_strconcat("text_model.", name, NULL);
 }
 
 PenSafetensors *pen_ldm_clip(const PenSafetensors *file, const char *prefix, GError **error)

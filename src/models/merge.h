@@ -6,10 +6,10 @@
  *
  *     W += strength (alpha / rank) up down
  *
- * for linear layers and convolutions ([out, in kh kw], with up a 1x1 convolution: LoCon) of the
- * UNet and linear layers of the text encoder. Ranks may differ between layers and layers may be
- * missing. Merging costs no memory on the device and no time in a step, works for any number of
- * adapters at once, and leaves the graph alone; a taught style's own adapter stays apart from it.
+ * for linear layers and convolutions ([out, in kh kw], with up a 1x1 convolution: LoCon) of the UNet
+ * and linear layers of the text encoders. Ranks may differ between layers and layers may be missing.
+ * Merging costs no memory on the device and no time in a step, works for any number of adapters at
+ * once, and leaves the graph alone; a taught style's own adapter stays apart from it.
  */
 
 #include "src/formats/safetensors.h"

@@ -191,7 +191,6 @@ static gboolean get_blocks(PenJson *json, const char *key, const char *plain, co
 static const Fixed unet_fixed[] = {
     { "_class_name", "\"UNet2DConditionModel\"" },
     { "act_fn", "\"silu\"" },
-    { "addition_embed_type", "null" },
     { "attention_type", "\"default\"" },
     { "center_input_sample", "false" },
     { "class_embed_type", "null" },
@@ -269,6 +268,27 @@ static gboolean get_sample_size(PenJson *json, PenUNetConfig *config, GError **e
     return TRUE;
 }
 
+/* What SDXL adds to the time embedding. */
+static gboolean get_added(PenJson *json, PenUNetConfig *config, GError **error)
+{
+    static const Fixed fixed[] = { { "addition_embed_type", "\"text_time\"" } };
+    const char *key = "projection_class_embeddings_input_dim";
+
+    if (!pen_json_has(json, "addition_embed_type"))
+        return TRUE;
+    if (!check_fixed(json, fixed, G_N_ELEMENTS(fixed), error) ||
+        !pen_json_require(json, error, key, "addition_time_embed_dim", NULL) ||
+        !get_size(json, key, PEN_MAX_CHANNELS, &config->added_channels, error) ||
+        !get_size(json, "addition_time_embed_dim", 1024, &config->size_channels, error))
+        return FALSE;
+    if (config->added_channels <= PEN_CONDITIONING_SIZES * config->size_channels) {
+        pen_json_set_error(json, key, error, _("%u channels are too few for %d sizes of %u."),
+                           config->added_channels, PEN_CONDITIONING_SIZES, config->size_channels);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean pen_unet_config_load(PenUNetConfig *config, const char *path, GError **error)
 {
     *config = (PenUNetConfig){
@@ -305,9 +325,14 @@ gboolean pen_unet_config_load(PenUNetConfig *config, const char *path, GError **
                     config->up_attention, error))
         return FALSE;
 
-    return get_sample_size(json, config, error) &&
+    return get_sample_size(json, config, error) && get_added(json, config, error) &&
            pen_json_get_bool(json, "flip_sin_to_cos", &config->flip_sin_to_cos, error) &&
            get_float(json, "freq_shift", 0, 1, &config->freq_shift, error);
+}
+
+guint32 pen_unet_config_pooled_channels(const PenUNetConfig *config)
+{
+    return config->added_channels - PEN_CONDITIONING_SIZES * config->size_channels;
 }
 
 /* --- VAE ---------------------------------------------------------------------------------- */
@@ -371,6 +396,7 @@ gboolean pen_clip_text_config_load(PenClipTextConfig *config, const char *path, 
         .layers = 12,
         .positions = 77,
         .vocabulary = 49408,
+        .final_norm = TRUE,
         .norm_epsilon = 1e-5f,
     };
 
@@ -378,6 +404,14 @@ gboolean pen_clip_text_config_load(PenClipTextConfig *config, const char *path, 
     if (!json || !check_fixed(json, fixed, G_N_ELEMENTS(fixed), error))
         return FALSE;
     g_autofree char *activation = g_strdup("quick_gelu");
+    g_auto(GStrv) classes = NULL;
+    if (!pen_json_get_strings(json, "architectures", &classes, error))
+        return FALSE;
+    if (classes && g_strv_contains((const char *const *)classes, "CLIPTextModelWithProjection"))
+        config->projection = 512;
+    if (config->projection &&
+        !get_size(json, "projection_dim", PEN_MAX_CHANNELS, &config->projection, error))
+        return FALSE;
     if (!get_size(json, "hidden_size", PEN_MAX_CHANNELS, &config->hidden, error) ||
         !get_size(json, "intermediate_size", 4 * PEN_MAX_CHANNELS, &config->intermediate, error) ||
         !get_size(json, "num_attention_heads", 1024, &config->heads, error) ||
@@ -402,6 +436,12 @@ gboolean pen_clip_text_config_load(PenClipTextConfig *config, const char *path, 
         return FALSE;
     }
     return TRUE;
+}
+
+void pen_clip_text_config_set_sdxl(PenClipTextConfig *config)
+{
+    config->layers_left_out = 1;
+    config->final_norm = FALSE;
 }
 
 /* --- scheduler ---------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include <glib.h>
 
 #include "src/formats/json.h"
+#include "src/models/conditioning.h"
 #include "src/sampling/schedule.h"
 
 G_BEGIN_DECLS
@@ -54,6 +55,9 @@ typedef struct {
     float norm_epsilon;
     gboolean flip_sin_to_cos; /* of the timestep's sinusoids, with freq_shift */
     float freq_shift;
+    guint32 added_channels; /* of what is added to the time embedding: the pooled text, then the
+                               sinusoids of PEN_CONDITIONING_SIZES sizes; 0: nothing is */
+    guint32 size_channels;  /* of one of these sinusoids */
 } PenUNetConfig;
 
 /* AutoencoderKL. */
@@ -68,19 +72,29 @@ typedef struct {
     gboolean mid_attention, quant_conv, post_quant_conv;
 } PenVaeConfig;
 
-/* CLIPTextModel. */
+/* CLIPTextModel, or CLIPTextModelWithProjection. */
 typedef struct {
     guint32 hidden, intermediate, heads, layers;
+    guint32 layers_left_out; /* so many of the last layers take no part in what a UNet sees of each
+                                token */
+    gboolean final_norm;     /* of that */
+    guint32 projection;      /* channels of the pooled text; 0: the model has none */
     guint32 positions; /* tokens it can take, with start and end */
     guint32 vocabulary;
     gboolean quick_gelu; /* else GELU with the error function */
     float norm_epsilon;
 } PenClipTextConfig;
 
+/* The pooled text's channels in a UNet that takes one, else 0. */
+guint32 pen_unet_config_pooled_channels(const PenUNetConfig *config);
+
 /* Each reads the file at `path`. */
 gboolean pen_unet_config_load(PenUNetConfig *config, const char *path, GError **error);
 gboolean pen_vae_config_load(PenVaeConfig *config, const char *path, GError **error);
 gboolean pen_clip_text_config_load(PenClipTextConfig *config, const char *path, GError **error);
+
+/* What SDXL's UNet sees of its encoders: the hidden states before the last layer, not normed. */
+void pen_clip_text_config_set_sdxl(PenClipTextConfig *config);
 
 /* The noise schedule of scheduler_config.json; src/models/sampler-config.h reads its sampler. */
 PenSchedule *pen_schedule_load(const char *path, GError **error);

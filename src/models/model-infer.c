@@ -156,7 +156,11 @@ gboolean pen_vae_config_infer(PenVaeConfig *config, const PenSafetensors *weight
 gboolean pen_clip_text_config_infer(PenClipTextConfig *config, const PenSafetensors *weights,
                                     gboolean quick_gelu, GError **error)
 {
-    *config = (PenClipTextConfig){ .quick_gelu = quick_gelu, .norm_epsilon = 1e-5f };
+    *config = (PenClipTextConfig){
+        .quick_gelu = quick_gelu,
+        .final_norm = TRUE,
+        .norm_epsilon = 1e-5f,
+    };
     if (!get_size(weights, "text_model.embeddings.token_embedding.weight", 0, PEN_MAX_VOCABULARY,
                   &config->vocabulary, error) ||
         !get_size(weights, "text_model.embeddings.token_embedding.weight", 1, PEN_MAX_CHANNELS,

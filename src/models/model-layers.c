@@ -40,6 +40,8 @@ PenAdapterNames *pen_model_layers(const PenModel *model, GPtrArray *tensors)
     PenAdapterNames *names = pen_adapter_names_new(family(model->unet_weights));
     add_layers(names, tensors, PEN_LAYERS_UNET, "", &model->unet, model->unet_weights);
     /* Not the tables of tokens and positions, of which only rows are read. */
-    add_layers(names, tensors, PEN_LAYERS_TEXT, "text_model.encoder.", NULL, model->text_weights);
+    for (guint i = 0; i < model->n_encoders; i++)
+        add_layers(names, tensors, PEN_LAYERS_TEXT(i), "text_model.encoder.", NULL,
+                   model->encoders[i].weights);
     return names;
 }

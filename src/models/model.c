@@ -14,8 +14,10 @@
 
 enum { SAMPLE_BYTES = 4096 }; /* of each tensor, for the identity */
 
-static const char *const components[] = { "unet", "vae", "text_encoder", "tokenizer", "scheduler" };
-static const char *const weighted[] = { "unet", "vae", "text_encoder" };
+/* The folders of text encoders and of their tokenizers. */
+static const char *const encoder_folders[] = { "text_encoder", "text_encoder_2" };
+static const char *const tokenizer_folders[] = { "tokenizer", "tokenizer_2" };
+G_STATIC_ASSERT(G_N_ELEMENTS(encoder_folders) == PEN_MODEL_MAX_ENCODERS);
 
 static char *config_file(const char *folder, const char *component)
 {
@@ -79,39 +81,55 @@ static void hash_weights(GChecksum *sum, const PenSafetensors *file)
     }
 }
 
+static gboolean hash_component(GChecksum *sum, const char *folder, const char *component,
+                               const PenSafetensors *weights, GError **error)
+{
+    g_autofree char *config = config_file(folder, component);
+    if (!hash_file(sum, config, error))
+        return FALSE;
+    hash_weights(sum, weights);
+    return TRUE;
+}
+
+static gboolean hash_tokenizer(GChecksum *sum, const char *folder, const char *component,
+                               GError **error)
+{
+    g_autofree char *vocabulary = g_build_filename(folder, component, "vocab.json", NULL);
+    g_autofree char *merges = g_build_filename(folder, component, "merges.txt", NULL);
+    return hash_file(sum, vocabulary, error) && hash_file(sum, merges, error);
+}
+
 static char *folder_identity(const PenModel *model, GError **error)
 {
     const char *folder = model->spec->model;
-    const PenSafetensors *weights[] = { model->unet_weights, model->vae_weights,
-                                        model->text_weights };
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
     g_autofree char *scheduler = config_file(folder, "scheduler");
-    g_autofree char *vocabulary = g_build_filename(folder, "tokenizer", "vocab.json", NULL);
-    g_autofree char *merges = g_build_filename(folder, "tokenizer", "merges.txt", NULL);
 
-    for (gsize i = 0; i < G_N_ELEMENTS(weighted); i++) {
-        g_autofree char *config = config_file(folder, weighted[i]);
-        if (!hash_file(sum, config, error))
+    if (!hash_component(sum, folder, "unet", model->unet_weights, error) ||
+        !hash_component(sum, folder, "vae", model->vae_weights, error))
+        return NULL;
+    for (guint i = 0; i < model->n_encoders; i++)
+        if (!hash_component(sum, folder, encoder_folders[i], model->encoders[i].weights, error))
             return NULL;
-        hash_weights(sum, weights[i]);
-    }
-    if (!hash_file(sum, vocabulary, error) || !hash_file(sum, merges, error) ||
-        !hash_file(sum, scheduler, error))
+    for (guint i = 0; i < model->n_encoders; i++)
+        if (!hash_tokenizer(sum, folder, tokenizer_folders[i], error))
+            return NULL;
+    if (!hash_file(sum, scheduler, error))
         return NULL;
     return g_strdup(g_checksum_get_string(sum));
 }
 
 static char *checkpoint_identity(const PenModel *model)
 {
-    const PenSafetensors *weights[] = { model->unet_weights, model->vae_weights,
-                                        model->text_weights };
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
     gboolean v = pen_schedule_get_prediction(model->schedule) == PEN_PREDICTION_V;
 
     hash_text(sum, v ? "v_prediction" : "epsilon");
-    for (gsize i = 0; i < G_N_ELEMENTS(weights); i++)
-        if (weights[i])
-            hash_weights(sum, weights[i]);
+    hash_weights(sum, model->unet_weights);
+    if (model->vae_weights)
+        hash_weights(sum, model->vae_weights);
+    for (guint i = 0; i < model->n_encoders; i++)
+        hash_weights(sum, model->encoders[i].weights);
     return g_strdup(g_checksum_get_string(sum));
 }
 
@@ -151,16 +169,26 @@ gboolean pen_model_includes(const PenModel *model, const char *identity)
 
 /* --- opening ------------------------------------------------------------------------------- */
 
-static gboolean check_folder(const char *folder, GError **error)
+static void add_missing(GString *missing, const char *folder, const char *component)
+{
+    g_autofree char *path = g_build_filename(folder, component, NULL);
+    if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+        g_string_append_printf(missing, "%s%s", missing->len ? ", " : "", component);
+}
+
+/* That the folder has all the parts of a model with so many text encoders. */
+static gboolean check_folder(const char *folder, guint n_encoders, GError **error)
 {
     g_autofree char *name = g_filename_display_name(folder);
 
     g_autoptr(GString) missing = g_string_new(NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(components); i++) {
-        g_autofree char *path = g_build_filename(folder, components[i], NULL);
-        if (!g_file_test(path, G_FILE_TEST_IS_DIR))
-            g_string_append_printf(missing, "%s%s", missing->len ? ", " : "", components[i]);
-    }
+    add_missing(missing, folder, "unet");
+    add_missing(missing, folder, "vae");
+    for (guint i = 0; i < n_encoders; i++)
+        add_missing(missing, folder, encoder_folders[i]);
+    for (guint i = 0; i < n_encoders; i++)
+        add_missing(missing, folder, tokenizer_folders[i]);
+    add_missing(missing, folder, "scheduler");
     if (missing->len) {
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,
                     _("%s is not a complete model folder in the diffusers layout: it has no %s."),
@@ -181,29 +209,38 @@ static gboolean load_optional(const char *folder, const char *name, PenJson **js
     return *json != NULL;
 }
 
-/* Where a folder says what pipeline it is for, it must be one whose parts are ours. */
-static gboolean check_index(const char *folder, GError **error)
+static gboolean refuse_pipeline(const char *folder, const char *pipeline, GError **error)
 {
-    g_autoptr(PenJson) json = NULL;
-    g_autofree char *pipeline = g_strdup("StableDiffusionPipeline");
+    g_autofree char *name = g_filename_display_name(folder);
+    g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
+                _("%s is a model for %.60s; Penchant runs Stable Diffusion 1.x, 2.x and SDXL "
+                  "models."),
+                name, pipeline);
+    return FALSE;
+}
 
+/* Where a folder says what pipeline it is for (*pipeline, else NULL), it must be one whose parts are
+ * ours. */
+static gboolean load_index(PenModel *model, const char *folder, char **pipeline, GError **error)
+{
+    static const char *const ours[] = {
+        "StableDiffusionPipeline",          "StableDiffusionInpaintPipeline",
+        "StableDiffusionImg2ImgPipeline",   "StableDiffusionXLPipeline",
+        "StableDiffusionXLInpaintPipeline", "StableDiffusionXLImg2ImgPipeline",
+        NULL,
+    };
+    g_autoptr(PenJson) json = NULL;
+
+    model->zeros_without_text = TRUE; /* what SDXL's pipeline does where nothing is said */
     if (!load_optional(folder, "model_index.json", &json, error))
         return FALSE;
     if (!json)
         return TRUE;
-    if (!pen_json_get_string(json, "_class_name", &pipeline, error))
+    if (!pen_json_get_string(json, "_class_name", pipeline, error) ||
+        !pen_json_get_bool(json, "force_zeros_for_empty_prompt", &model->zeros_without_text, error))
         return FALSE;
-    gboolean ours = strcmp(pipeline, "StableDiffusionPipeline") == 0 ||
-                    strcmp(pipeline, "StableDiffusionInpaintPipeline") == 0;
-    if (!ours || pen_json_has(json, "text_encoder_2")) {
-        g_autofree char *name = g_filename_display_name(folder);
-        g_set_error(
-            error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
-            _("%s is a model for %.60s; Penchant runs Stable Diffusion 1.x and 2.x models."), name,
-            pipeline);
-        return FALSE;
-    }
-    return TRUE;
+    return !*pipeline || g_strv_contains(ours, *pipeline) ||
+           refuse_pipeline(folder, *pipeline, error);
 }
 
 static gboolean load_own_settings(PenModel *model, const char *folder, GError **error)
@@ -231,29 +268,53 @@ static PenSafetensors *open_component(const char *folder, const char *component,
     return pen_safetensors_open_model(path, error);
 }
 
+static gboolean load_encoder(PenModel *model, const char *folder, guint i, GError **error)
+{
+    PenTextEncoder *encoder = &model->encoders[i];
+    g_autofree char *config = config_file(folder, encoder_folders[i]);
+    g_autofree char *tokenizer = g_build_filename(folder, tokenizer_folders[i], NULL);
+
+    if (!pen_clip_text_config_load(&encoder->config, config, error))
+        return FALSE;
+    if (model->n_encoders > 1)
+        pen_clip_text_config_set_sdxl(&encoder->config);
+    if (model->n_encoders == 1 || i == 0)
+        encoder->config.projection = 0; /* nobody reads it */
+    encoder->tokenizer = pen_tokenizer_new(tokenizer, error);
+    g_autoptr(PenSafetensors) clip =
+        encoder->tokenizer ? open_component(folder, encoder_folders[i], error) : NULL;
+    encoder->weights = clip ? pen_ldm_clip(clip, "", error) : NULL;
+    return encoder->weights != NULL;
+}
+
 static gboolean load_folder(PenModel *model, GError **error)
 {
     const char *folder = model->spec->model;
     g_autofree char *unet = config_file(folder, "unet");
     g_autofree char *vae = config_file(folder, "vae");
-    g_autofree char *text = config_file(folder, "text_encoder");
     g_autofree char *scheduler = config_file(folder, "scheduler");
-    g_autofree char *tokenizer = g_build_filename(folder, "tokenizer", NULL);
 
-    if (!check_folder(folder, error) || !check_index(folder, error) ||
+    g_autofree char *pipeline = NULL;
+
+    if (!load_index(model, folder, &pipeline, error) || !check_folder(folder, 1, error) ||
         !load_own_settings(model, folder, error) ||
-        !pen_unet_config_load(&model->unet, unet, error) ||
-        !pen_vae_config_load(&model->vae, vae, error) ||
-        !pen_clip_text_config_load(&model->text, text, error))
+        !pen_unet_config_load(&model->unet, unet, error))
         return FALSE;
+    gboolean sdxl = model->unet.added_channels > 0;
+    if (pipeline && sdxl != (strstr(pipeline, "XL") != NULL))
+        return refuse_pipeline(folder, pipeline, error);
+    model->n_encoders = sdxl ? 2 : 1;
+    model->zeros_without_text = sdxl && model->zeros_without_text;
+    if (!check_folder(folder, model->n_encoders, error) ||
+        !pen_vae_config_load(&model->vae, vae, error))
+        return FALSE;
+    for (guint i = 0; i < model->n_encoders; i++)
+        if (!load_encoder(model, folder, i, error))
+            return FALSE;
     model->schedule = pen_schedule_load(scheduler, error);
-    model->tokenizer = model->schedule ? pen_tokenizer_new(tokenizer, error) : NULL;
-    model->unet_weights = model->tokenizer ? open_component(folder, "unet", error) : NULL;
+    model->unet_weights = model->schedule ? open_component(folder, "unet", error) : NULL;
     model->vae_weights = model->unet_weights ? open_component(folder, "vae", error) : NULL;
-    g_autoptr(PenSafetensors) clip =
-        model->vae_weights ? open_component(folder, "text_encoder", error) : NULL;
-    model->text_weights = clip ? pen_ldm_clip(clip, "", error) : NULL;
-    char *alone = model->text_weights ? folder_identity(model, error) : NULL;
+    char *alone = model->vae_weights ? folder_identity(model, error) : NULL;
     return alone && list_identities(model, alone, error);
 }
 
@@ -312,12 +373,36 @@ static gboolean check_adapters(PenModel *model, GError **error)
     return merge != NULL;
 }
 
+static gboolean check_tokenizers(const PenModel *model, GError **error)
+{
+    for (guint i = 0; i < model->n_encoders; i++) {
+        const PenTextEncoder *encoder = &model->encoders[i];
+        int length = pen_tokenizer_max_length(encoder->tokenizer);
+        int n_tokens = pen_tokenizer_n_tokens(encoder->tokenizer);
+        if ((guint32)length <= encoder->config.positions &&
+            (guint32)n_tokens <= encoder->config.vocabulary &&
+            length == pen_tokenizer_max_length(model->encoders[0].tokenizer))
+            continue;
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
+                    _("%s: its tokenizer makes %d tokens out of %d, its text encoder takes %u out "
+                      "of %u: they belong to different models."),
+                    model->name, length, n_tokens, encoder->config.positions,
+                    encoder->config.vocabulary);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 /* Parts of different models cannot work together. */
 static gboolean check_parts(const PenModel *model, GError **error)
 {
     const PenUNetConfig *unet = &model->unet;
     const char *path = model->name;
-    guint32 latent = model->vae.latent_channels;
+    guint32 latent = model->vae.latent_channels, hidden = 0;
+    for (guint i = 0; i < model->n_encoders; i++)
+        hidden += model->encoders[i].config.hidden;
+    guint32 pooled = model->encoders[model->n_encoders - 1].config.projection;
+    guint32 wanted = pen_unet_config_pooled_channels(unet);
 
     /* An inpainting model's takes a mask and a picture's latents, too. */
     if (unet->out_channels != latent ||
@@ -330,22 +415,18 @@ static gboolean check_parts(const PenModel *model, GError **error)
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
                     _("%s: its VAE makes pictures of %u channels, not of red, green and blue."),
                     path, model->vae.out_channels);
-    else if (unet->context_channels != model->text.hidden)
+    else if (unet->context_channels != hidden)
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
                     _("%s: its UNet reads texts of %u channels, its text encoder writes %u: they "
                       "belong to different models."),
-                    path, unet->context_channels, model->text.hidden);
-    else if ((guint32)pen_tokenizer_max_length(model->tokenizer) > model->text.positions ||
-             (guint32)pen_tokenizer_n_tokens(model->tokenizer) > model->text.vocabulary)
-        g_set_error(
-            error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
-            _("%s: its tokenizer makes %d tokens out of %d, its text encoder takes %u out of "
-              "%u: they belong to different models."),
-            path, pen_tokenizer_max_length(model->tokenizer),
-            pen_tokenizer_n_tokens(model->tokenizer), model->text.positions,
-            model->text.vocabulary);
+                    path, unet->context_channels, hidden);
+    else if (wanted && wanted != pooled)
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
+                    _("%s: its UNet reads a pooled text of %u channels, its second text encoder "
+                      "writes %u: they belong to different models."),
+                    path, wanted, pooled);
     else
-        return TRUE;
+        return check_tokenizers(model, error);
     return FALSE;
 }
 
@@ -376,10 +457,16 @@ PenModel *pen_model_open(const char *text, GError **error)
     if (!load(model, error) || !exchange_vae(model, error) || !check_parts(model, error) ||
         !check_adapters(model, error))
         return NULL;
-    model->tokens = (guint32)pen_tokenizer_max_length(model->tokenizer);
+    model->tokens = (guint32)pen_tokenizer_max_length(model->encoders[0].tokenizer);
     model->factor = pen_vae_config_factor(&model->vae);
     model->condition_channels = model->unet.in_channels - model->unet.out_channels;
     return g_steal_pointer(&model);
+}
+
+PenConditioning *pen_model_new_conditioning(const PenModel *model, guint32 tokens)
+{
+    return pen_conditioning_new(tokens, model->unet.context_channels,
+                                pen_unet_config_pooled_channels(&model->unet));
 }
 
 PenModel *pen_model_ref(PenModel *model)
@@ -392,11 +479,13 @@ void pen_model_unref(PenModel *model)
 {
     if (!model || !g_atomic_int_dec_and_test(&model->refs))
         return;
-    g_clear_pointer(&model->tokenizer, pen_tokenizer_free);
+    for (guint i = 0; i < model->n_encoders; i++) {
+        pen_tokenizer_free(model->encoders[i].tokenizer);
+        pen_safetensors_unref(model->encoders[i].weights);
+    }
     g_clear_pointer(&model->schedule, pen_schedule_free);
     g_clear_pointer(&model->unet_weights, pen_safetensors_unref);
     g_clear_pointer(&model->vae_weights, pen_safetensors_unref);
-    g_clear_pointer(&model->text_weights, pen_safetensors_unref);
     g_clear_pointer(&model->spec, pen_model_spec_free);
     g_strfreev(model->identities);
     g_free(model->name);

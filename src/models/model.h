@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * A model: a folder in the diffusers layout of Stable Diffusion 1.x and 2.x,
+ * A model: a folder in the diffusers layout of Stable Diffusion 1.x, 2.x and SDXL,
  *
  *     model_index.json                            may be missing
  *     unet/  vae/                                 config.json and .safetensors weights
- *     text_encoder/                               the same
- *     tokenizer/                                  vocab.json, merges.txt, tokenizer_config.json
+ *     text_encoder/  text_encoder_2/              the same; SDXL's UNet reads two of them
+ *     tokenizer/  tokenizer_2/                    vocab.json, merges.txt, tokenizer_config.json
  *     scheduler/scheduler_config.json
  *     penchant.json                               may be missing; see below
  *
@@ -35,6 +35,16 @@
 
 G_BEGIN_DECLS
 
+/* A text encoder, and the tokenizer that goes before it. */
+typedef struct {
+    PenClipTextConfig config;
+    PenSafetensors *weights; /* in transformers' names */
+    PenTokenizer *tokenizer;
+} PenTextEncoder;
+
+/* Of two encoders the hidden states stand side by side; the last one gives the pooled text. */
+#define PEN_MODEL_MAX_ENCODERS 2
+
 /* Read only. */
 typedef struct {
     gint refs;
@@ -46,11 +56,13 @@ typedef struct {
                           order of the spec; the last one is `identity` */
     PenUNetConfig unet;
     PenVaeConfig vae;
-    PenClipTextConfig text;
-    PenSafetensors *unet_weights, *vae_weights, *text_weights; /* in diffusers' names */
-    PenTokenizer *tokenizer;
+    guint n_encoders;
+    PenTextEncoder encoders[PEN_MODEL_MAX_ENCODERS];
+    PenSafetensors *unet_weights, *vae_weights; /* in diffusers' names */
     PenSchedule *schedule;
     guint32 tokens; /* of an encoded prompt, padding included */
+    gboolean zeros_without_text; /* where no text is given its encoding is all zeros; else that of
+                                    the empty text */
     guint32 factor; /* a picture is this many times as high and wide as its latents */
     guint32 condition_channels; /* of an inpainting model's further inputs; else 0 */
     double guidance; /* the scale to use where none is asked for */
@@ -76,6 +88,9 @@ PenModel *pen_model_open(const char *model, GError **error);
 PenModel *pen_model_ref(PenModel *model);
 void pen_model_unref(PenModel *model);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModel, pen_model_unref)
+
+/* The conditioning of no text at all, where zeros_without_text; of the right sizes everywhere. */
+PenConditioning *pen_model_new_conditioning(const PenModel *model, guint32 tokens);
 
 /* Whether `identity` is this model's, or its own with fewer of the adapters: what was made for that
  * one can draw with this one. */

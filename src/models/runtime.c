@@ -5,6 +5,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <math.h>
+#include <string.h>
 
 #include "src/models/clip-text.h"
 #include "src/models/model-layers.h"
@@ -16,13 +17,19 @@ typedef struct {
     guint32 height, width; /* of the input */
 } Side;
 
+/* A text encoder. */
+typedef struct {
+    PenWeights *weights;
+    PenPlan *plan; /* of batch 1, kept for the next texts of as many tokens */
+    guint32 tokens;
+} Encoder;
+
 struct _PenRuntime {
     PenModel *model;
     PenDevice *device;
     PenDtype dtype;
-    PenWeights *text, *vae, *unet;
-    PenPlan *text_plan; /* of batch 1, kept for the next texts of as many tokens */
-    guint32 text_tokens;
+    PenWeights *vae, *unet;
+    Encoder encoders[PEN_MODEL_MAX_ENCODERS];
     Side sides[2]; /* by PenVaeSide */
     gboolean keep; /* memory is plentiful: text encoder and VAE stay loaded */
 };
@@ -41,17 +48,21 @@ PenRuntime *pen_runtime_new(PenModel *model, PenDevice *device, PenDtype dtype, 
     runtime->model = pen_model_ref(model);
     runtime->device = pen_device_ref(device);
     runtime->dtype = dtype;
-    runtime->text = pen_weights_new(device, model->text_weights, dtype);
     runtime->vae = pen_weights_new(device, model->vae_weights, dtype);
     runtime->unet = pen_weights_new(device, model->unet_weights, dtype);
     g_autoptr(PenMerge) merge = pen_merge_new(model, NULL, error);
     if (!merge)
         return NULL;
-    pen_weights_set_merge(runtime->text, merge, PEN_LAYERS_TEXT);
     pen_weights_set_merge(runtime->unet, merge, PEN_LAYERS_UNET);
-    runtime->keep = pen_weights_total_bytes(runtime->text) + pen_weights_total_bytes(runtime->vae) +
-                        pen_weights_total_bytes(runtime->unet) <=
-                    pen_device_memory_left(device) / 2;
+    guint64 bytes =
+        pen_weights_total_bytes(runtime->vae) + pen_weights_total_bytes(runtime->unet);
+    for (guint i = 0; i < model->n_encoders; i++) {
+        Encoder *encoder = &runtime->encoders[i];
+        encoder->weights = pen_weights_new(device, model->encoders[i].weights, dtype);
+        pen_weights_set_merge(encoder->weights, merge, PEN_LAYERS_TEXT(i));
+        bytes += pen_weights_total_bytes(encoder->weights);
+    }
+    runtime->keep = bytes <= pen_device_memory_left(device) / 2;
     return g_steal_pointer(&runtime);
 }
 
@@ -59,10 +70,12 @@ void pen_runtime_free(PenRuntime *runtime)
 {
     if (!runtime)
         return;
-    pen_plan_free(runtime->text_plan);
+    for (guint i = 0; i < G_N_ELEMENTS(runtime->encoders); i++) {
+        pen_plan_free(runtime->encoders[i].plan);
+        g_clear_pointer(&runtime->encoders[i].weights, pen_weights_unref);
+    }
     for (guint i = 0; i < G_N_ELEMENTS(runtime->sides); i++)
         pen_vae_coder_free(runtime->sides[i].coder);
-    pen_weights_unref(runtime->text);
     pen_weights_unref(runtime->vae);
     pen_weights_unref(runtime->unet);
     pen_device_unref(runtime->device);
@@ -126,10 +139,10 @@ static gboolean make_room(PenRuntime *runtime, GError **failure)
     return TRUE;
 }
 
-static void drop_text(PenRuntime *runtime)
+static void drop_encoder(Encoder *encoder)
 {
-    g_clear_pointer(&runtime->text_plan, pen_plan_free);
-    pen_weights_release(runtime->text);
+    g_clear_pointer(&encoder->plan, pen_plan_free);
+    pen_weights_release(encoder->weights);
 }
 
 static void drop_vae(PenRuntime *runtime)
@@ -141,7 +154,8 @@ static void drop_vae(PenRuntime *runtime)
 
 void pen_runtime_trim(PenRuntime *runtime)
 {
-    drop_text(runtime);
+    for (guint i = 0; i < runtime->model->n_encoders; i++)
+        drop_encoder(&runtime->encoders[i]);
     drop_vae(runtime);
 }
 
@@ -161,72 +175,131 @@ static void share_progress(double fraction, gpointer user_data)
 
 /* --- text ---------------------------------------------------------------------------------- */
 
-/* The text encoder's plan for as many tokens, its weights loaded. */
-static PenPlan *text_plan(PenRuntime *runtime, guint32 tokens, GCancellable *cancellable,
-                          GError **error)
+/* A text encoder's plan for as many tokens, its weights loaded. */
+static PenPlan *encoder_plan(PenRuntime *runtime, guint i, guint32 tokens,
+                             GCancellable *cancellable, GError **error)
 {
-    if (!runtime->text_plan || runtime->text_tokens != tokens) {
-        g_clear_pointer(&runtime->text_plan, pen_plan_free);
-        PenGraph *graph =
-            pen_clip_text_new(&runtime->model->text, runtime->text, 1, tokens, error);
+    const PenClipTextConfig *config = &runtime->model->encoders[i].config;
+    Encoder *encoder = &runtime->encoders[i];
+    if (!encoder->plan || encoder->tokens != tokens) {
+        g_clear_pointer(&encoder->plan, pen_plan_free);
+        PenGraph *graph = pen_clip_text_new(config, encoder->weights, 1, tokens, error);
         if (!graph) {
-            after_failure(runtime, "text_encoder", runtime->text, error);
+            after_failure(runtime, i ? "text_encoder_2" : "text_encoder", encoder->weights, error);
             return NULL;
         }
-        runtime->text_plan = pen_plan_new(runtime->device, graph, error);
-        if (!runtime->text_plan)
+        encoder->plan = pen_plan_new(runtime->device, graph, error);
+        if (!encoder->plan)
             return NULL;
-        runtime->text_tokens = tokens;
+        encoder->tokens = tokens;
     }
-    return pen_weights_load(runtime->text, NULL, NULL, cancellable, error) ? runtime->text_plan
-                                                                           : NULL;
+    return pen_weights_load(encoder->weights, NULL, NULL, cancellable, error) ? encoder->plan
+                                                                              : NULL;
 }
 
-static gboolean encode_tokens(PenRuntime *runtime, const gint32 *ids, guint n, guint32 tokens,
-                              float *hidden, GCancellable *cancellable, GError **error)
+/* The row of the first end token. */
+static void take_pooled(const PenTextEncoder *encoder, const gint32 *ids, guint32 tokens,
+                        PenPlan *plan, float *pooled)
 {
-    const PenClipTextConfig *config = &runtime->model->text;
-    gsize size = (gsize)tokens * config->hidden;
-    g_autofree float *embeddings = g_new(float, n *size);
+    gsize channels = encoder->config.projection;
+    g_autofree float *rows = g_new(float, tokens *channels);
+    guint32 end = 0;
+    while (end + 1 < tokens && ids[end] != pen_tokenizer_end(encoder->tokenizer))
+        end++;
+    pen_plan_read(plan, "pooled", rows);
+    memcpy(pooled, rows + end * channels, channels * sizeof *pooled);
+}
 
-    if (!pen_clip_text_embed(config, runtime->text, ids, n, tokens, embeddings, error))
+/* Text encoder i of the model: its columns, from `column` on, of the conditionings' hidden states,
+ * and the pooled text if it gives one. */
+static gboolean run_encoder(PenRuntime *runtime, guint i, const gint32 *ids, guint n,
+                            guint32 tokens, gsize column, PenConditioning **conditionings,
+                            GCancellable *cancellable, GError **error)
+{
+    const PenTextEncoder *encoder = &runtime->model->encoders[i];
+    gsize channels = encoder->config.hidden, size = tokens * channels;
+    g_autofree float *embeddings = g_new(float, n *size);
+    g_autofree float *hidden = g_new(float, size);
+
+    if (!pen_clip_text_embed(&encoder->config, runtime->encoders[i].weights, ids, n, tokens,
+                             embeddings, error))
         return FALSE;
-    PenPlan *plan = text_plan(runtime, tokens, cancellable, error);
+    PenPlan *plan = encoder_plan(runtime, i, tokens, cancellable, error);
     gboolean done = plan != NULL;
-    for (guint i = 0; done && i < n; i++) {
-        pen_plan_write(plan, "embeddings", embeddings + i * size);
+    for (guint k = 0; done && k < n; k++) {
+        PenConditioning *to = conditionings[k];
+        pen_plan_write(plan, "embeddings", embeddings + k * size);
         done = pen_plan_run(plan, NULL, NULL, cancellable, error);
-        if (done)
-            pen_plan_read(plan, "hidden", hidden + i * size);
+        if (!done)
+            break;
+        pen_plan_read(plan, "hidden", hidden);
+        for (guint32 t = 0; t < tokens; t++)
+            memcpy(to->hidden + (gsize)t * to->channels + column, hidden + t * channels,
+                   channels * sizeof *hidden);
+        if (encoder->config.projection)
+            take_pooled(encoder, ids + (gsize)k * tokens, tokens, plan, to->pooled);
     }
     if (!runtime->keep)
-        drop_text(runtime);
+        drop_encoder(&runtime->encoders[i]);
     return done;
 }
 
-gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *ids, guint n, guint32 tokens,
-                                   float *hidden, GCancellable *cancellable, GError **error)
+static gboolean run_encoders(PenRuntime *runtime, const gint32 *const *ids, guint n,
+                             guint32 tokens, PenConditioning **conditionings,
+                             GCancellable *cancellable, GError **error)
 {
-    GError *failure = NULL;
-    if (encode_tokens(runtime, ids, n, tokens, hidden, cancellable, &failure))
-        return TRUE;
-    if (make_room(runtime, &failure))
-        return encode_tokens(runtime, ids, n, tokens, hidden, cancellable, error);
-    g_propagate_error(error, failure);
-    return FALSE;
+    gsize column = 0;
+    for (guint i = 0; i < runtime->model->n_encoders; i++) {
+        if (!run_encoder(runtime, i, ids[i], n, tokens, column, conditionings, cancellable, error))
+            return FALSE;
+        column += runtime->model->encoders[i].config.hidden;
+    }
+    return TRUE;
 }
 
-gboolean pen_runtime_encode_text(PenRuntime *runtime, const char *const *texts, guint n,
-                                 float *context, gboolean *truncated, GCancellable *cancellable,
-                                 GError **error)
+gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *const *ids, guint n,
+                                   guint32 tokens, PenConditioning **conditionings,
+                                   GCancellable *cancellable, GError **error)
 {
-    guint32 tokens = runtime->model->tokens;
-    g_autofree gint32 *ids = g_new(gint32, (gsize)n * tokens);
+    GError *failure = NULL;
+    for (guint k = 0; k < n; k++)
+        conditionings[k] = pen_model_new_conditioning(runtime->model, tokens);
+    gboolean ok = run_encoders(runtime, ids, n, tokens, conditionings, cancellable, &failure);
+    if (!ok && make_room(runtime, &failure))
+        ok = run_encoders(runtime, ids, n, tokens, conditionings, cancellable, &failure);
+    for (guint k = 0; !ok && k < n; k++)
+        g_clear_pointer(&conditionings[k], pen_conditioning_free);
+    if (!ok)
+        g_propagate_error(error, failure);
+    return ok;
+}
 
-    for (guint i = 0; i < n; i++)
-        pen_tokenizer_encode_padded(runtime->model->tokenizer, texts[i], ids + (gsize)i * tokens,
-                                    truncated ? &truncated[i] : NULL);
-    return pen_runtime_encode_tokens(runtime, ids, n, tokens, context, cancellable, error);
+gboolean pen_runtime_encode_texts(PenRuntime *runtime, const char *const *texts, guint n,
+                                  PenConditioning **conditionings, gboolean *truncated,
+                                  GCancellable *cancellable, GError **error)
+{
+    const PenModel *model = runtime->model;
+    gsize size = (gsize)n * model->tokens;
+    g_autofree gint32 *all = g_new(gint32, size * model->n_encoders);
+    const gint32 *ids[PEN_MODEL_MAX_ENCODERS] = { NULL };
+
+    for (guint e = 0; e < model->n_encoders; e++) {
+        gint32 *own = all + e * size;
+        ids[e] = own;
+        for (guint k = 0; k < n; k++)
+            pen_tokenizer_encode_padded(model->encoders[e].tokenizer, texts[k] ? texts[k] : "",
+                                        own + (gsize)k * model->tokens,
+                                        truncated ? &truncated[k] : NULL);
+    }
+    if (!pen_runtime_encode_tokens(runtime, ids, n, model->tokens, conditionings, cancellable,
+                                   error))
+        return FALSE;
+    for (guint k = 0; k < n; k++)
+        if (!texts[k] && model->zeros_without_text) {
+            pen_conditioning_free(conditionings[k]);
+            conditionings[k] = pen_model_new_conditioning(model, model->tokens);
+        }
+    return TRUE;
 }
 
 /* --- pictures ------------------------------------------------------------------------------ */

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * A model on a device: texts to context, latents to pictures and back, and the UNet's graph.
+ * A model on a device: texts to conditionings, latents to pictures and back, and the UNet's graph.
  *
  * Weights are loaded when they are first needed. On a device with little memory for this model
  * (all weights would take more than half of what is free) those of the text encoder and the VAE are
@@ -39,15 +39,17 @@ PenDtype pen_runtime_dtype(PenRuntime *runtime);
 
 /* --- text ---------------------------------------------------------------------------------- */
 
-/* n texts -> context[n, model->tokens, context_channels]. truncated[n] (may be NULL) tells which
- * texts were longer than the model reads. */
-gboolean pen_runtime_encode_text(PenRuntime *runtime, const char *const *texts, guint n,
-                                 float *context, gboolean *truncated, GCancellable *cancellable,
-                                 GError **error);
+/* n texts -> conditionings[n]. A text that is NULL is none at all: zeros where the model wants that
+ * (PenModel.zeros_without_text), else as "". truncated[n] (may be NULL) tells which texts were
+ * longer than the model reads. */
+gboolean pen_runtime_encode_texts(PenRuntime *runtime, const char *const *texts, guint n,
+                                  PenConditioning **conditionings, gboolean *truncated,
+                                  GCancellable *cancellable, GError **error);
 
-/* ids[n, tokens] -> hidden[n, tokens, context_channels]. */
-gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *ids, guint n, guint32 tokens,
-                                   float *hidden, GCancellable *cancellable, GError **error);
+/* The same for tokens: ids[e] is [n, tokens] of text encoder e, one for each that the model has. */
+gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *const *ids, guint n,
+                                   guint32 tokens, PenConditioning **conditionings,
+                                   GCancellable *cancellable, GError **error);
 
 /* --- pictures ------------------------------------------------------------------------------ */
 

@@ -5,6 +5,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <math.h>
+#include <string.h>
 
 #include "src/models/layers.h"
 
@@ -177,13 +178,21 @@ static PenTensor *up(Builder *b, PenTensor *x)
     return x;
 }
 
-static PenTensor *time_embedding(Builder *b, PenTensor *sinusoids)
+/* TimestepEmbedding. */
+static PenTensor *embedding(Builder *b, PenTensor *x, const char *path)
 {
     guint32 channels = 4 * b->config->channels[0];
 
-    PenTensor *h = pen_layer_linear(&b->l, sinusoids, channels, TRUE, "time_embedding.linear_1");
+    PenTensor *h = pen_layer_linear(&b->l, x, channels, TRUE, "%s.linear_1", path);
     h = pen_graph_activation(b->l.graph, h, PEN_ACTIVATION_SILU);
-    h = pen_layer_linear(&b->l, h, channels, TRUE, "time_embedding.linear_2");
+    return pen_layer_linear(&b->l, h, channels, TRUE, "%s.linear_2", path);
+}
+
+static PenTensor *time_embedding(Builder *b)
+{
+    PenTensor *h = embedding(b, b->unet->timestep_embedding, "time_embedding");
+    if (b->unet->added)
+        h = pen_graph_add(b->l.graph, embedding(b, b->unet->added, "add_embedding"), h);
     /* Every resnet starts its projection with this. */
     return pen_graph_activation(b->l.graph, h, PEN_ACTIVATION_SILU);
 }
@@ -192,7 +201,7 @@ static PenTensor *build(Builder *b)
 {
     const PenUNetConfig *config = b->config;
 
-    b->time = time_embedding(b, b->unet->timestep_embedding);
+    b->time = time_embedding(b);
     PenTensor *x = b->unet->sample;
     if (b->unet->condition)
         x = pen_graph_concat(b->l.graph, x, b->unet->condition);
@@ -225,6 +234,9 @@ PenUNet *pen_unet_new(const PenUNetConfig *config, PenWeights *weights,
                                                PEN_SHAPE(o->batch, 1, 1, config->channels[0]));
     unet->context = pen_graph_input(unet->graph, "context",
                                     PEN_SHAPE(o->batch, 1, o->tokens, config->context_channels));
+    if (config->added_channels)
+        unet->added =
+            pen_graph_input(unet->graph, "added", PEN_SHAPE(o->batch, 1, 1, config->added_channels));
     if (o->adapter) {
         unet->scale = pen_graph_input(unet->graph, "adapter_scale", PEN_SHAPE(1, 1, 1, 1));
         unet->n_adapter = 2 * o->adapter->n_modules;
@@ -274,21 +286,34 @@ char *pen_unet_statistics_name(guint block)
     return g_strdup_printf("statistics.%u", block);
 }
 
+static void sinusoids(const PenUNetConfig *config, double value, guint32 channels, float *out)
+{
+    guint32 half = channels / 2;
+    float *sines = out + (config->flip_sin_to_cos ? half : 0);
+    float *cosines = out + (config->flip_sin_to_cos ? 0 : half);
+
+    for (guint32 k = 0; k < half; k++) {
+        double angle = value * exp(-log(10000) * k / (half - config->freq_shift));
+        sines[k] = (float)sin(angle);
+        cosines[k] = (float)cos(angle);
+    }
+    if (channels % 2)
+        out[channels - 1] = 0;
+}
+
 void pen_unet_timestep_embedding(const PenUNetConfig *config, const double *timesteps, gsize n,
                                  float *out)
 {
-    guint32 channels = config->channels[0], half = channels / 2;
+    for (gsize i = 0; i < n; i++)
+        sinusoids(config, timesteps[i], config->channels[0], out + i * config->channels[0]);
+}
 
-    for (gsize i = 0; i < n; i++) {
-        float *row = out + i * channels;
-        float *sines = row + (config->flip_sin_to_cos ? half : 0);
-        float *cosines = row + (config->flip_sin_to_cos ? 0 : half);
-        for (guint32 k = 0; k < half; k++) {
-            double angle = timesteps[i] * exp(-log(10000) * k / (half - config->freq_shift));
-            sines[k] = (float)sin(angle);
-            cosines[k] = (float)cos(angle);
-        }
-        if (channels % 2)
-            row[channels - 1] = 0;
-    }
+void pen_unet_added(const PenUNetConfig *config, const PenConditioning *conditioning, float *out)
+{
+    guint32 pooled = pen_unet_config_pooled_channels(config);
+
+    memcpy(out, conditioning->pooled, pooled * sizeof *out);
+    for (guint i = 0; i < PEN_CONDITIONING_SIZES; i++)
+        sinusoids(config, conditioning->sizes[i], config->size_channels,
+                  out + pooled + i * config->size_channels);
 }

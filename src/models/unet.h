@@ -10,6 +10,8 @@
  *                                                              inpainting takes more than latents
  *   "timestep_embedding"  [batch, 1, 1, channels of level 0]   pen_unet_timestep_embedding()
  *   "context"             [batch, 1, tokens, context_channels] the text encoder's output
+ *   "added"               [batch, 1, 1, added_channels]        only where the configuration has it:
+ *                                                              pen_unet_added()
  *   "adapter_scale"       [1, 1, 1, 1]                         only with an adapter: 0 the base
  *                                                              model, 1 the adapted one
  * Outputs:
@@ -43,6 +45,7 @@ typedef struct {
     PenGraph *graph;
     PenTensor *sample, *timestep_embedding, *context, *out;
     PenTensor *condition; /* NULL unless the UNet is one for inpainting */
+    PenTensor *added;     /* NULL unless the UNet takes it */
     PenTensor *scale;    /* NULL without an adapter */
     PenTensor **adapter; /* A and B of module i at 2i and 2i+1: targets of a gradient */
     guint n_adapter;     /* 2 n_modules, or 0 */
@@ -67,5 +70,9 @@ char *pen_unet_statistics_name(guint block);
 /* Sinusoids of n timesteps: out[n, channels of level 0] (diffusers' get_timestep_embedding). */
 void pen_unet_timestep_embedding(const PenUNetConfig *config, const double *timesteps, gsize n,
                                  float *out);
+
+/* What a conditioning adds to the time embedding, out[added_channels]: the pooled text and the
+ * sinusoids of its sizes. */
+void pen_unet_added(const PenUNetConfig *config, const PenConditioning *conditioning, float *out);
 
 G_END_DECLS

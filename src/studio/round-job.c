@@ -324,15 +324,14 @@ static gboolean finish_candidate(Round *r, guint place, const PenTrajectory *tra
 static gboolean sample(Round *r, GError **error)
 {
     const PenRoundRequest *request = &r->input->request;
-    const PenModel *model = r->model;
-    const char *texts[2] = {request->prompt,
-                            request->negative_prompt ? request->negative_prompt : ""};
-    gsize context = (gsize)model->tokens * model->unet.context_channels;
-    g_autofree float *contexts = g_new(float, 2 * context);
+    const char *texts[2] = {request->prompt, request->negative_prompt};
+    PenConditioning *conditionings[2];
     gboolean truncated[2] = {FALSE, FALSE};
-    if (!pen_runtime_encode_text(r->runtime, texts, 2, contexts, truncated, r->job->cancellable,
-                                 error))
+    if (!pen_runtime_encode_texts(r->runtime, texts, 2, conditionings, truncated,
+                                  r->job->cancellable, error))
         return FALSE;
+    g_autoptr(PenConditioning) cond = conditionings[0];
+    g_autoptr(PenConditioning) uncond = conditionings[1];
     if (truncated[0] || truncated[1])
         pen_job_notice(r->job,
                        truncated[0]
@@ -346,8 +345,8 @@ static gboolean sample(Round *r, GError **error)
         .steps = request->steps,
         .guidance = request->guidance,
         .eta = request->eta,
-        .context = contexts,
-        .negative = contexts + context,
+        .cond = cond,
+        .uncond = uncond,
         .adapter = r->adapter,
         .scale = r->scale,
         .seed = r->result->seed,

@@ -385,10 +385,9 @@ static gpointer prepare(PenJob *job, GError **error)
     if (!runtime)
         return NULL;
     /* The text encoder is what every job needs next, and may be what does not fit. */
-    const PenModel *model = pen_runtime_model(runtime);
     const char *text = "";
-    g_autofree float *context = g_new(float, (gsize)model->tokens * model->unet.context_channels);
-    return pen_runtime_encode_text(runtime, &text, 1, context, NULL, job->cancellable, error)
+    g_autoptr(PenConditioning) conditioning = NULL;
+    return pen_runtime_encode_texts(runtime, &text, 1, &conditioning, NULL, job->cancellable, error)
                ? runtime
                : NULL;
 }

@@ -37,7 +37,7 @@ typedef struct {
 typedef struct {
     PenPick *pick;
     PenRound *round;
-    float *context, *negative; /* of its texts; in a loss without guidance, of no text */
+    PenConditioning *cond, *uncond; /* of its texts; in a loss without guidance, of no text */
 } Lesson;
 
 static void lesson_free(gpointer data)
@@ -45,8 +45,8 @@ static void lesson_free(gpointer data)
     Lesson *lesson = data;
     pen_pick_free(lesson->pick);
     pen_round_free(lesson->round);
-    g_free(lesson->context);
-    g_free(lesson->negative);
+    pen_conditioning_free(lesson->cond);
+    pen_conditioning_free(lesson->uncond);
     g_free(lesson);
 }
 
@@ -265,15 +265,14 @@ static gboolean load_checkpoint(Teaching *t, GError **error)
 
 static gboolean encode_texts(Teaching *t, Lesson *lesson, GError **error)
 {
-    const PenModel *model = pen_runtime_model(t->runtime);
-    gsize n = (gsize)model->tokens * model->unet.context_channels;
     const char *negative = t->run->d3po.guided ? lesson->round->negative_prompt : NULL;
-    const char *texts[2] = {lesson->round->prompt, negative ? negative : ""};
-    g_autofree float *contexts = g_new(float, 2 * n);
-    if (!pen_runtime_encode_text(t->runtime, texts, 2, contexts, NULL, t->job->cancellable, error))
+    const char *texts[2] = {lesson->round->prompt, negative};
+    PenConditioning *conditionings[2];
+    if (!pen_runtime_encode_texts(t->runtime, texts, 2, conditionings, NULL, t->job->cancellable,
+                                  error))
         return FALSE;
-    lesson->context = g_memdup2(contexts, n * sizeof *contexts);
-    lesson->negative = g_memdup2(contexts + n, n * sizeof *contexts);
+    lesson->cond = conditionings[0];
+    lesson->uncond = conditionings[1];
     return TRUE;
 }
 
@@ -373,8 +372,8 @@ static gboolean update_gradient(Teaching *t, const Update *update, PenTrainerRes
             .n = c.trajectories->len,
             .trajectories = (PenTrajectory **)c.trajectories->pdata,
             .ranks = (const int *)(gpointer)c.ranks->data,
-            .context = leaves_out_prompt(t, update, first) ? lesson->negative : lesson->context,
-            .negative = lesson->negative,
+            .cond = leaves_out_prompt(t, update, first) ? lesson->uncond : lesson->cond,
+            .uncond = lesson->uncond,
             .steps = chosen,
             .n_steps = pen_curriculum_choose_steps(t->run->seed, update->epoch, update->lesson,
                                                    first->steps, t->run->d3po.timestep_fraction,
@@ -503,8 +502,9 @@ static gboolean prepare(Teaching *t, const char *spec, GError **error)
     t->trainer = pen_trainer_new(t->runtime, t->adapter, &t->run->d3po);
     Candidates first = {0};
     gboolean ok = load_candidates(t, t->lessons->pdata[0], &first, error) &&
-                  pen_trainer_prepare(t->trainer, first.trajectories->pdata[0],
-                                      first.trajectories->len, error);
+                  pen_trainer_prepare(
+                      t->trainer, first.trajectories->pdata[0], first.trajectories->len,
+                      ((const Lesson *)t->lessons->pdata[0])->cond->tokens, error);
     candidates_clear(&first);
     if (ok)
         pen_job_notice_memory(t->job, t->runtime, pen_trainer_recomputes(t->trainer));

@@ -31,13 +31,13 @@ def compare(expected, actual, names):
         assert error <= limit, "%s is off by %g" % (name, error)
 
 
-def compare_gradients(expected, actual):
+def compare_gradients(expected, actual, limit=1e-3):
     names = [name for name in expected if name.startswith("grad.")]
     assert names and {name for name in actual if name.startswith("grad.")} == set(names)
     worst = max(names, key=lambda name: l2_error(expected[name][1], actual[name][1]))
     error = l2_error(expected[worst][1], actual[worst][1])
     # The README has no limit for half precision: single tensors of small gradients stray further than outputs.
-    assert error <= (5e-2 if HALF else 1e-3), "%s is off by %g" % (worst, error)
+    assert error <= (5e-2 if HALF else limit), "%s is off by %g" % (worst, error)
 
 
 def lora(name):
@@ -45,7 +45,27 @@ def lora(name):
 
 
 def test_text(folder):
-    compare(*probe(folder, "text", "text"), ["hidden"])
+    expected, actual = probe(folder, "text", "text")
+    compare(expected, actual, [name for name in ["hidden", "pooled"] if name in expected])
+
+
+def test_prompt(folder):
+    if not (GOLDEN / "prompt.safetensors").exists():
+        raise Skip("the model has one text encoder")
+    expected = tensors(GOLDEN / "prompt.safetensors")
+    for kind, words in ("empty", []), ("words", ["--negative-prompt", "blue dog"]):
+        out = folder / "out.safetensors"
+        run(folder, "probe", "prompt", "--model", GOLDEN / "model", "--out", out, "--precision", PRECISION,
+            "--prompt", "a red cat in the moon castle", *words)
+        actual = tensors(out)
+        compare(expected, actual, ["hidden", "pooled"])
+        for part in "hidden", "pooled":
+            (shape, a), (other, b) = expected["negative_%s_%s" % (part, kind)], actual["negative_" + part]
+            assert shape == other
+            if kind == "empty":
+                assert not any(a) and not any(b)
+            else:
+                assert (l2_error(a, b) if HALF else max_error(a, b)) <= (2e-2 if HALF else 2e-4)
 
 
 def test_unet(folder):
@@ -71,7 +91,9 @@ def check_d3po(expected, actual):
         worst = max(abs(a - b) for a, b in zip(expected[name][1], actual[name][1]))
         assert worst <= (1e-3 if HALF else 2e-4), "%s is off by %g" % (name, worst)
     compare(expected, actual, ["loss"])
-    compare_gradients(expected, actual)
+    # SDXL's first step at timestep 901 has such large gradients, of such different signs with and without the prompt,
+    # that PyTorch's own in float32, which these files hold, are off by 5e-3 from those in float64.
+    compare_gradients(expected, actual, 1e-2 if SHAPE == "sdxl" else 1e-3)
 
 
 def test_d3po(folder):
@@ -87,6 +109,8 @@ def test_d3po_unclipped_on_given_latents(folder):
 def test_tokens(folder):
     if HALF:
         raise Skip("no numbers in it")
+    if not (GOLDEN / "tokens.json").exists():
+        raise Skip("the tokenizers are those of the other models")
     golden = json.loads((GOLDEN / "tokens.json").read_text())
     (folder / "in.json").write_text(json.dumps([{"text": entry["text"], "note": 1} for entry in golden]))
     run(folder, "probe", "tokens", "--model", GOLDEN / "model", "--in", folder / "in.json", "--out",
@@ -94,5 +118,5 @@ def test_tokens(folder):
     assert json.loads((folder / "out.json").read_text()) == [{**entry, "note": 1} for entry in golden]
 
 
-main([test_text, test_unet, test_vae_decode, test_vae_encode, test_unet_gradient, test_d3po,
+main([test_text, test_prompt, test_unet, test_vae_decode, test_vae_encode, test_unet_gradient, test_d3po,
       test_d3po_unclipped_on_given_latents, test_tokens])

@@ -16,8 +16,7 @@ typedef struct {
     PenRuntime *runtime;
     PenUNetAdapter *adapter;
     PenTrajectory *trajectories[N];
-    float *context; /* of the prompt, then of the negative one */
-    gsize context_values;
+    PenConditioning *conditionings[2]; /* of the prompt, then of no text */
 } Fixture;
 
 /* A round of noise that a trained adapter looks back on. */
@@ -39,10 +38,8 @@ static void set_up(Fixture *fixture)
     ok = pen_unet_adapter_upload(fixture->adapter, values, &error);
     g_assert_true(ok);
 
-    fixture->context_values = (gsize)model->tokens * model->unet.context_channels;
-    fixture->context = g_new(float, 2 * fixture->context_values);
-    pen_runtime_encode_text(fixture->runtime, (const char *const[]){ "a bird", "" }, 2,
-                            fixture->context, NULL, NULL, &error);
+    pen_runtime_encode_texts(fixture->runtime, (const char *const[]){ "a bird", NULL }, 2,
+                             fixture->conditionings, NULL, NULL, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < N; i++) {
         PenTrajectory *t = pen_trajectory_new(SIDE, SIDE, model->unet.in_channels, STEPS, 0);
@@ -61,7 +58,8 @@ static void tear_down(Fixture *fixture)
 {
     for (guint i = 0; i < N; i++)
         pen_trajectory_free(fixture->trajectories[i]);
-    g_free(fixture->context);
+    for (guint i = 0; i < 2; i++)
+        pen_conditioning_free(fixture->conditionings[i]);
     pen_unet_adapter_free(fixture->adapter);
     pen_runtime_free(fixture->runtime);
     pen_device_unref(fixture->device);
@@ -101,8 +99,8 @@ static Outcome take_gradient_with(Fixture *fixture, guint batch, gboolean hindsi
         .n = N,
         .trajectories = fixture->trajectories,
         .ranks = ranks,
-        .context = fixture->context,
-        .negative = fixture->context + fixture->context_values,
+        .cond = fixture->conditionings[0],
+        .uncond = fixture->conditionings[1],
         .n_steps = 2,
         .steps = steps,
     };

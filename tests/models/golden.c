@@ -50,6 +50,25 @@ void golden_free(Golden *golden)
     g_free(golden);
 }
 
+float *golden_added(PenSafetensors *file, const PenUNetConfig *config, gsize n)
+{
+    guint32 channels = pen_unet_config_pooled_channels(config);
+    g_autoptr(Golden) pooled = golden_new(file, "pooled");
+    g_autoptr(Golden) sizes = golden_new(file, "time_ids");
+    float *added = g_new(float, n *config->added_channels);
+
+    for (gsize i = 0; i < n; i++) {
+        g_autoptr(PenConditioning) conditioning = pen_conditioning_new(0, 0, channels);
+        memcpy(conditioning->pooled, pooled->values + (pooled->dims[0] == 1 ? 0 : i * channels),
+               channels * sizeof *added);
+        memcpy(conditioning->sizes,
+               sizes->values + (sizes->dims[0] == 1 ? 0 : i * PEN_CONDITIONING_SIZES),
+               sizeof conditioning->sizes);
+        pen_unet_added(config, conditioning, added + i * config->added_channels);
+    }
+    return added;
+}
+
 gint32 *golden_ids(PenSafetensors *file, const char *name)
 {
     g_autoptr(GError) error = NULL;

@@ -9,7 +9,7 @@
 #include <gio/gio.h>
 
 #include "src/formats/safetensors.h"
-#include "src/models/unet-adapter.h"
+#include "src/models/unet.h"
 
 /* tests/data/golden/SHAPE/PATH, e.g. ("sd1", "model/unet"). Free with g_free(). */
 char *golden_path(const char *shape, const char *path);
@@ -25,6 +25,10 @@ typedef struct {
 Golden *golden_new(PenSafetensors *file, const char *name);
 void golden_free(Golden *golden);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Golden, golden_free)
+
+/* What a UNet's file adds to the time embedding of n evaluations, [n, added_channels], from its
+ * tensors "pooled" and "time_ids" of one row or n. Free with g_free(). */
+float *golden_added(PenSafetensors *file, const PenUNetConfig *config, gsize n);
 
 /* A tensor of token ids. Free with g_free(). */
 gint32 *golden_ids(PenSafetensors *file, const char *name);

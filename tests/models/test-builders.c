@@ -5,12 +5,13 @@
 
 #include "compute/graph-private.h"
 #include "src/models/clip-text.h"
+#include "src/models/model.h"
 #include "src/models/unet.h"
 #include "src/models/vae.h"
 #include "tests/compute/reference.h"
 #include "tests/models/golden.h"
 
-static const char *const shapes[] = { "sd1", "sd2" };
+static const char *const shapes[] = { "sd1", "sd2", "sdxl" };
 
 static double *to_doubles(const float *values, gsize n)
 {
@@ -80,31 +81,51 @@ static char *config_path(const char *shape, const char *component)
     return g_build_filename(path, "config.json", NULL);
 }
 
-static void test_text(gconstpointer data)
+/* The hidden states of a text encoder, [batch, tokens, hidden]. */
+static float *encode(const PenTextEncoder *encoder, const gint32 *ids, guint32 batch,
+                     guint32 tokens)
 {
-    const char *shape = data;
+    const PenClipTextConfig *config = &encoder->config;
     g_autoptr(GError) error = NULL;
-    g_autoptr(PenSafetensors) file = golden_open(shape, "text.safetensors");
-    g_autoptr(PenWeights) weights = open_weights(shape, "model/text_encoder");
-    g_autofree char *path = config_path(shape, "model/text_encoder");
-    PenClipTextConfig config;
-    pen_clip_text_config_load(&config, path, &error);
+    g_autoptr(PenWeights) weights =
+        pen_weights_new(NULL, encoder->weights, PEN_DTYPE_F32);
+    gsize n = (gsize)batch * tokens * config->hidden;
+    g_autofree float *embeddings = g_new(float, n);
+    pen_clip_text_embed(config, weights, ids, batch, tokens, embeddings, &error);
     g_assert_no_error(error);
-
-    g_autoptr(Golden) hidden = golden_new(file, "hidden");
-    guint32 batch = (guint32)hidden->dims[0], tokens = (guint32)hidden->dims[1];
-    g_autofree gint32 *ids = golden_ids(file, "input_ids");
-    g_autofree float *embeddings = g_new(float, hidden->n);
-    pen_clip_text_embed(&config, weights, ids, batch, tokens, embeddings, &error);
-    g_assert_no_error(error);
-    g_autoptr(PenGraph) graph = pen_clip_text_new(&config, weights, batch, tokens, &error);
+    g_autoptr(PenGraph) graph = pen_clip_text_new(config, weights, batch, tokens, &error);
     g_assert_no_error(error);
 
     g_autoptr(Reference) reference = reference_new();
     set_weights(reference, graph, weights);
-    set_input(reference, "embeddings", embeddings, hidden->n);
-    g_autofree float *out = value(reference, output(graph, "hidden"));
-    golden_assert_max("hidden", out, hidden->values, hidden->n, 2e-4);
+    set_input(reference, "embeddings", embeddings, n);
+    return value(reference, output(graph, "hidden"));
+}
+
+static void test_text(gconstpointer data)
+{
+    static const char *const names[] = { "input_ids", "input_ids_2" };
+    const char *shape = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenSafetensors) file = golden_open(shape, "text.safetensors");
+    g_autofree char *folder = golden_path(shape, "model");
+    g_autoptr(PenModel) model = pen_model_open(folder, &error);
+    g_assert_no_error(error);
+
+    g_autoptr(Golden) hidden = golden_new(file, "hidden");
+    guint32 batch = (guint32)hidden->dims[0], tokens = (guint32)hidden->dims[1];
+    g_autofree float *all = g_new(float, hidden->n);
+    gsize column = 0, columns = hidden->dims[2];
+    for (guint e = 0; e < model->n_encoders; e++) {
+        gsize width = model->encoders[e].config.hidden;
+        g_autofree gint32 *ids = golden_ids(file, names[e]);
+        g_autofree float *own = encode(&model->encoders[e], ids, batch, tokens);
+        for (gsize row = 0; row < (gsize)batch * tokens; row++)
+            memcpy(all + row * columns + column, own + row * width, width * sizeof *own);
+        column += width;
+    }
+    g_assert_cmpuint(column, ==, columns);
+    golden_assert_max("hidden", all, hidden->values, hidden->n, 2e-4);
 }
 
 static void test_vae_decode(gconstpointer data)
@@ -188,6 +209,10 @@ static PenUNet *golden_unet(const char *shape, PenSafetensors *file, PenWeights 
     set_input(reference, "sample", sample->values, sample->n);
     set_input(reference, "timestep_embedding", embedding, n);
     set_input(reference, "context", context->values, context->n);
+    if (config->added_channels) {
+        g_autofree float *added = golden_added(file, config, timestep->n);
+        set_input(reference, "added", added, timestep->n * config->added_channels);
+    }
     return unet;
 }
 

@@ -55,16 +55,18 @@ static void test_infer(void)
         g_assert_cmpuint(file->vae.latent_channels, ==, 4);
         g_assert_true(file->vae.quant_conv && file->vae.post_quant_conv && file->vae.mid_attention);
         g_assert_cmpfloat(file->vae.scaling_factor, ==, folder->vae.scaling_factor);
-        g_assert_cmpuint(file->text.layers, ==, folder->text.layers);
-        g_assert_cmpuint(file->text.intermediate, ==, folder->text.intermediate);
-        g_assert_cmpuint(file->text.vocabulary, ==, 49408);
-        g_assert_cmpint(file->text.quick_gelu, ==, folder->text.quick_gelu);
+        g_assert_cmpuint(file->encoders[0].config.layers, ==, folder->encoders[0].config.layers);
+        g_assert_cmpuint(file->encoders[0].config.intermediate, ==,
+                         folder->encoders[0].config.intermediate);
+        g_assert_cmpuint(file->encoders[0].config.vocabulary, ==, 49408);
+        g_assert_cmpint(file->encoders[0].config.quick_gelu, ==,
+                        folder->encoders[0].config.quick_gelu);
         g_assert_cmpint(pen_schedule_get_prediction(file->schedule), ==,
                         pen_schedule_get_prediction(folder->schedule));
         for (int t = 0; t < 1000; t += 111)
             g_assert_cmpfloat(pen_schedule_get_alpha_cumprod(file->schedule, t), ==,
                               pen_schedule_get_alpha_cumprod(folder->schedule, t));
-        g_assert_cmpint(pen_tokenizer_pad(file->tokenizer), ==, i == 0 ? 49407 : 0);
+        g_assert_cmpint(pen_tokenizer_pad(file->encoders[0].tokenizer), ==, i == 0 ? 49407 : 0);
         g_assert_cmpuint(file->tokens, ==, 77);
         g_assert_cmpuint(file->factor, ==, 8);
         g_assert_cmpuint(file->condition_channels, ==, 0);

@@ -157,7 +157,8 @@ static void test_config_refused(void)
         const char *key, *value, *said;
     } cases[] = {
         { 0, "class_embed_type", "\"timestep\"", "timestep" },
-        { 0, "addition_embed_type", "\"text_time\"", "text_time" },
+        { 0, "addition_embed_type", "\"text\"", "text_time" },
+        { 0, "addition_embed_type", "\"text_time\"", "projection_class_embeddings_input_dim" },
         { 0, "dual_cross_attention", "true", "true" },
         { 0, "resnet_time_scale_shift", "\"scale_shift\"", "scale_shift" },
         { 0, "act_fn", "\"gelu\"", "gelu" },
@@ -429,9 +430,9 @@ static void test_model_level(void)
     g_assert_no_error(error);
     g_autoptr(PenModel) without = pen_model_open(copy, &error);
     g_assert_no_error(error);
-    for (guint i = 0; i < pen_safetensors_n_tensors(with->text_weights); i++) {
-        const PenSafetensor *tensor = pen_safetensors_nth(with->text_weights, i);
-        const PenSafetensor *same = pen_safetensors_lookup(without->text_weights, tensor->name);
+    for (guint i = 0; i < pen_safetensors_n_tensors(with->encoders[0].weights); i++) {
+        const PenSafetensor *tensor = pen_safetensors_nth(with->encoders[0].weights, i);
+        const PenSafetensor *same = pen_safetensors_lookup(without->encoders[0].weights, tensor->name);
         g_assert_nonnull(same);
         g_assert_cmpmem(tensor->data, tensor->size, same->data, same->size);
     }
@@ -747,16 +748,30 @@ static guint64 parameters(const PenGraph *graph)
     return n;
 }
 
+/* Of the whole encoder, with the layer that SDXL does not look at. */
+static guint64 text_parameters(const PenClipTextConfig *config)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenWeights) weights = pen_weights_new_random(NULL, PEN_DTYPE_F32, 1);
+    PenClipTextConfig whole = *config;
+    whole.layers_left_out = 0;
+    whole.final_norm = TRUE;
+    g_autoptr(PenGraph) graph = pen_clip_text_new(&whole, weights, 1, 77, &error);
+    g_assert_no_error(error);
+    return parameters(graph) + (guint64)(config->vocabulary + config->positions) * config->hidden;
+}
+
 /* The builders at full size ask for exactly the published numbers of parameters. (The text
  * encoder's tables of tokens and positions are not in its graph.) */
 static void test_architectures(void)
 {
     static const struct {
         const char *name;
-        guint64 unet, vae, text, adapter;
+        guint64 unet, vae, text[PEN_MODEL_MAX_ENCODERS], adapter;
     } published[] = {
-        { "sd15", 859520964, 83653863, 123060480, 797184 },
-        { "sd21", 865910724, 83653863, 340387840, 829952 },
+        { "sd15", 859520964, 83653863, { 123060480 }, 797184 },
+        { "sd21", 865910724, 83653863, { 340387840 }, 829952 },
+        { "sdxl", 2567463684, 83653863, { 123060480, 694659840 }, 5806080 },
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(published); i++) {
@@ -764,7 +779,6 @@ static void test_architectures(void)
         const PenArchitecture *a = pen_architecture_find(published[i].name);
         g_autoptr(PenWeights) unet_weights = pen_weights_new_random(NULL, PEN_DTYPE_F32, 1);
         g_autoptr(PenWeights) vae_weights = pen_weights_new_random(NULL, PEN_DTYPE_F32, 1);
-        g_autoptr(PenWeights) text_weights = pen_weights_new_random(NULL, PEN_DTYPE_F32, 1);
         PenUNetOptions options = { .batch = 1, .height = 64, .width = 64, .tokens = 77 };
         g_autoptr(PenUNet) unet = pen_unet_new(&a->unet, unet_weights, &options, &error);
         g_assert_no_error(error);
@@ -773,17 +787,12 @@ static void test_architectures(void)
         g_autoptr(PenGraph) encoder =
             pen_vae_encoder_new(&a->vae, vae_weights, 1, 512, 512, &error);
         g_assert_no_error(error);
-        g_autoptr(PenGraph) text = pen_clip_text_new(&a->text, text_weights, 1, 77, &error);
-        g_assert_no_error(error);
-
-        guint64 tables = (guint64)(a->text.vocabulary + a->text.positions) * a->text.hidden;
-        g_test_message("%s: unet %" G_GUINT64_FORMAT ", vae %" G_GUINT64_FORMAT
-                       ", text %" G_GUINT64_FORMAT,
-                       a->title, parameters(unet->graph), parameters(decoder) + parameters(encoder),
-                       parameters(text) + tables);
+        for (guint e = 0; e < a->n_encoders; e++)
+            g_assert_cmpuint(text_parameters(&a->encoders[e]), ==, published[i].text[e]);
+        g_test_message("%s: unet %" G_GUINT64_FORMAT ", vae %" G_GUINT64_FORMAT, a->title,
+                       parameters(unet->graph), parameters(decoder) + parameters(encoder));
         g_assert_cmpuint(parameters(unet->graph), ==, published[i].unet);
         g_assert_cmpuint(parameters(decoder) + parameters(encoder), ==, published[i].vae);
-        g_assert_cmpuint(parameters(text) + tables, ==, published[i].text);
         g_autoptr(PenUNetAdapter) adapter = pen_unet_adapter_new(&a->unet, 4, &error);
         g_assert_cmpuint(adapter->n_values, ==, published[i].adapter);
     }

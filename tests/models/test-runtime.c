@@ -95,9 +95,15 @@ static float *encode(PenRuntime *runtime, gboolean *truncated)
     };
     g_autoptr(GError) error = NULL;
     const PenModel *model = pen_runtime_model(runtime);
-    float *context = g_new(float, 3 * (gsize)model->tokens * model->text.hidden);
-    pen_runtime_encode_text(runtime, texts, 3, context, truncated, NULL, &error);
+    gsize n = (gsize)model->tokens * model->unet.context_channels;
+    float *context = g_new(float, 3 * n);
+    PenConditioning *conditionings[3];
+    pen_runtime_encode_texts(runtime, texts, 3, conditionings, truncated, NULL, &error);
     g_assert_no_error(error);
+    for (guint i = 0; i < 3; i++) {
+        memcpy(context + i * n, conditionings[i]->hidden, n * sizeof *context);
+        pen_conditioning_free(conditionings[i]);
+    }
     return context;
 }
 
@@ -107,7 +113,7 @@ static void test_text(void)
     gboolean truncated[3] = { TRUE, TRUE, FALSE };
     g_autofree float *context = encode(runtime, truncated);
     const PenModel *model = pen_runtime_model(runtime);
-    gsize n = (gsize)model->tokens * model->text.hidden;
+    gsize n = (gsize)model->tokens * model->unet.context_channels;
 
     g_assert_false(truncated[0] || truncated[1]);
     g_assert_true(truncated[2]);
@@ -134,7 +140,7 @@ static void test_little_memory(void)
     g_autofree float *context = encode(tight, NULL);
     g_assert_cmpuint(pen_device_allocated(device), ==, before);
     const PenModel *model = pen_runtime_model(tight);
-    gsize n = 3 * (gsize)model->tokens * model->text.hidden;
+    gsize n = 3 * (gsize)model->tokens * model->unet.context_channels;
     g_assert_cmpmem(expected, n * sizeof(float), context, n * sizeof(float));
 
     /* Less than the UNet alone: its weights go to 8 bits. */

@@ -43,11 +43,14 @@ static void examine(Survey *s, PenGraph *graph)
 
 static void examine_text(Survey *s)
 {
-    g_autoptr(GError) error = NULL;
-    PenGraph *graph = pen_clip_text_new(&s->model->text, s->weights, 1, TOKENS, &error);
-    if (!graph)
-        die(error);
-    examine(s, graph);
+    for (guint i = 0; i < s->model->n_encoders; i++) {
+        g_autoptr(GError) error = NULL;
+        PenGraph *graph =
+            pen_clip_text_new(&s->model->encoders[i], s->weights, 1, TOKENS, &error);
+        if (!graph)
+            die(error);
+        examine(s, graph);
+    }
 }
 
 /* One picture with guidance; with `teach`, the gradient of an adapter too. */

@@ -154,14 +154,64 @@ GPtrArray *pen_device_list(GError **error)
     return list;
 }
 
-static gboolean names_device(const PenDeviceInfo *info, const char *wanted)
+char *pen_device_label(GPtrArray *list, guint index)
 {
-    guint64 number;
-    if (g_ascii_string_to_unsigned(wanted, 10, 0, G_MAXUINT, &number, NULL))
-        return number == info->index;
+    const PenDeviceInfo *info = list->pdata[index];
+    guint number = 0, equal = 0;
+    for (guint i = 0; i < list->len; i++) {
+        equal += g_str_equal(((const PenDeviceInfo *)list->pdata[i])->name, info->name);
+        if (i == index)
+            number = equal;
+    }
+    return equal == 1 ? g_strdup(info->name) : g_strdup_printf("%s #%u", info->name, number);
+}
+
+/* How well a name means a device: 3 its whole label, 2 the whole name, 1 a part of the label. */
+static guint names_device(GPtrArray *list, guint index, const char *wanted)
+{
+    const PenDeviceInfo *info = list->pdata[index];
+    g_autofree char *label = pen_device_label(list, index);
+    g_autofree char *folded = g_utf8_casefold(label, -1);
     g_autofree char *name = g_utf8_casefold(info->name, -1);
     g_autofree char *part = g_utf8_casefold(wanted, -1);
-    return strstr(name, part) != NULL;
+    return g_str_equal(folded, part) ? 3 : g_str_equal(name, part) ? 2 : strstr(folded, part) != NULL;
+}
+
+/* The index that `wanted` means; -1 with an error where none or several are meant. */
+static int find_named(GPtrArray *list, const char *wanted, GError **error)
+{
+    guint64 number;
+    if (g_ascii_string_to_unsigned(wanted, 10, 0, G_MAXUINT, &number, NULL) && number < list->len)
+        return (int)number;
+    g_autoptr(GString) labels = g_string_new(NULL);
+    guint best = 0, n = 0;
+    int found = -1;
+    for (guint i = 0; i < list->len; i++) {
+        /* One that cannot be used is meant only where no other is. */
+        const PenDeviceInfo *info = list->pdata[i];
+        guint score = 2 * names_device(list, i, wanted);
+        score += score && !info->unusable;
+        if (!score || score < best)
+            continue;
+        if (score > best) {
+            best = score;
+            n = 0;
+            found = (int)i;
+            g_string_truncate(labels, 0);
+        }
+        g_autofree char *label = pen_device_label(list, i);
+        g_string_append_printf(labels, "%s%u %s", n++ ? ", " : "", i, label);
+    }
+    if (n == 1)
+        return found;
+    if (n)
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_NO_DEVICE,
+                    _("“%s” means more than one device: give the number of one of %s."), wanted,
+                    labels->str);
+    else
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_NO_DEVICE,
+                    _("There is no device “%s”. `penchant devices` lists those there are."), wanted);
+    return -1;
 }
 
 int pen_device_choose(GPtrArray *list, const char *wanted, char **why, GError **error)
@@ -175,25 +225,18 @@ int pen_device_choose(GPtrArray *list, const char *wanted, char **why, GError **
         return -1;
     }
     if (name && *name) {
-        for (guint i = 0; i < list->len; i++) {
-            const PenDeviceInfo *info = list->pdata[i];
-            if (!names_device(info, name))
-                continue;
-            if (info->unusable) {
-                g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
-                            _("The device “%s” cannot be used: %s."), info->name,
-                            _(info->unusable));
-                return -1;
-            }
-            if (why)
-                *why = g_strdup_printf(name == wanted ? _("asked for as “%s”")
-                                                      : _("named “%s” by PENCHANT_DEVICE"),
-                                       name);
-            return (int)i;
+        int named = find_named(list, name, error);
+        const PenDeviceInfo *info = named < 0 ? NULL : list->pdata[named];
+        if (info && info->unusable) {
+            g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
+                        _("The device “%s” cannot be used: %s."), info->name, _(info->unusable));
+            return -1;
         }
-        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_NO_DEVICE,
-                    _("There is no device “%s”. `penchant devices` lists those there are."), name);
-        return -1;
+        if (info && why)
+            *why = g_strdup_printf(name == wanted ? _("asked for as “%s”")
+                                                  : _("named “%s” by PENCHANT_DEVICE"),
+                                   name);
+        return named;
     }
     int best = -1;
     for (guint i = 0; i < list->len; i++) {
@@ -358,8 +401,16 @@ PenDevice *pen_device_open(const char *wanted, GError **error)
         return NULL;
     const char *budget = g_getenv("PENCHANT_MEMORY_BUDGET");
     guint64 mebibytes;
-    if (budget && g_ascii_string_to_unsigned(budget, 10, 1, G_MAXUINT32, &mebibytes, NULL))
+    if (budget && *budget) {
+        if (!g_ascii_string_to_unsigned(budget, 10, 1, G_MAXUINT32, &mebibytes, NULL)) {
+            g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
+                        _("PENCHANT_MEMORY_BUDGET is “%s”, where a whole number of MiB is expected: "
+                          "set it to one, 4096 for example, or unset it."),
+                        budget);
+            return NULL;
+        }
         self->budget = mebibytes << 20;
+    }
     return g_steal_pointer(&self);
 }
 

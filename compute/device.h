@@ -4,11 +4,12 @@
 /*
  * A Vulkan device chosen for compute.
  *
- * Choice: the device named by the caller or by PENCHANT_DEVICE (an index of pen_device_list() or a
- * part of the name), else the first of discrete, integrated, virtual, software. A device needs
+ * Choice: the device named by the caller or by PENCHANT_DEVICE (an index of pen_device_list(), the
+ * label of one or a part of it, which must be of one alone), else the first of discrete, integrated, virtual, software. A device needs
  * Vulkan 1.2, push descriptors and a compute queue.
  *
- * PENCHANT_MEMORY_BUDGET caps the device memory to use, in MiB (pen_device_set_budget).
+ * PENCHANT_MEMORY_BUDGET caps the device memory to use, in MiB (pen_device_set_budget); anything but a
+ * whole number above 0 is an error.
  *
  * PENCHANT_KERNELS (tiles, lanes, shared, matrix) names the kernels to use (tests).
  *
@@ -71,6 +72,10 @@ const char *pen_device_kind_label(PenDeviceKind kind);
 /* All Vulkan devices (PenDeviceInfo, owned). Empty when there is a loader but no device; NULL with
  * an error when there is no Vulkan at all. */
 GPtrArray *pen_device_list(GError **error);
+
+/* The name of a device of the list, with " #1", " #2" and so on where several bear it. Free with
+ * g_free(). */
+char *pen_device_label(GPtrArray *list, guint index);
 
 /* The index into `list` that pen_device_open(wanted) would take, and in `why` a sentence
  * for a person; -1 with an error when nothing fits. */

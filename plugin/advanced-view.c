@@ -63,8 +63,9 @@ static void on_devices(GObject *source, GAsyncResult *result, gpointer data)
         const PenDeviceInfo *device = devices->pdata[i];
         if (device->unusable)
             continue;
-        gtk_combo_box_text_append(combo, device->name, device->name);
-        found = found || !g_strcmp0(device->name, chosen);
+        g_autofree char *label = pen_device_label(devices, i);
+        gtk_combo_box_text_append(combo, label, label);
+        found = found || !g_strcmp0(label, chosen);
     }
     if (found)
         gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), chosen);

@@ -5,11 +5,12 @@
 
 #include "src/cli/cli.h"
 
-static JsonObject *device_object(const PenDeviceInfo *info, gboolean chosen, const char *why)
+static JsonObject *device_object(const PenDeviceInfo *info, const char *label, gboolean chosen,
+                                 const char *why)
 {
     JsonObject *object = pen_cli_object("device");
     json_object_set_int_member(object, "index", info->index);
-    json_object_set_string_member(object, "name", info->name);
+    json_object_set_string_member(object, "name", label);
     json_object_set_string_member(object, "driver", info->driver);
     json_object_set_string_member(object, "kind", pen_device_kind_label(info->kind));
     json_object_set_boolean_member(object, "usable", !info->unusable);
@@ -36,7 +37,8 @@ static const char *yes_no(gboolean value)
     return value ? _("yes") : _("no");
 }
 
-static void print_device(PenCli *cli, const PenDeviceInfo *info, gboolean chosen)
+static void print_device(PenCli *cli, const PenDeviceInfo *info, const char *label,
+                         gboolean chosen)
 {
     g_autofree char *total = g_format_size_full(info->memory_total, G_FORMAT_SIZE_IEC_UNITS);
     g_autofree char *free_now = g_format_size_full(info->memory_available, G_FORMAT_SIZE_IEC_UNITS);
@@ -44,7 +46,7 @@ static void print_device(PenCli *cli, const PenDeviceInfo *info, gboolean chosen
     g_autofree char *binding = g_format_size_full(info->max_binding, G_FORMAT_SIZE_IEC_UNITS);
     g_autofree char *allocation = g_format_size_full(info->max_allocation, G_FORMAT_SIZE_IEC_UNITS);
 
-    pen_cli_print(cli, "%s%u  %s", chosen ? "* " : "  ", info->index, info->name);
+    pen_cli_print(cli, "%s%u  %s", chosen ? "* " : "  ", info->index, label);
     pen_cli_print(cli, "     %s, Vulkan %u.%u, %s", pen_device_kind_label(info->kind),
                   info->api_version >> 22 & 0x7f, info->api_version >> 12 & 0x3ff, info->driver);
     if (info->unusable)
@@ -68,8 +70,9 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
     int chosen = pen_device_choose(devices, cli->device, &why, &none);
     for (guint i = 0; i < devices->len; i++) {
         const PenDeviceInfo *info = devices->pdata[i];
-        print_device(cli, info, (int)i == chosen);
-        pen_cli_emit(cli, device_object(info, (int)i == chosen, why));
+        g_autofree char *label = pen_device_label(devices, i);
+        print_device(cli, info, label, (int)i == chosen);
+        pen_cli_emit(cli, device_object(info, label, (int)i == chosen, why));
     }
     if (none) {
         g_propagate_error(error, g_steal_pointer(&none));

@@ -282,7 +282,7 @@ PenAdapter *pen_adapter_read(const char *file, const PenAdapterNames *names,
             !read_layer(adapter, tensors, pen_adapter_names_path(names, i), layer, scale, error))
             return NULL;
     }
-    if (!scale)
+    if (!scale || !pen_safetensors_check(tensors, error))
         return NULL;
     if (report) {
         *report = own_report;

@@ -27,34 +27,6 @@ static void set_file_error(GError **error, int code, const char *format, const c
     g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(code), format, name, g_strerror(code));
 }
 
-GBytes *pen_file_map(const char *path, guint64 max_size, GError **error)
-{
-    g_autofree char *name = g_filename_display_name(path);
-    g_autoptr(GMappedFile) mapped = NULL;
-    struct stat status;
-
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        set_file_error(error, errno, _("“%s” cannot be opened: %s."), path);
-        return NULL;
-    }
-    if (fstat(fd, &status) != 0) {
-        set_file_error(error, errno, _("“%s” cannot be read: %s."), path);
-    } else if (!S_ISREG(status.st_mode)) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, _("“%s” is not a regular file."),
-                    name);
-    } else if ((guint64)status.st_size > max_size) {
-        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_INVALID,
-                    _("“%s” is too large to be what it should be: %" PRIu64
-                      " bytes, where at most %" PRIu64 " are expected."),
-                    name, (guint64)status.st_size, max_size);
-    } else {
-        mapped = g_mapped_file_new_from_fd(fd, FALSE, error);
-    }
-    close(fd);
-    return mapped ? g_mapped_file_get_bytes(mapped) : NULL;
-}
-
 PenFileWriter *pen_file_writer_new(const char *path, GError **error)
 {
     struct stat status;

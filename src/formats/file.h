@@ -13,13 +13,21 @@ typedef enum {
     PEN_FORMAT_ERROR_INVALID,     // the content breaks its format's rules
     PEN_FORMAT_ERROR_UNSUPPORTED, // well formed, but something we cannot use
     PEN_FORMAT_ERROR_NOT_FOUND,   // a part that was asked for is not in the file
+    PEN_FORMAT_ERROR_CHANGED,     // it changed while it was in use
 } PenFormatError;
 GQuark pen_format_error_quark(void);
 
 // Maps a regular file, read-only, without copying. A file that is longer than `max_size` bytes, or
-// not a regular file, is an error (a pipe would block, a device has no end). The file must not be
-// shortened by another program while the bytes are in use.
+// not a regular file, is an error (a pipe would block, a device has no end). If another program
+// shortens the file, what is gone reads as zeros: who has to know asks pen_file_map_check() after
+// reading. The first call takes SIGBUS over and passes on what is not its own.
 GBytes *pen_file_map(const char *path, guint64 max_size, GError **error);
+
+// An error if the content of a file mapped by pen_file_map() was changed since. Other bytes pass.
+gboolean pen_file_map_check(GBytes *bytes, GError **error);
+
+// The same, and whether the path still leads to that file or to none.
+gboolean pen_file_map_is_current(GBytes *bytes);
 
 // Writes a file that is either the old one or the complete new one, whatever happens in between:
 // the bytes go to a temporary file in the same folder, which commit() flushes to the disk and then

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "src/formats/file-kind.h"
+
 const PenJsonLimits pen_json_default_limits = { 64u << 20, 64, 4000000 };
 
 struct _PenJson {
@@ -236,6 +238,16 @@ PenJson *pen_json_parse(const char *text, gsize size, const char *name, const Pe
     return json;
 }
 
+// Whether errors of the grammar help more than what else the file could be.
+static gboolean looks_like_json(const char *text, gsize size)
+{
+    while (size && g_ascii_isspace(*text)) {
+        text++;
+        size--;
+    }
+    return size && strchr("{[\"-0123456789tfn", *text);
+}
+
 PenJson *pen_json_load(const char *path, GError **error)
 {
     g_autoptr(GBytes) bytes = pen_file_map(path, pen_json_default_limits.size, error);
@@ -244,6 +256,8 @@ PenJson *pen_json_load(const char *path, GError **error)
     gsize size;
     const char *text = g_bytes_get_data(bytes, &size);
     g_autofree char *name = g_filename_display_name(path);
+    if (!looks_like_json(text, size) && pen_file_kind_explain(name, text, size, error))
+        return NULL;
     return pen_json_parse(text ? text : "", size, name, NULL, error);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compute/half.h"
+#include "src/formats/file-kind.h"
 #include "src/formats/json.h"
 
 #if G_BYTE_ORDER != G_LITTLE_ENDIAN
@@ -131,7 +132,10 @@ static gboolean parse_tensor(PenSafetensor *tensor, JsonNode *node, gsize data_s
         !get_whole(json_array_get_element(offsets, 0), &begin) ||
         !get_whole(json_array_get_element(offsets, 1), &end) || begin > end ||
         (guint64)end > data_size)
-        return invalid(error, file, _("the data of tensor “%s” lies outside the file"), name);
+        return invalid(error, file,
+                       _("the data of tensor “%s” lies outside the file; if that was cut off, "
+                         "download it again"),
+                       name);
     if ((guint64)(end - begin) != tensor->size)
         return invalid(error, file,
                        _("tensor “%s” needs %zu bytes, but has %" PRId64),
@@ -179,20 +183,19 @@ static gboolean add_file(PenSafetensors *self, const char *path, GError **error)
 
     gsize size;
     const char *content = g_bytes_get_data(bytes, &size);
-    guint64 header_size;
-    if (size < sizeof header_size)
-        return invalid(error, file, _("it is too short"));
-    memcpy(&header_size, content, sizeof header_size);
-    if (header_size < 2 || header_size > header_limits.size ||
-        header_size > size - sizeof header_size)
-        return invalid(error, file, _("its header is cut off or has an impossible length"));
+    guint64 header_size = 0;
+    memcpy(&header_size, content, MIN(size, sizeof header_size));
+    if (size < sizeof header_size + 2 || header_size < 2 || header_size > header_limits.size ||
+        content[sizeof header_size] != '{')
+        return !pen_file_kind_explain(file, content, size, error) &&
+               invalid(error, file, _("it does not begin with a header"));
+    if (header_size > size - sizeof header_size)
+        return invalid(error, file, _("its header is cut off; download it again"));
     const char *header = content + sizeof header_size;
     const char *data = header + header_size;
     gsize data_size = size - sizeof header_size - header_size;
 
     g_autoptr(PenJson) json = NULL;
-    if (header[0] != '{')
-        return invalid(error, file, _("its header is not a JSON object"));
     json = pen_json_parse(header, header_size, file, &header_limits, error);
     if (!json)
         return FALSE;
@@ -386,6 +389,22 @@ PenSafetensors *pen_safetensors_open_model(const char *path, GError **error)
         }
     }
     return open_either(path, error);
+}
+
+gboolean pen_safetensors_check(const PenSafetensors *tensors, GError **error)
+{
+    for (guint i = 0; i < tensors->files->len; i++)
+        if (!pen_file_map_check(tensors->files->pdata[i], error))
+            return FALSE;
+    return TRUE;
+}
+
+gboolean pen_safetensors_is_current(const PenSafetensors *tensors)
+{
+    for (guint i = 0; i < tensors->files->len; i++)
+        if (!pen_file_map_is_current(tensors->files->pdata[i]))
+            return FALSE;
+    return TRUE;
 }
 
 // ------------------------------------------------------------------ views

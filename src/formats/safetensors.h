@@ -6,8 +6,11 @@
 // Everything is checked on opening, as the format's specification asks, so that a PenSafetensors
 // that exists can be trusted: header at most 100 MB and inside the file; no name twice; known
 // types; shapes whose size is exactly that of their bytes; and the tensors' bytes cover the data
-// block without overlap, gap or rest. Tensor data may lie at any alignment. The files must not be
-// shortened by another program while they are open.
+// block without overlap, gap or rest. Tensor data may lie at any alignment. What a file is that is none
+// of these is said where its first bytes tell (src/formats/file-kind.h).
+//
+// Another program may change the files while they are open: nothing crashes, but the numbers are
+// wrong. Who has read some asks pen_safetensors_check() afterwards.
 #pragma once
 
 #include "src/formats/file.h"
@@ -60,6 +63,11 @@ PenSafetensors *pen_safetensors_open(const char *path, GError **error);
 //   - a component's folder, in which the usual names of diffusers, transformers and PEFT are
 //     looked for (also their fp16 variants), and otherwise its only .safetensors file.
 PenSafetensors *pen_safetensors_open_model(const char *path, GError **error);
+
+// An error if one of the files was changed since it was opened; and whether the files that are
+// there now are still these.
+gboolean pen_safetensors_check(const PenSafetensors *tensors, GError **error);
+gboolean pen_safetensors_is_current(const PenSafetensors *tensors);
 
 // A view shows tensors of another PenSafetensors under other names, without copying: for readers
 // that know a different naming. It starts empty, has the metadata and the name of `of`, and keeps

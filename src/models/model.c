@@ -441,6 +441,30 @@ static char *model_name(const char *path)
     return g_filename_display_name(base);
 }
 
+enum { N_WEIGHTED = 2 + PEN_MODEL_MAX_ENCODERS };
+
+/* The weights of all components; returns how many. */
+static guint list_weights(const PenModel *model, const PenSafetensors **weights)
+{
+    guint n = 0;
+    weights[n++] = model->unet_weights;
+    weights[n++] = model->vae_weights;
+    for (guint i = 0; i < model->n_encoders; i++)
+        weights[n++] = model->encoders[i].weights;
+    return n;
+}
+
+/* A file that was written anew while it was read is no model. */
+static gboolean check_files(const PenModel *model, GError **error)
+{
+    const PenSafetensors *weights[N_WEIGHTED];
+    guint n = list_weights(model, weights);
+    for (guint i = 0; i < n; i++)
+        if (!pen_safetensors_check(weights[i], error))
+            return FALSE;
+    return TRUE;
+}
+
 PenModel *pen_model_open(const char *text, GError **error)
 {
     g_autoptr(PenModel) model = g_new0(PenModel, 1);
@@ -455,12 +479,22 @@ PenModel *pen_model_open(const char *text, GError **error)
     }
     model->name = model_name(model->spec->model);
     if (!load(model, error) || !exchange_vae(model, error) || !check_parts(model, error) ||
-        !check_adapters(model, error))
+        !check_adapters(model, error) || !check_files(model, error))
         return NULL;
     model->tokens = (guint32)pen_tokenizer_max_length(model->encoders[0].tokenizer);
     model->factor = pen_vae_config_factor(&model->vae);
     model->condition_channels = model->unet.in_channels - model->unet.out_channels;
     return g_steal_pointer(&model);
+}
+
+gboolean pen_model_is_current(const PenModel *model)
+{
+    const PenSafetensors *weights[N_WEIGHTED];
+    guint n = list_weights(model, weights);
+    for (guint i = 0; i < n; i++)
+        if (!pen_safetensors_is_current(weights[i]))
+            return FALSE;
+    return TRUE;
 }
 
 PenConditioning *pen_model_new_conditioning(const PenModel *model, guint32 tokens)

@@ -92,6 +92,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModel, pen_model_unref)
 /* The conditioning of no text at all, where zeros_without_text; of the right sizes everywhere. */
 PenConditioning *pen_model_new_conditioning(const PenModel *model, guint32 tokens);
 
+/* Whether the model's files are still those that were opened; else it has to be opened anew. */
+gboolean pen_model_is_current(const PenModel *model);
+
 /* Whether `identity` is this model's, or its own with fewer of the adapters: what was made for that
  * one can draw with this one. */
 gboolean pen_model_includes(const PenModel *model, const char *identity);

@@ -332,6 +332,16 @@ static float *convert(const PenWeights *weights, const Weight *weight, GError **
     return g_steal_pointer(&values);
 }
 
+/* What was read of a file that changed meanwhile must not be used: it is forgotten. */
+static gboolean check_file(PenWeights *weights, GError **error)
+{
+    if (pen_safetensors_check(weights->file, error))
+        return TRUE;
+    for (guint i = 0; i < weights->in_order->len; i++)
+        ((Weight *)weights->in_order->pdata[i])->loaded = FALSE;
+    return FALSE;
+}
+
 gboolean pen_weights_load(PenWeights *weights, PenPlanProgress progress, gpointer user_data,
                           GCancellable *cancellable, GError **error)
 {
@@ -358,7 +368,7 @@ gboolean pen_weights_load(PenWeights *weights, PenPlanProgress progress, gpointe
         if (progress)
             progress((double)done / (double)total, user_data);
     }
-    return TRUE;
+    return !total || !weights->file || check_file(weights, error);
 }
 
 float *pen_weights_values(PenWeights *weights, const PenParameter *parameter)
@@ -393,7 +403,7 @@ gboolean pen_weights_gather(PenWeights *weights, const char *name, guint32 n_row
         if (!pen_safetensor_to_f32(&row, out + i * columns, error))
             return FALSE;
     }
-    return TRUE;
+    return check_file(weights, error);
 }
 
 guint64 pen_weights_bytes(const PenWeights *weights)

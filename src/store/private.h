@@ -40,6 +40,10 @@ void pen_session_end(PenStore *store);
 
 /* files.c */
 gboolean pen_files_make_folder(const char *path, GError **error);
+
+/* An error where the folder's file system has no locks, without which SQLite would wait in vain and a
+ * database could be damaged. */
+gboolean pen_files_check_locks(const char *folder, GError **error);
 /* Deletes a file (or NULL: nothing), after the commit that no longer names it. Should it stay, it
  * is garbage to collect. */
 void pen_files_forget(PenStore *store, const char *relative);

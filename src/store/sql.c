@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 #include "src/store/store.h"
 
@@ -95,8 +96,26 @@ static void finalize(gpointer statement)
     sqlite3_finalize(statement);
 }
 
+/* SQLite cannot open what is longer, and says only that it cannot. Its log's name is longer by 8. */
+static gboolean check_length(const char *path, GError **error)
+{
+    g_autofree char *absolute = g_canonicalize_filename(path, NULL);
+    const sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    gsize length = strlen(absolute), most = (gsize)MAX(vfs->mxPathname, 8) - 8;
+    if (length <= most)
+        return TRUE;
+    g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_FAILED,
+                _("The path %s is too long for a database: it has %zu bytes, at most %zu are possible. "
+                  "Choose another folder with the environment variable PENCHANT_DATA."),
+                absolute, length, most);
+    return FALSE;
+}
+
 PenSql *pen_sql_open(const char *path, GError **error)
 {
+    if (!check_length(path, error))
+        return NULL;
+
     g_autoptr(PenSql) sql = g_new0(PenSql, 1);
     g_mutex_init(&sql->mutex);
     sql->path = g_strdup(path);

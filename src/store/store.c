@@ -145,7 +145,8 @@ PenStore *pen_store_open_with_migrations(const char *folder, const char *const *
     g_autoptr(PenStore) store = g_new0(PenStore, 1);
     store->session_fd = -1;
     store->folder = resolve_folder(folder);
-    if (!pen_files_make_folder(store->folder, error))
+    if (!pen_files_make_folder(store->folder, error) ||
+        !pen_files_check_locks(store->folder, error))
         return NULL;
 
     g_autofree char *path = g_build_filename(store->folder, PEN_STORE_FILE, NULL);

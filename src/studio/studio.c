@@ -217,7 +217,7 @@ PenModel *pen_studio_open_model(PenStudio *studio, const char *spec, GError **er
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&studio->models_lock);
     PenModel *model = g_hash_table_lookup(studio->models, spec);
-    if (!model) {
+    if (!model || !pen_model_is_current(model)) {
         model = pen_model_open(spec, error);
         if (!model)
             return NULL;
@@ -329,7 +329,8 @@ PenRuntime *pen_job_runtime(PenJob *job, const char *spec, GError **error)
 {
     PenStudio *studio = job->studio;
     PenWorkshop *workshop = &studio->workshop;
-    if (g_strcmp0(workshop->spec, spec) == 0)
+    if (g_strcmp0(workshop->spec, spec) == 0 &&
+        pen_model_is_current(pen_runtime_model(workshop->runtime)))
         return workshop->runtime;
     workshop_close_model(workshop);
     g_autoptr(PenModel) model = pen_studio_open_model(studio, spec, error);

@@ -314,6 +314,50 @@ static void test_choose(void)
     g_clear_error(&error);
 }
 
+/* A number that is no index is a part of a name; what means several devices is no choice. */
+static void test_choose_by_name(void)
+{
+    static const struct {
+        const char *wanted;
+        int chosen;
+    } cases[] = {
+        { "4090", -1 },
+        { "NVIDIA RTX 4090", -1 },
+        { "rtx 4090 #2", 1 },
+        { "#1", 0 },
+        { "7900", 2 },
+        { "1", 1 },
+        { "GTX 1080", 4 },
+        { "GTX 1080 Ti", 3 },
+        { "256", 5 },
+        { "9999", -1 },
+        { "Half", 7 },
+    };
+    PenDeviceInfo infos[] = {
+        {.name = (char *)"NVIDIA RTX 4090"},
+        {.name = (char *)"NVIDIA RTX 4090"},
+        {.name = (char *)"RX 7900 XTX"},
+        {.name = (char *)"GTX 1080 Ti"},
+        {.name = (char *)"GTX 1080"},
+        {.name = (char *)"llvmpipe (LLVM 19.1.7, 256 bits)"},
+        {.name = (char *)"Half of a card", .unusable = "x"},
+        {.name = (char *)"Half a card"},
+    };
+    g_autoptr(GPtrArray) list = g_ptr_array_new();
+    for (guint i = 0; i < G_N_ELEMENTS(infos); i++) {
+        infos[i].index = i;
+        g_ptr_array_add(list, &infos[i]);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        int chosen = pen_device_choose(list, cases[i].wanted, NULL, &error);
+        g_assert_cmpint(chosen, ==, cases[i].chosen);
+        g_assert_true((chosen < 0) == (error != NULL));
+        if (i == 0)
+            g_assert_nonnull(strstr(error->message, "0 NVIDIA RTX 4090 #1, 1 NVIDIA RTX 4090 #2"));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -334,6 +378,7 @@ int main(int argc, char **argv)
     g_test_add_func("/plan/profile", test_plan_profile);
     g_test_add_func("/device/none", test_no_device);
     g_test_add_func("/device/choose", test_choose);
+    g_test_add_func("/device/choose-by-name", test_choose_by_name);
     int failures = g_test_run();
     pen_device_unref(device);
     return failures;

@@ -3,9 +3,12 @@
 #include "tests/formats/scratch.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define SD1 PEN_TEST_DATA "/golden/sd1"
 
@@ -73,6 +76,81 @@ static void test_model_folder(void)
     g_clear_error(&error);
     g_assert_null(pen_safetensors_open_model(SD1, &error)); // several files, none of a usual name
     g_assert_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND);
+}
+
+// A file that is cut or written anew while it is mapped: no crash, and who asks is told.
+static void test_changed(void)
+{
+    for (int way = 0; way < 3; way++) {
+        g_autoptr(Scratch) scratch = scratch_new();
+        const char *path = scratch_path(scratch, "x.safetensors");
+        const gsize dims[] = { 65536 };
+        g_autofree float *values = g_new0(float, dims[0]);
+        g_autoptr(GError) error = NULL;
+        for (gsize i = 0; i < dims[0]; i++)
+            values[i] = 1;
+        g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
+        pen_safetensors_writer_add(writer, "x", PEN_SAFETENSOR_F32, 1, dims, values);
+        g_assert_true(pen_safetensors_writer_save(writer, path, NULL));
+
+        g_autoptr(PenSafetensors) file = open_good(path);
+        g_assert_true(pen_safetensors_check(file, &error));
+        g_assert_true(pen_safetensors_is_current(file));
+        if (way == 0) { // cut
+            g_assert_cmpint(truncate(path, 10000), ==, 0);
+        } else if (way == 1) { // other content of the same size
+            int fd = open(path, O_WRONLY);
+            g_assert_cmpint(pwrite(fd, "x", 1, 20000), ==, 1);
+            close(fd);
+        } else { // another file in its place: the one that is mapped stays whole
+            g_autofree char *other = g_strconcat(path, ".new", NULL);
+            g_assert_true(g_file_set_contents(other, "x", 1, NULL));
+            g_assert_cmpint(g_rename(other, path), ==, 0);
+        }
+        g_assert_true(pen_safetensor_to_f32(pen_safetensors_lookup(file, "x"), values, NULL));
+        g_assert_cmpfloat(values[0], ==, 1);
+        g_assert_cmpfloat(values[dims[0] - 1], ==, way == 0 ? 0 : 1);
+        g_assert_false(pen_safetensors_is_current(file));
+        g_assert_cmpint(pen_safetensors_check(file, &error), ==, way == 2);
+        if (way < 2)
+            g_assert_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_CHANGED);
+    }
+}
+
+// What is no safetensors file is called what it is.
+static void test_kinds(void)
+{
+    static const struct {
+        const char *content;
+        gsize size;
+        const char *said;
+    } cases[] = {
+        { "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4\n", 0, "Git LFS" },
+        { "<!DOCTYPE html><html></html>", 0, "web page" },
+        { "\xef\xbb\xbf \n<HTML lang=en>", 0, "web page" },
+        { "\x80\x02}q\x01(X\x0a", 0, "pickle" },
+        { "\x80\x04\x95", 0, "pickle" },
+        { "PK\x03\x04\0\0\0\0archive/data.pkl", 28, "pickle" },
+        { "PK\x03\x04\0\0\0\0model.safetensors", 28, "ZIP" },
+        { "GGUF\3\0\0\0\0\0\0\0", 12, "GGUF" },
+        { "\x89HDF\r\n\x1a\n\0\0\0\0", 12, "Keras" },
+        { "7z\xbc\xaf\x27\x1c\0\0\0\0", 10, "packed archive" },
+        { "\x89PNG\r\n\x1a\n\0\0", 10, "picture" },
+        { "Entry not found", 0, "Entry not found" },
+        { "{\"error\": \"Repository not found\"}", 0, "Repository not found" },
+        { "", 0, "empty" },
+        { "\x40\0\0\0\0\0\0\0{\"a", 11, "cut off" },
+        { "\1\2\3\4\5\6\7\x08\x09\x0b", 10, "damaged" },
+    };
+    g_autoptr(Scratch) scratch = scratch_new();
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        gsize size = cases[i].size ? cases[i].size : strlen(cases[i].content);
+        const char *path = scratch_write(scratch, "x.safetensors", cases[i].content, size);
+        g_assert_null(pen_safetensors_open(path, &error));
+        g_test_message("%s", error->message);
+        g_assert_nonnull(strstr(error->message, cases[i].said));
+    }
 }
 
 // Every type, at an odd address: the header's length is not a multiple of anything.
@@ -294,6 +372,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/safetensors/golden", test_golden);
     g_test_add_func("/safetensors/model-folder", test_model_folder);
+    g_test_add_func("/safetensors/changed", test_changed);
+    g_test_add_func("/safetensors/kinds", test_kinds);
     g_test_add_func("/safetensors/types", test_types);
     g_test_add_func("/safetensors/round-trip", test_round_trip);
     g_test_add_func("/safetensors/atomic", test_atomic);

@@ -19,7 +19,7 @@ struct _PenAdvancedView {
 
 G_DEFINE_FINAL_TYPE(PenAdvancedView, pen_advanced_view, GTK_TYPE_EXPANDER)
 
-void pen_advanced_view_read(PenAdvancedView *view)
+static void on_edited(PenAdvancedView *view)
 {
     PenSettings *settings = pen_app_settings(view->app);
     settings->steps = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(view->steps));
@@ -28,6 +28,7 @@ void pen_advanced_view_read(PenAdvancedView *view)
     settings->fixed_seed = gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(view->fixed_seed));
     settings->seed = g_ascii_strtoull(gtk_entry_get_text(GTK_ENTRY(view->seed)), NULL, 10);
     settings->advanced = gtk_expander_get_expanded(GTK_EXPANDER(view));
+    pen_app_settings_changed(view->app);
 }
 
 static void on_fixed_seed(GtkToggleButton *check, PenAdvancedView *view)
@@ -90,6 +91,7 @@ static void on_device_changed(GtkComboBox *combo, PenAdvancedView *view)
     settings->device = *id ? g_strdup(id) : NULL;
     if (pen_app_studio(view->app))
         pen_studio_set_device(pen_app_studio(view->app), settings->device);
+    pen_app_settings_changed(view->app);
 }
 
 /* Down to the settings that were unfolded, once they have their place. */
@@ -108,6 +110,7 @@ static gboolean scroll_down(gpointer data)
 static void on_expanded(PenAdvancedView *view)
 {
     view->unfolding = gtk_expander_get_expanded(GTK_EXPANDER(view));
+    on_edited(view);
 }
 
 static void pen_advanced_view_size_allocate(GtkWidget *widget, GtkAllocation *allocation)
@@ -164,6 +167,11 @@ static GtkWidget *build(PenAdvancedView *view)
     g_signal_connect(view->device, "changed", G_CALLBACK(on_device_changed), view);
     gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Device"), view->device), FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(box), pen_extras_view_new(view->app), FALSE, FALSE, 0);
+    g_signal_connect_swapped(view->steps, "value-changed", G_CALLBACK(on_edited), view);
+    g_signal_connect_swapped(view->guidance, "value-changed", G_CALLBACK(on_edited), view);
+    g_signal_connect_swapped(view->eta, "value-changed", G_CALLBACK(on_edited), view);
+    g_signal_connect_swapped(view->fixed_seed, "toggled", G_CALLBACK(on_edited), view);
+    g_signal_connect_swapped(view->seed, "changed", G_CALLBACK(on_edited), view);
     return box;
 }
 

@@ -3,7 +3,8 @@
 
 /*
  * The settings of a round that most artists never open, folded away: steps, guidance, randomness,
- * seed, device, decoder and adapters. It fills itself from the settings of the app.
+ * seed, device, decoder and adapters. It shows the settings of the app and
+ * writes what the artist changes to them.
  */
 
 #include <gtk/gtk.h>
@@ -16,8 +17,5 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE(PenAdvancedView, pen_advanced_view, PEN, ADVANCED_VIEW, GtkExpander)
 
 GtkWidget *pen_advanced_view_new(PenApp *app);
-
-/* Brings the settings of the app up to date with the widgets. */
-void pen_advanced_view_read(PenAdvancedView *view);
 
 G_END_DECLS

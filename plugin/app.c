@@ -6,6 +6,8 @@
 
 /* A strength is turned step by step: the model is read when the turning has ended. */
 #define EXTRAS_SETTLE_MS 300
+/* So are the settings saved. */
+#define SAVE_MS 150
 
 struct _PenApp {
     GObject parent;
@@ -13,19 +15,25 @@ struct _PenApp {
     PenSettings *settings;
     char *asked_model; /* whose numbers are read or were: asked_key() */
     guint settling;    /* extras were changed, and the model is still to be read with them */
+    guint saving;      /* settings were changed, and are still to be saved */
     PenModelInfo *model;
-    gint32 image;    /* id; 0: none */
-    GPtrArray *jobs; /* GCancellable */
-    gboolean teaching;
+    char *good_model; /* the last chosen one that could be read; NULL: the starter model */
+    gint32 image;     /* id; 0: none */
+    gboolean new_image;
+    gint64 first_action; /* the latest when the window opened */
+    GPtrArray *jobs;     /* GCancellable */
+    gboolean teaching, closing;
 };
 
 enum {
     MESSAGE,
+    MESSAGE_OVER,
     OPENED,
     MODEL_CHANGED,
     EXTRAS_CHANGED,
     STYLES_CHANGED,
     PICKS_CHANGED,
+    LOG_CHANGED,
     IMAGE_CHANGED,
     JOBS_CHANGED,
     N_SIGNALS
@@ -38,6 +46,8 @@ static void pen_app_finalize(GObject *object)
 {
     PenApp *app = PEN_APP(object);
     g_clear_handle_id(&app->settling, g_source_remove);
+    g_clear_handle_id(&app->saving, g_source_remove);
+    g_free(app->good_model);
     g_clear_pointer(&app->studio, pen_studio_free);
     g_clear_pointer(&app->model, pen_model_info_free);
     g_free(app->asked_model);
@@ -57,11 +67,13 @@ static void pen_app_class_init(PenAppClass *class)
     signals[MESSAGE] =
         g_signal_new("message", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
                      3, GTK_TYPE_MESSAGE_TYPE, G_TYPE_STRING, G_TYPE_STRING);
+    signals[MESSAGE_OVER] = add_signal("message-over");
     signals[OPENED] = add_signal("opened");
     signals[MODEL_CHANGED] = add_signal("model-changed");
     signals[EXTRAS_CHANGED] = add_signal("extras-changed");
     signals[STYLES_CHANGED] = add_signal("styles-changed");
     signals[PICKS_CHANGED] = add_signal("picks-changed");
+    signals[LOG_CHANGED] = add_signal("log-changed");
     signals[IMAGE_CHANGED] = add_signal("image-changed");
     signals[JOBS_CHANGED] = add_signal("jobs-changed");
 }
@@ -92,6 +104,9 @@ gboolean pen_app_open(PenApp *app)
         pen_app_report(app, error);
         return FALSE;
     }
+    g_autoptr(GPtrArray) actions = pen_store_list_actions(pen_app_store(app), 1, NULL);
+    if (actions && actions->len)
+        app->first_action = ((PenAction *)actions->pdata[0])->id;
     /* The style may have been deleted since, by the command line or on another day. */
     g_autoptr(PenStyle) style = pen_app_load_style(app);
     if (!style)
@@ -111,17 +126,34 @@ PenStore *pen_app_store(PenApp *app)
     return app->studio ? pen_studio_store(app->studio) : NULL;
 }
 
-void pen_app_cancel_jobs(PenApp *app)
+static gboolean save_settings(gpointer data)
 {
+    PenApp *app = data;
+    app->saving = 0;
+    g_autoptr(GError) error = NULL;
+    if (!pen_settings_save(app->settings, &error))
+        pen_app_report(app, error);
+    return G_SOURCE_REMOVE;
+}
+
+void pen_app_settings_changed(PenApp *app)
+{
+    if (!app->saving)
+        app->saving = g_timeout_add(SAVE_MS, save_settings, app);
+}
+
+void pen_app_close(PenApp *app)
+{
+    app->closing = TRUE;
+    g_clear_handle_id(&app->saving, g_source_remove);
+    save_settings(app);
     for (guint i = 0; i < app->jobs->len; i++)
         g_cancellable_cancel(app->jobs->pdata[i]);
 }
 
-void pen_app_save_settings(PenApp *app)
+gboolean pen_app_is_closing(PenApp *app)
 {
-    g_autoptr(GError) error = NULL;
-    if (!pen_settings_save(app->settings, &error))
-        pen_app_report(app, error);
+    return app->closing;
 }
 
 /* --- the model ------------------------------------------------------------------------------- */
@@ -171,11 +203,16 @@ static void on_model_read(GObject *source, GAsyncResult *result, gpointer job)
     /* Unless another model was chosen meanwhile. */
     if (!g_strcmp0(app->asked_model, question->key)) {
         app->model = g_steal_pointer(&info);
-        if (!app->model) {
+        if (app->model) {
+            g_free(app->good_model);
+            app->good_model = g_strdup(app->settings->model);
+        } else {
             g_clear_pointer(&app->asked_model, g_free); /* so that choosing it again tries again */
             pen_app_report_file(app, error, _("Choose another model, or get its files anew."));
         }
         g_signal_emit(app, signals[MODEL_CHANGED], 0);
+        if (!app->model && g_strcmp0(app->settings->model, app->good_model) != 0)
+            pen_app_set_model(app, app->good_model);
     }
     pen_app_end_job(app, job);
 }
@@ -206,6 +243,7 @@ void pen_app_set_model(PenApp *app, const char *model)
     if (model != app->settings->model) {
         g_free(app->settings->model);
         app->settings->model = g_strdup(model);
+        pen_app_settings_changed(app);
     }
     ask_model(app);
 }
@@ -221,6 +259,7 @@ static gboolean on_settled(gpointer data)
 void pen_app_extras_changed(PenApp *app)
 {
     g_signal_emit(app, signals[EXTRAS_CHANGED], 0);
+    pen_app_settings_changed(app);
     g_clear_handle_id(&app->settling, g_source_remove);
     app->settling = g_timeout_add(EXTRAS_SETTLE_MS, on_settled, app);
 }
@@ -257,6 +296,7 @@ void pen_app_set_style(PenApp *app, gint64 style)
     if (app->settings->style == style)
         return;
     app->settings->style = style;
+    pen_app_settings_changed(app);
     pen_app_styles_changed(app);
 }
 
@@ -293,10 +333,22 @@ GimpImage *pen_app_image(PenApp *app)
 void pen_app_set_image(PenApp *app, GimpImage *image)
 {
     gint32 id = image ? gimp_image_get_id(image) : 0;
+    app->new_image = FALSE;
     if (app->image == id)
         return;
     app->image = id;
     g_signal_emit(app, signals[IMAGE_CHANGED], 0);
+}
+
+gboolean pen_app_wants_new_image(PenApp *app)
+{
+    return app->new_image;
+}
+
+void pen_app_set_new_image(PenApp *app)
+{
+    pen_app_set_image(app, NULL);
+    app->new_image = TRUE;
 }
 
 /* --- messages -------------------------------------------------------------------------------- */
@@ -304,6 +356,11 @@ void pen_app_set_image(PenApp *app, GimpImage *image)
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text)
 {
     g_signal_emit(app, signals[MESSAGE], 0, type, text, NULL);
+}
+
+void pen_app_clear_message(PenApp *app)
+{
+    g_signal_emit(app, signals[MESSAGE_OVER], 0);
 }
 
 static gboolean names_file(const char *message, const char *file)
@@ -354,7 +411,13 @@ static char *describe_action(const PenAction *action, gboolean redo)
 {
     switch (action->kind) {
     case PEN_ACTION_PICK:
-        return g_strdup(redo ? _("The pick is made again.") : _("The pick is taken back."));
+        return g_strdup(redo ? _("The vote counts again.") : _("The vote is taken back."));
+    case PEN_ACTION_COMPARISON:
+        return g_strdup(redo ? _("The choice counts again.") : _("The choice is taken back."));
+    case PEN_ACTION_STRENGTH:
+        return g_strdup_printf(
+            _("The strength of “%s” is %d %% again."), action->style_name,
+            (int)((redo ? action->new_strength : action->old_strength) * 100 + 0.5));
     case PEN_ACTION_RENAME:
         return g_strdup_printf(_("The style is called “%s” again."), action->style_name);
     case PEN_ACTION_DELETE:
@@ -373,15 +436,15 @@ static char *describe_action(const PenAction *action, gboolean redo)
     }
 }
 
-gboolean pen_app_undo(PenApp *app, gboolean redo, gint64 *round)
+gboolean pen_app_undo(PenApp *app, PenActionScope scope, gboolean redo, gint64 *round)
 {
     *round = 0;
     PenStore *store = pen_app_store(app);
     if (!store)
         return FALSE;
     g_autoptr(GError) error = NULL;
-    g_autoptr(PenAction) action =
-        redo ? pen_store_redo(store, &error) : pen_store_undo(store, &error);
+    g_autoptr(PenAction) action = redo ? pen_store_redo_in(store, scope, app->first_action, &error)
+                                       : pen_store_undo_in(store, scope, app->first_action, &error);
     if (!action) {
         if (g_error_matches(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING))
             pen_app_notify(app, GTK_MESSAGE_INFO,
@@ -390,16 +453,27 @@ gboolean pen_app_undo(PenApp *app, gboolean redo, gint64 *round)
             pen_app_report(app, error);
         return FALSE;
     }
-    if (action->kind == PEN_ACTION_PICK) {
-        *round = action->round;
-        pen_app_picks_changed(app);
-    } else {
+    *round = action->round;
+    if (scope == PEN_SCOPE_COMPARISONS)
+        pen_app_log_changed(app);
+    else if (scope == PEN_SCOPE_STYLES)
         pen_app_styles_changed(app);
+    if (scope != PEN_SCOPE_COMPARISONS)
         pen_app_picks_changed(app);
-    }
     g_autofree char *text = describe_action(action, redo);
     pen_app_notify(app, GTK_MESSAGE_INFO, text);
     return TRUE;
+}
+
+gboolean pen_app_can_undo(PenApp *app, PenActionScope scope, gboolean redo)
+{
+    PenStore *store = pen_app_store(app);
+    return store && pen_store_can_undo(store, scope, app->first_action, redo);
+}
+
+void pen_app_log_changed(PenApp *app)
+{
+    g_signal_emit(app, signals[LOG_CHANGED], 0);
 }
 
 GCancellable *pen_app_begin_job(PenApp *app)

@@ -9,11 +9,13 @@
  *     message(type: GtkMessageType, text: string, file: string)
  *                       something to tell the artist in the bar; `file`, unless it is NULL, is one
  *                       of the extras that can be left out (pen_app_leave_out())
+ *     message-over()    what was told before is no longer true
  *     opened()          the studio is open
  *     model-changed()   another model was chosen, or its numbers are known now, or cannot be read
  *     extras-changed()  VAE or adapters of the settings were changed
  *     styles-changed()  styles, their versions, or the chosen one, changed
  *     picks-changed()   a pick was made, changed or undone
+ *     log-changed()     something else that can be undone was done, undone or redone
  *     image-changed()   another image was chosen
  *     jobs-changed()    a job started or ended
  */
@@ -41,8 +43,9 @@ gboolean pen_app_open(PenApp *app);
 PenStudio *pen_app_studio(PenApp *app);
 PenStore *pen_app_store(PenApp *app);
 
-/* A failure is told in the bar. */
-void pen_app_save_settings(PenApp *app);
+/* The settings were changed and are saved in a moment: GIMP gives a plug-in no time for that when
+ * it quits. A failure is told in the bar. */
+void pen_app_settings_changed(PenApp *app);
 
 /* The chosen style's id (0: none), and the style itself, or NULL. */
 gint64 pen_app_style(PenApp *app);
@@ -53,7 +56,8 @@ void pen_app_picks_changed(PenApp *app);
 
 /*
  * The chosen model's numbers are read in the background; NULL until they are, or when they could
- * not be. A style brings its own model along.
+ * not be. A style brings its own model along. A model that cannot be read is told in the bar, and
+ * the last one that could be is chosen again.
  */
 void pen_app_set_model(PenApp *app, const char *model);
 /* What is asked for, as a spec for the studio's requests: the chosen model, or with a style none,
@@ -66,9 +70,12 @@ void pen_app_leave_out(PenApp *app, const char *file);
 const PenModelInfo *pen_app_model(PenApp *app);
 gboolean pen_app_is_reading_model(PenApp *app);
 
-/* The image that pictures go into; NULL: none, or it was closed. Owned by libgimp. */
+/* The image that pictures go into; NULL: a new one, or it was closed. Owned by libgimp. */
 GimpImage *pen_app_image(PenApp *app);
 void pen_app_set_image(PenApp *app, GimpImage *image);
+/* Whether a new image was asked for, and not just no other found. */
+gboolean pen_app_wants_new_image(PenApp *app);
+void pen_app_set_new_image(PenApp *app);
 
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text);
 /* `error` is not freed. A cancelled job is no message. If it names a file of the extras, the bar
@@ -76,17 +83,22 @@ void pen_app_notify(PenApp *app, GtkMessageType type, const char *text);
 void pen_app_report(PenApp *app, const GError *error);
 /* Errors about a broken file say what is wrong with it; `advice` says what to do. */
 void pen_app_report_file(PenApp *app, const GError *error, const char *advice);
+/* Something new was asked for: what was told of the last thing is over. */
+void pen_app_clear_message(PenApp *app);
 /* Tells the event NOTICE; returns TRUE when it did. */
 gboolean pen_app_event(PenApp *app, const PenStudioEvent *event);
 
-/* Takes the latest action back or does it again, and says which. `*round` gets the round whose pick
- * changed, or 0. */
-gboolean pen_app_undo(PenApp *app, gboolean redo, gint64 *round);
+/* Takes the latest action of a place back, or does it again, and says which; nothing that is older
+ * than the window. `*round` gets the round whose pick changed, or 0. */
+gboolean pen_app_undo(PenApp *app, PenActionScope scope, gboolean redo, gint64 *round);
+gboolean pen_app_can_undo(PenApp *app, PenActionScope scope, gboolean redo);
+void pen_app_log_changed(PenApp *app);
 
 /* What uses the studio. The window closes when its jobs, cancelled, have ended. */
 GCancellable *pen_app_begin_job(PenApp *app);
 void pen_app_end_job(PenApp *app, GCancellable *job);
-void pen_app_cancel_jobs(PenApp *app);
+void pen_app_close(PenApp *app); /* cancels the jobs; no more are to begin */
+gboolean pen_app_is_closing(PenApp *app);
 gboolean pen_app_is_busy(PenApp *app);
 /* While it teaches, other jobs stand in line. */
 void pen_app_set_teaching(PenApp *app, gboolean teaching);

@@ -2,14 +2,14 @@
 #include "plugin/candidate-card.h"
 
 #include <glib/gi18n-lib.h>
+#include <math.h>
 
 #include "plugin/paint.h"
 
-#define MARGIN 6 /* around the picture, for the frame of a chosen one */
 #define RADIUS 6.0
-#define PASSED 0.55 /* opacity of a picture that the artist passed over */
+#define RING 4.0
 #define STRIP 4     /* the progress along its lower edge */
-#define GLASS 30.0  /* the corner that asks for the larger view */
+#define CORNER 30.0 /* what can be clicked in a corner: the star, and the glass */
 
 struct _PenCandidateCard {
     GtkButton parent;
@@ -20,33 +20,36 @@ struct _PenCandidateCard {
     PenPaintCache drawn;
     double fraction;
     int place;
-    gboolean passed, current, hovered;
+    gboolean passed, current, hovered, votable;
 };
 
 G_DEFINE_FINAL_TYPE(PenCandidateCard, pen_candidate_card, GTK_TYPE_BUTTON)
 
-static guint zoom_signal;
+enum { ZOOM, STAR, TWICE, N_SIGNALS };
+static guint signals[N_SIGNALS];
 
 /* Where the picture is drawn, or would be: as large as fits, its proportions kept, on whole pixels.
  */
 static GdkRectangle picture_area(PenCandidateCard *card)
 {
-    int width = gtk_widget_get_allocated_width(GTK_WIDGET(card)) - 2 * MARGIN;
-    int height = gtk_widget_get_allocated_height(GTK_WIDGET(card)) - 2 * MARGIN;
+    int width = gtk_widget_get_allocated_width(GTK_WIDGET(card)) - 2 * PEN_CARD_MARGIN;
+    int height = gtk_widget_get_allocated_height(GTK_WIDGET(card)) - 2 * PEN_CARD_MARGIN;
     double pw = card->picture ? gdk_pixbuf_get_width(card->picture) : 1;
     double ph = card->picture ? gdk_pixbuf_get_height(card->picture) : card->shape;
     double scale = MAX(MIN(width / pw, height / ph), 0);
     GdkRectangle area = { .width = MAX((int)(pw * scale), 1), .height = MAX((int)(ph * scale), 1) };
-    area.x = MARGIN + (width - area.width) / 2;
-    area.y = MARGIN + (height - area.height) / 2;
+    area.x = PEN_CARD_MARGIN + (width - area.width) / 2;
+    area.y = PEN_CARD_MARGIN + (height - area.height) / 2;
     return area;
 }
 
-static gboolean in_glass(PenCandidateCard *card, double px, double py)
+/* In the upper corner at the picture's start (`end` FALSE) or end. */
+static gboolean in_corner(PenCandidateCard *card, gboolean end, double px, double py)
 {
     GdkRectangle area = picture_area(card);
-    return card->picture && px >= area.x + area.width - GLASS - 6 && px <= area.x + area.width &&
-           py >= area.y && py <= area.y + GLASS + 6;
+    double x = end ? area.x + area.width - CORNER - 6 : area.x;
+    return card->picture && px >= x && px <= x + CORNER + 6 && py >= area.y &&
+           py <= area.y + CORNER + 6;
 }
 
 static char *place_text(PenCandidateCard *card)
@@ -65,8 +68,8 @@ static char *place_text(PenCandidateCard *card)
 
 static void draw_glass(cairo_t *cr, double x, double y)
 {
-    pen_paint_rounded(cr, x, y, GLASS, GLASS, GLASS / 2);
-    cairo_set_source_rgba(cr, 0, 0, 0, 0.6);
+    pen_paint_rounded(cr, x, y, CORNER, CORNER, CORNER / 2);
+    gdk_cairo_set_source_rgba(cr, &PEN_PAINT_SHADE);
     cairo_fill(cr);
     cairo_set_source_rgb(cr, 1, 1, 1);
     cairo_set_line_width(cr, 2);
@@ -75,6 +78,24 @@ static void draw_glass(cairo_t *cr, double x, double y)
     cairo_set_line_cap(cr, CAIRO_LINE_CAP_ROUND);
     cairo_move_to(cr, x + 17.5, y + 17.5);
     cairo_line_to(cr, x + 21.5, y + 21.5);
+    cairo_stroke(cr);
+}
+
+/* An open star: what is clicked to vote. */
+static void draw_star(cairo_t *cr, double x, double y)
+{
+    pen_paint_rounded(cr, x, y, CORNER, CORNER, CORNER / 2);
+    gdk_cairo_set_source_rgba(cr, &PEN_PAINT_SHADE);
+    cairo_fill(cr);
+    for (int i = 0; i < 10; i++) {
+        double radius = i % 2 ? 4 : 9.5, angle = i * G_PI / 5 - G_PI / 2;
+        cairo_line_to(cr, x + CORNER / 2 + radius * cos(angle),
+                      y + CORNER / 2 + 0.5 + radius * sin(angle));
+    }
+    cairo_close_path(cr);
+    cairo_set_source_rgb(cr, 1, 1, 1);
+    cairo_set_line_width(cr, 1.5);
+    cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
     cairo_stroke(cr);
 }
 
@@ -87,21 +108,16 @@ static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
     GdkRectangle area = picture_area(card);
     int x = area.x, y = area.y, w = area.width, h = area.height;
 
-    if (card->place || card->current) {
-        double width = card->place == 1 ? 4 : 2;
-        pen_paint_rounded(cr, x - width / 2 - 1, y - width / 2 - 1, w + width + 2, h + width + 2,
-                          8);
-        if (card->place)
-            gdk_cairo_set_source_rgba(cr, &PEN_PAINT_ACCENT);
-        else
-            cairo_set_source_rgba(cr, text.red, text.green, text.blue, 0.55);
-        cairo_set_line_width(cr, width);
+    if (card->current) {
+        double out = RING / 2 + 1;
+        pen_paint_rounded(cr, x - out, y - out, w + 2 * out, h + 2 * out, RADIUS + 2);
+        gdk_cairo_set_source_rgba(cr, &PEN_PAINT_ACCENT);
+        cairo_set_line_width(cr, RING);
         cairo_stroke(cr);
     }
 
     if (card->picture) {
-        pen_paint_picture(widget, cr, card->picture, &card->drawn, x, y, w, h, RADIUS,
-                          card->passed && !card->hovered ? PASSED : 1);
+        pen_paint_picture(widget, cr, card->picture, &card->drawn, x, y, w, h, RADIUS);
     } else {
         pen_paint_rounded(cr, x, y, w, h, RADIUS);
         cairo_set_source_rgba(cr, text.red, text.green, text.blue, 0.08);
@@ -132,26 +148,36 @@ static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
     }
     if (card->place) {
         g_autofree char *place = place_text(card);
-        pen_paint_pill(widget, cr, place, x + 8, y + 8, PEN_PAINT_TOP_LEFT, &PEN_PAINT_ACCENT);
+        g_autofree char *vote = g_strconcat("★ ", place, NULL);
+        pen_paint_pill(widget, cr, card->place == 1 ? vote : place, x + 8, y + 8,
+                       PEN_PAINT_TOP_LEFT, &PEN_PAINT_ACCENT);
+    } else if (card->votable && card->state == PEN_CARD_READY) {
+        draw_star(cr, x + 6, y + 6);
     }
     if (card->picture && card->hovered)
-        draw_glass(cr, x + w - GLASS - 6, y + 6);
-    if (gtk_widget_has_visible_focus(widget)) {
-        /* Within the frame of a chosen one, around the picture of another. */
-        int out = card->place ? -3 : 5;
-        gtk_render_focus(gtk_widget_get_style_context(widget), cr, x - out, y - out, w + 2 * out,
-                         h + 2 * out);
-    }
+        draw_glass(cr, x + w - CORNER - 6, y + 6);
+    if (gtk_widget_has_visible_focus(widget) && !card->current)
+        gtk_render_focus(gtk_widget_get_style_context(widget), cr, x - 5, y - 5, w + 10, h + 10);
     return FALSE;
 }
 
 static gboolean pen_candidate_card_button_press(GtkWidget *widget, GdkEventButton *event)
 {
-    if (event->button == GDK_BUTTON_PRIMARY &&
-        in_glass(PEN_CANDIDATE_CARD(widget), event->x, event->y)) {
-        g_signal_emit(widget, zoom_signal, 0);
+    PenCandidateCard *card = PEN_CANDIDATE_CARD(widget);
+    if (event->button == GDK_BUTTON_PRIMARY && in_corner(card, TRUE, event->x, event->y)) {
+        if (event->type == GDK_BUTTON_PRESS)
+            g_signal_emit(widget, signals[ZOOM], 0);
         return TRUE;
     }
+    if (event->button == GDK_BUTTON_PRIMARY && card->votable &&
+        in_corner(card, FALSE, event->x, event->y)) {
+        if (event->type == GDK_BUTTON_PRESS)
+            g_signal_emit(widget, signals[STAR], 0);
+        return TRUE;
+    }
+    if (event->type == GDK_2BUTTON_PRESS && event->button == GDK_BUTTON_PRIMARY &&
+        !(event->state & gtk_accelerator_get_default_mod_mask()))
+        g_signal_emit(widget, signals[TWICE], 0);
     return GTK_WIDGET_CLASS(pen_candidate_card_parent_class)->button_press_event(widget, event);
 }
 
@@ -160,7 +186,7 @@ static gboolean pen_candidate_card_key_press(GtkWidget *widget, GdkEventKey *eve
 {
     if (event->keyval == GDK_KEY_space &&
         !(event->state & gtk_accelerator_get_default_mod_mask())) {
-        g_signal_emit(widget, zoom_signal, 0);
+        g_signal_emit(widget, signals[ZOOM], 0);
         return TRUE;
     }
     return GTK_WIDGET_CLASS(pen_candidate_card_parent_class)->key_press_event(widget, event);
@@ -200,13 +226,17 @@ static void pen_candidate_card_class_init(PenCandidateCardClass *class)
     widget_class->leave_notify_event = pen_candidate_card_crossing;
     widget_class->get_preferred_width = pen_candidate_card_preferred;
     widget_class->get_preferred_height = pen_candidate_card_preferred;
-    zoom_signal = g_signal_new("zoom", PEN_TYPE_CANDIDATE_CARD, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
-                               NULL, G_TYPE_NONE, 0);
+    static const char *const names[] = { "zoom", "star", "twice" };
+    for (int i = 0; i < N_SIGNALS; i++)
+        signals[i] = g_signal_new(names[i], PEN_TYPE_CANDIDATE_CARD, G_SIGNAL_RUN_LAST, 0, NULL,
+                                  NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void pen_candidate_card_init(PenCandidateCard *card)
 {
     gtk_widget_set_can_focus(GTK_WIDGET(card), TRUE);
+    /* The keyboard goes to the card that is selected, which not every click does. */
+    gtk_widget_set_focus_on_click(GTK_WIDGET(card), FALSE);
     gtk_widget_set_has_tooltip(GTK_WIDGET(card), FALSE);
 }
 
@@ -270,6 +300,12 @@ void pen_candidate_card_set_place(PenCandidateCard *card, int place, gboolean pa
     card->place = place;
     card->passed = passed;
     describe(card);
+    gtk_widget_queue_draw(GTK_WIDGET(card));
+}
+
+void pen_candidate_card_set_votable(PenCandidateCard *card, gboolean votable)
+{
+    card->votable = votable;
     gtk_widget_queue_draw(GTK_WIDGET(card));
 }
 

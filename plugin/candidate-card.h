@@ -3,8 +3,11 @@
 
 /*
  * One candidate as a card: an empty frame, then the picture while it sharpens, then the finished
- * picture, with the place that the artist gave it. It is a button: clicking it is picking it.
- * Signal "zoom": the larger view was asked for (Space, or the glass in the corner).
+ * picture, with the place that the artist gave it. It is a button: clicking it selects it.
+ *
+ *     zoom()  the larger view was asked for (Space, or the glass in the corner)
+ *     star()  the star in the corner was clicked
+ *     twice() it was clicked twice
  */
 
 #include <gtk/gtk.h>
@@ -13,6 +16,8 @@ G_BEGIN_DECLS
 
 #define PEN_TYPE_CANDIDATE_CARD (pen_candidate_card_get_type())
 G_DECLARE_FINAL_TYPE(PenCandidateCard, pen_candidate_card, PEN, CANDIDATE_CARD, GtkButton)
+
+#define PEN_CARD_MARGIN 7 /* around the picture, for the ring of the selected one */
 
 typedef enum {
     PEN_CARD_WAITING, /* nothing to see yet */
@@ -32,7 +37,9 @@ GdkPixbuf *pen_candidate_card_get_picture(PenCandidateCard *card);
 void pen_candidate_card_set_fraction(PenCandidateCard *card, double fraction);
 /* `place` from 1, 0 for none; `passed`: the artist chose, but not this one. */
 void pen_candidate_card_set_place(PenCandidateCard *card, int place, gboolean passed);
-/* Whether it is the one that Insert, Open and Save act on. */
+/* With a star, by which the artist votes. */
+void pen_candidate_card_set_votable(PenCandidateCard *card, gboolean votable);
+/* Whether it is the one that Insert, Open and Save act on: it has a ring. */
 void pen_candidate_card_set_current(PenCandidateCard *card, gboolean current);
 
 G_END_DECLS

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "plugin/candidate-grid.h"
 
+#include "plugin/ui.h"
+
 #define SPACING 6
 
 struct _PenCandidateGrid {
@@ -8,19 +10,19 @@ struct _PenCandidateGrid {
     GPtrArray *cards; /* PenCandidateCard, owned by the container */
     double shape;     /* height over width of the pictures; all of a round have the same */
     int current;
-    gboolean zoomed;
+    gboolean zoomed, stars, foot;
 };
 
-enum { CHOOSE, CURRENT_CHANGED, MENU, N_SIGNALS };
+enum { CLICKED, VOTE, CURRENT_CHANGED, MENU, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE(PenCandidateGrid, pen_candidate_grid, GTK_TYPE_CONTAINER)
 
-PenChooseHow pen_choose_how(GdkModifierType state)
+PenVote pen_vote_of(GdkModifierType state)
 {
     if (state & GDK_CONTROL_MASK)
-        return PEN_CHOOSE_TIE;
-    return state & GDK_SHIFT_MASK ? PEN_CHOOSE_NEXT : PEN_CHOOSE_BEST;
+        return PEN_VOTE_TIE;
+    return state & GDK_SHIFT_MASK ? PEN_VOTE_NEXT : PEN_VOTE_BEST;
 }
 
 /* --- the container --------------------------------------------------------------------------- */
@@ -92,11 +94,12 @@ static void pen_candidate_grid_size_allocate(GtkWidget *widget, GtkAllocation *a
     int h = MAX((allocation->height - (rows - 1) * SPACING) / rows, 1);
     /* Cards hug their pictures, and the whole grid is centred. */
     double shape = grid->shape;
-    if (h > w * shape + 12)
-        h = (int)(w * shape) + 12;
-    else if (w > h / shape + 12)
-        w = (int)(h / shape) + 12;
-    int top = (allocation->height - rows * h - (rows - 1) * SPACING) / 2;
+    if (h > w * shape + 2 * PEN_CARD_MARGIN)
+        h = (int)(w * shape) + 2 * PEN_CARD_MARGIN;
+    else if (w > h / shape + 2 * PEN_CARD_MARGIN)
+        w = (int)(h / shape) + 2 * PEN_CARD_MARGIN;
+    int left_over = allocation->height - rows * h - (rows - 1) * SPACING;
+    int top = grid->foot ? left_over : left_over / 2;
     for (int i = 0; i < n; i++) {
         int row = i / columns, in_row = MIN(n - row * columns, columns);
         int left = (allocation->width - in_row * w - (in_row - 1) * SPACING) / 2;
@@ -144,8 +147,10 @@ static void pen_candidate_grid_class_init(PenCandidateGridClass *class)
     container_class->remove = pen_candidate_grid_remove;
     container_class->forall = pen_candidate_grid_forall;
     container_class->child_type = pen_candidate_grid_child_type;
-    signals[CHOOSE] = g_signal_new("choose", PEN_TYPE_CANDIDATE_GRID, G_SIGNAL_RUN_LAST, 0, NULL,
-                                   NULL, NULL, G_TYPE_NONE, 2, G_TYPE_INT, G_TYPE_INT);
+    signals[CLICKED] = g_signal_new("clicked", PEN_TYPE_CANDIDATE_GRID, G_SIGNAL_RUN_LAST, 0, NULL,
+                                    NULL, NULL, G_TYPE_NONE, 1, G_TYPE_INT);
+    signals[VOTE] = g_signal_new("vote", PEN_TYPE_CANDIDATE_GRID, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                 NULL, G_TYPE_NONE, 2, G_TYPE_INT, G_TYPE_INT);
     signals[CURRENT_CHANGED] = g_signal_new("current-changed", PEN_TYPE_CANDIDATE_GRID,
                                             G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
     signals[MENU] = g_signal_new("menu", PEN_TYPE_CANDIDATE_GRID, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
@@ -160,9 +165,17 @@ static void pen_candidate_grid_init(PenCandidateGrid *grid)
     gtk_widget_set_has_window(GTK_WIDGET(grid), FALSE);
 }
 
-GtkWidget *pen_candidate_grid_new(void)
+GtkWidget *pen_candidate_grid_new(gboolean stars)
 {
-    return g_object_new(PEN_TYPE_CANDIDATE_GRID, NULL);
+    PenCandidateGrid *grid = g_object_new(PEN_TYPE_CANDIDATE_GRID, NULL);
+    grid->stars = stars;
+    return GTK_WIDGET(grid);
+}
+
+void pen_candidate_grid_set_foot(PenCandidateGrid *grid, gboolean foot)
+{
+    grid->foot = foot;
+    gtk_widget_queue_resize(GTK_WIDGET(grid));
 }
 
 /* --- the cards ------------------------------------------------------------------------------- */
@@ -173,21 +186,42 @@ static int index_of(PenCandidateGrid *grid, GtkWidget *card)
     return g_ptr_array_find(grid->cards, card, &k) ? (int)k : -1;
 }
 
+static void vote(PenCandidateGrid *grid, GtkWidget *card, PenVote how)
+{
+    if (grid->stars)
+        g_signal_emit(grid, signals[VOTE], 0, index_of(grid, card), (int)how);
+}
+
 static void on_clicked(GtkWidget *card, PenCandidateGrid *grid)
 {
-    int k = index_of(grid, card);
     GdkModifierType state = 0;
     gtk_get_current_event_state(&state);
-    pen_candidate_grid_set_current(grid, k);
-    g_signal_emit(grid, signals[CHOOSE], 0, k, (int)pen_choose_how(state));
+    if (grid->stars && pen_vote_of(state) != PEN_VOTE_BEST) {
+        vote(grid, card, pen_vote_of(state));
+        return;
+    }
+    gtk_widget_grab_focus(card);
+    g_signal_emit(grid, signals[CLICKED], 0, index_of(grid, card));
+}
+
+static void on_star(GtkWidget *card, PenCandidateGrid *grid)
+{
+    gtk_widget_grab_focus(card);
+    vote(grid, card, PEN_VOTE_STAR);
+}
+
+static void on_twice(GtkWidget *card, PenCandidateGrid *grid)
+{
+    vote(grid, card, PEN_VOTE_BEST);
 }
 
 static void on_zoom(GtkWidget *card, PenCandidateGrid *grid)
 {
-    pen_candidate_grid_set_current(grid, index_of(grid, card));
+    gtk_widget_grab_focus(card);
     pen_candidate_grid_set_zoomed(grid, !grid->zoomed);
 }
 
+/* What has the keyboard is current. */
 static gboolean on_focus_in(GtkWidget *card, GdkEvent *event, PenCandidateGrid *grid)
 {
     pen_candidate_grid_set_current(grid, index_of(grid, card));
@@ -212,14 +246,16 @@ static gboolean on_popup_menu(GtkWidget *card, PenCandidateGrid *grid)
 void pen_candidate_grid_reset(PenCandidateGrid *grid, int n, double shape)
 {
     pen_candidate_grid_set_zoomed(grid, FALSE);
-    gtk_container_foreach(GTK_CONTAINER(grid), (GtkCallback)(void (*)(void))gtk_widget_destroy,
-                          NULL);
+    pen_ui_clear(GTK_WIDGET(grid));
     grid->current = -1;
     grid->shape = CLAMP(shape, 0.1, 10);
     for (int i = 0; i < n; i++) {
         GtkWidget *card = pen_candidate_card_new(i + 1, grid->shape);
         g_signal_connect(card, "clicked", G_CALLBACK(on_clicked), grid);
         g_signal_connect(card, "zoom", G_CALLBACK(on_zoom), grid);
+        g_signal_connect(card, "star", G_CALLBACK(on_star), grid);
+        g_signal_connect(card, "twice", G_CALLBACK(on_twice), grid);
+        pen_candidate_card_set_votable(PEN_CANDIDATE_CARD(card), grid->stars);
         g_signal_connect(card, "focus-in-event", G_CALLBACK(on_focus_in), grid);
         g_signal_connect(card, "button-press-event", G_CALLBACK(on_button), grid);
         g_signal_connect(card, "popup-menu", G_CALLBACK(on_popup_menu), grid);

@@ -5,27 +5,31 @@
  * The candidates of a round as cards, in the columns and rows that make them largest, or one of
  * them alone in the larger view.
  *
- *     choose(k: int, how: int)  a candidate was clicked; `how` is a PenChooseHow
- *     current-changed()         another candidate is the one that Insert, Open and Save act on
- *     menu(k: int)              the context menu of a candidate was asked for
+ * One of them may be current: it has a ring, and Insert, Open and Save act on it. A click makes a
+ * candidate current; voting is something else: the star on a card, a second click, or one with
+ * Shift or Ctrl.
+ *
+ *     clicked(k: int)         a candidate was clicked, and is current now
+ *     vote(k: int, how: int)  the artist votes; `how` is a PenVote. Only with stars
+ *     current-changed()       another candidate, or none, is current
+ *     menu(k: int)            the context menu of a candidate was asked for
  */
 
 #include "plugin/candidate-card.h"
+#include "plugin/choice.h"
 
 G_BEGIN_DECLS
 
 #define PEN_TYPE_CANDIDATE_GRID (pen_candidate_grid_get_type())
 G_DECLARE_FINAL_TYPE(PenCandidateGrid, pen_candidate_grid, PEN, CANDIDATE_GRID, GtkContainer)
 
-typedef enum {
-    PEN_CHOOSE_BEST, /* click: this one */
-    PEN_CHOOSE_NEXT, /* Shift: comes next */
-    PEN_CHOOSE_TIE,  /* Ctrl: as good as the last */
-} PenChooseHow;
+/* Shift: comes next, Ctrl: as good as the last. */
+PenVote pen_vote_of(GdkModifierType state);
 
-PenChooseHow pen_choose_how(GdkModifierType state);
-
-GtkWidget *pen_candidate_grid_new(void);
+/* `stars`: the artist can vote. */
+GtkWidget *pen_candidate_grid_new(gboolean stars);
+/* Where room is left the cards are in the middle, or with `foot` at the foot. */
+void pen_candidate_grid_set_foot(PenCandidateGrid *grid, gboolean foot);
 /* Begins anew with `n` waiting cards for pictures of that height over width. */
 void pen_candidate_grid_reset(PenCandidateGrid *grid, int n, double shape);
 int pen_candidate_grid_get_n(PenCandidateGrid *grid);

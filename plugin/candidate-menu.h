@@ -8,7 +8,7 @@
 G_BEGIN_DECLS
 
 typedef enum {
-    PEN_MENU_BEST, /* the first three in the order of PenChooseHow */
+    PEN_MENU_BEST, /* the first three in the order of PenVote */
     PEN_MENU_NEXT,
     PEN_MENU_TIE,
     PEN_MENU_ZOOM,

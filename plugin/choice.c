@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "plugin/choice.h"
 
+#include <string.h>
+
 void pen_choice_init(PenChoiceState *choice, int n)
 {
     *choice = (PenChoiceState){ .n = CLAMP(n, 0, PEN_CHOICE_MAX) };
@@ -14,10 +16,12 @@ static int last_place(const PenChoiceState *choice)
     return last;
 }
 
-/* Removes `k`'s place, and the place itself if nobody shares it; a choice of nobody is none. */
+/* Removes `k`'s place, and the place itself if nobody shares it. */
 static void take_out(PenChoiceState *choice, int k)
 {
     int old = choice->place[k];
+    if (!old)
+        return;
     choice->place[k] = 0;
     gboolean shared = FALSE;
     for (int i = 0; i < choice->n; i++)
@@ -26,6 +30,11 @@ static void take_out(PenChoiceState *choice, int k)
         if (!shared && choice->place[i] > old)
             choice->place[i]--;
     }
+}
+
+void pen_choice_take_out(PenChoiceState *choice, int k)
+{
+    take_out(choice, k);
     choice->made = last_place(choice) > 0;
 }
 
@@ -66,11 +75,14 @@ void pen_choice_write(const PenChoiceState *choice, int *ranks)
 
 void pen_choice_best(PenChoiceState *choice, int k)
 {
-    gboolean again =
-        choice->place[k] == 1 && last_place(choice) == 1 && !pen_choice_is_tied(choice, k);
-    pen_choice_init(choice, choice->n);
-    if (again)
-        return;
+    if (choice->place[k]) {
+        take_out(choice, k);
+        for (int i = 0; i < choice->n; i++)
+            choice->place[i] += choice->place[i] > 0;
+    } else {
+        for (int i = 0; i < choice->n; i++)
+            choice->place[i] *= choice->place[i] > 1;
+    }
     choice->place[k] = 1;
     choice->made = TRUE;
 }
@@ -78,7 +90,7 @@ void pen_choice_best(PenChoiceState *choice, int k)
 void pen_choice_next(PenChoiceState *choice, int k)
 {
     if (choice->place[k]) {
-        take_out(choice, k);
+        pen_choice_take_out(choice, k);
         return;
     }
     choice->place[k] = last_place(choice) + 1;
@@ -89,8 +101,7 @@ void pen_choice_tie(PenChoiceState *choice, int k)
 {
     int last = MAX(last_place(choice), 1);
     gboolean again = choice->place[k] == last;
-    if (choice->place[k])
-        take_out(choice, k);
+    pen_choice_take_out(choice, k);
     if (again)
         return;
     choice->place[k] = MAX(last_place(choice), 1);
@@ -125,4 +136,45 @@ int pen_choice_get_best(const PenChoiceState *choice)
             return i;
     }
     return -1;
+}
+
+gboolean pen_choice_vote(PenChoiceState *choice, int k, PenVote how)
+{
+    const PenChoiceState before = *choice;
+    switch (how) {
+    case PEN_VOTE_BEST:
+        pen_choice_best(choice, k);
+        break;
+    case PEN_VOTE_NEXT:
+        pen_choice_next(choice, k);
+        break;
+    case PEN_VOTE_TIE:
+        pen_choice_tie(choice, k);
+        break;
+    case PEN_VOTE_STAR:
+        if (choice->place[k] == 1)
+            pen_choice_take_out(choice, k);
+        else
+            pen_choice_best(choice, k);
+        break;
+    }
+    return memcmp(&before, choice, sizeof before) != 0;
+}
+
+void pen_choice_load(PenChoiceState *choice, PenStore *store, gint64 round, int n)
+{
+    pen_choice_init(choice, n);
+    g_autoptr(PenPick) pick = store && round ? pen_store_get_pick(store, round, NULL) : NULL;
+    if (pick && pick->n == choice->n)
+        pen_choice_read(choice, pick);
+}
+
+gboolean pen_choice_store(const PenChoiceState *choice, PenStore *store, gint64 round,
+                          GError **error)
+{
+    if (!choice->made)
+        return pen_store_withdraw_pick(store, round, error);
+    int ranks[PEN_CHOICE_MAX];
+    pen_choice_write(choice, ranks);
+    return pen_store_add_pick(store, round, ranks, choice->n, error) != 0;
 }

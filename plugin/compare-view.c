@@ -2,22 +2,26 @@
 #include "plugin/compare-view.h"
 
 #include <glib/gi18n-lib.h>
+#include <math.h>
 
 #include "plugin/candidate-grid.h"
 #include "plugin/paint.h"
 #include "plugin/picture.h"
+#include "plugin/text-undo.h"
 #include "plugin/ui.h"
 
 struct _PenCompareView {
     GtkBox parent;
     PenApp *app;
-    GtkWidget *stack, *grid, *empty, *prompt, *next, *hint, *tally, *tally_text;
-    GtkWidget *choices[3]; /* buttons: left, right, neither */
+    GtkWidget *stack, *grid, *empty, *prompt, *next, *style, *hint, *tally, *tally_text;
+    GtkWidget *choices[3]; /* buttons: left, right, equal */
     GCancellable *job;     /* of both pictures */
     int pending;           /* pictures that are still being made */
     gboolean swapped;      /* the picture with the style is on the right */
     gboolean chosen;
-    gint64 version; /* of the style, that is compared */
+    gint64 version;    /* of the style, that is compared */
+    gint64 comparison; /* as which the choice is stored; also after that was undone */
+    int which;         /* and what it was: 0 left, 1 right, 2 equal */
     guint64 seed;
     char *asked; /* the prompt of the pair that is shown */
     PenTally count;
@@ -38,12 +42,18 @@ static PenCandidateCard *card_of(PenCompareView *view, gboolean with)
                                        with == view->swapped ? 1 : 0);
 }
 
-static gboolean can_choose(PenCompareView *view)
+/* The pair says something about the version that is in use. */
+static gboolean has_pair(PenCompareView *view, const PenStyle *style)
 {
-    PenCandidateGrid *grid = PEN_CANDIDATE_GRID(view->grid);
-    return !view->pending && !view->chosen && pen_candidate_grid_get_n(grid) == 2 &&
-           pen_candidate_card_get_state(pen_candidate_grid_get_card(grid, 0)) == PEN_CARD_READY &&
-           pen_candidate_card_get_state(pen_candidate_grid_get_card(grid, 1)) == PEN_CARD_READY;
+    return pen_candidate_grid_get_n(PEN_CANDIDATE_GRID(view->grid)) == 2 && style &&
+           style->current_version == view->version;
+}
+
+static gboolean can_choose(PenCompareView *view, const PenStyle *style)
+{
+    return has_pair(view, style) && !view->pending && !view->chosen &&
+           pen_candidate_card_get_state(card_of(view, TRUE)) == PEN_CARD_READY &&
+           pen_candidate_card_get_state(card_of(view, FALSE)) == PEN_CARD_READY;
 }
 
 /* --- the tally ------------------------------------------------------------------------------- */
@@ -74,16 +84,36 @@ static gboolean on_draw_tally(GtkWidget *widget, cairo_t *cr, PenCompareView *vi
     return FALSE;
 }
 
+/* How likely it is that the style is preferred more often than not, when nothing was known before:
+ * the part above one half of Beta(k + 1, n - k + 1), which is that of at most `k` heads in n + 1
+ * throws of a coin. */
+static double certainty(int k, int n)
+{
+    double sum = 0;
+    for (int i = 0; i <= k; i++)
+        sum += exp(lgamma(n + 2) - lgamma(i + 1) - lgamma(n + 2 - i) - (n + 1) * G_LN2);
+    return MIN(sum, 1);
+}
+
 static void show_tally(PenCompareView *view, const PenStyle *style)
 {
     view->count = (PenTally){ 0 };
     if (style && style->current_version)
         pen_store_get_tally(pen_app_store(view->app), style->current_version, &view->count, NULL);
-    g_autofree char *text = g_strdup_printf(
-        _("With the style %d · without it %d · neither %d"), view->count.count[PEN_CHOICE_WITH],
-        view->count.count[PEN_CHOICE_WITHOUT], view->count.count[PEN_CHOICE_NEITHER]);
-    gtk_label_set_text(GTK_LABEL(view->tally_text), text);
-    pen_ui_name(view->tally, text);
+    int with = view->count.count[PEN_CHOICE_WITH], without = view->count.count[PEN_CHOICE_WITHOUT];
+    int equal = view->count.count[PEN_CHOICE_NEITHER], decided = with + without;
+    g_autoptr(GString) text = g_string_new(NULL);
+    if (decided) {
+        g_string_append_printf(text, _("With the style %d of %d"), with, decided);
+        if (equal)
+            g_string_append_printf(text, _(" · equal %d"), equal);
+        g_string_append_printf(text, _(" · %d %% sure that the style goes your way"),
+                               (int)(certainty(with, decided) * 100 + 0.5));
+    } else {
+        g_string_append(text, _("No choice yet. About ten tell whether the style goes your way."));
+    }
+    gtk_label_set_text(GTK_LABEL(view->tally_text), text->str);
+    pen_ui_name(view->tally, text->str);
     gtk_widget_queue_draw(view->tally);
 }
 
@@ -91,24 +121,31 @@ static void update(PenCompareView *view)
 {
     g_autoptr(PenStyle) style = pen_app_load_style(view->app);
     gboolean taught = style && style->current_version;
-    PenCandidateGrid *grid = PEN_CANDIDATE_GRID(view->grid);
-    gboolean pair = pen_candidate_grid_get_n(grid) > 0;
+    gboolean pair = view->job || has_pair(view, style), choice = can_choose(view, style);
     gtk_stack_set_visible_child(GTK_STACK(view->stack), pair ? view->grid : view->empty);
     for (int i = 0; i < 3; i++)
-        gtk_widget_set_sensitive(view->choices[i], can_choose(view));
+        gtk_widget_set_sensitive(view->choices[i], choice);
+    for (int i = 0; i < pen_candidate_grid_get_n(PEN_CANDIDATE_GRID(view->grid)); i++)
+        pen_candidate_card_set_place(pen_candidate_grid_get_card(PEN_CANDIDATE_GRID(view->grid), i),
+                                     view->chosen && view->which == i,
+                                     view->chosen && view->which != i);
     gtk_widget_set_sensitive(view->next, view->job || taught);
     gtk_button_set_label(GTK_BUTTON(view->next), view->job ? _("S_top")
                                                  : pair    ? _("Ne_xt Pair")
                                                            : _("_Compare"));
+    g_autofree char *name =
+        taught ? g_strdup_printf(_("“%s”, version %d"), style->name, style->current_number)
+               : g_strdup("");
+    gtk_label_set_text(GTK_LABEL(view->style), name);
     const char *hint;
     g_autofree char *text = NULL;
     if (!taught)
         hint = _("Choose a style that has been taught; then compare it with the bare model here.");
     else if (view->job)
         hint = _("Making two pictures of the same seed…");
-    else if (can_choose(view))
+    else if (choice)
         hint = _("Which one do you like better? One of them was made with the style.");
-    else if (view->chosen)
+    else if (pair && view->chosen)
         hint = text = g_strdup_printf(view->swapped ? _("With “%s”: the right one.")
                                                     : _("With “%s”: the left one."),
                                       style->name);
@@ -158,7 +195,8 @@ static void on_half_done(GObject *source, GAsyncResult *result, gpointer data)
         pen_app_end_job(view->app, view->job);
         view->job = NULL;
         update(view);
-        if (can_choose(view) && gtk_widget_get_mapped(view->choices[0]))
+        g_autoptr(PenStyle) style = pen_app_load_style(view->app);
+        if (can_choose(view, style) && gtk_widget_get_mapped(view->choices[0]))
             gtk_widget_grab_focus(GTK_WIDGET(card_of(view, !view->swapped)));
     }
     g_object_unref(view);
@@ -210,6 +248,8 @@ static void on_next(GtkWidget *widget, PenCompareView *view)
     view->version = style->current_version;
     view->swapped = g_random_boolean();
     view->chosen = FALSE;
+    view->comparison = 0;
+    pen_app_clear_message(view->app);
     view->seed = (guint64)g_random_int() << 16 ^ g_random_int();
     view->pending = 2;
     view->job = pen_app_begin_job(view->app);
@@ -222,10 +262,11 @@ static void on_next(GtkWidget *widget, PenCompareView *view)
 
 /* --- choosing -------------------------------------------------------------------------------- */
 
-/* 0: left, 1: right, 2: neither. */
+/* 0: left, 1: right, 2: equal. */
 static void choose(PenCompareView *view, int which)
 {
-    if (!can_choose(view))
+    g_autoptr(PenStyle) style = pen_app_load_style(view->app);
+    if (!can_choose(view, style))
         return;
     PenComparison comparison = {
         .style_version = view->version,
@@ -236,16 +277,26 @@ static void choose(PenCompareView *view, int which)
                                                              : PEN_CHOICE_WITHOUT,
     };
     g_autoptr(GError) error = NULL;
-    if (!pen_store_add_comparison(pen_app_store(view->app), &comparison, &error)) {
+    view->comparison = pen_store_add_comparison(pen_app_store(view->app), &comparison, &error);
+    if (!view->comparison) {
         pen_app_report(view->app, error);
         return;
     }
-    view->chosen = TRUE;
-    for (int i = 0; i < 2; i++)
-        pen_candidate_card_set_place(pen_candidate_grid_get_card(PEN_CANDIDATE_GRID(view->grid), i),
-                                     which == i, which != i);
-    update(view);
+    view->which = which;
+    pen_app_log_changed(view->app);
     gtk_widget_grab_focus(view->next);
+}
+
+/* The choice may have been undone, or redone. */
+static void on_log_changed(PenCompareView *view)
+{
+    g_autoptr(GPtrArray) valid =
+        view->comparison ? pen_store_list_comparisons(pen_app_store(view->app), view->version, NULL)
+                         : NULL;
+    view->chosen = FALSE;
+    for (guint i = 0; valid && i < valid->len; i++)
+        view->chosen = view->chosen || ((PenComparison *)valid->pdata[i])->id == view->comparison;
+    update(view);
 }
 
 static void on_choice(GtkWidget *button, PenCompareView *view)
@@ -258,7 +309,7 @@ static void on_choice(GtkWidget *button, PenCompareView *view)
     }
 }
 
-static void on_grid_choose(PenCandidateGrid *grid, int k, int how, PenCompareView *view)
+static void on_grid_clicked(PenCandidateGrid *grid, int k, PenCompareView *view)
 {
     choose(view, k);
 }
@@ -287,15 +338,6 @@ void pen_compare_view_offer_prompt(PenCompareView *view, const char *prompt)
 
 /* --- building -------------------------------------------------------------------------------- */
 
-static void on_styles_changed(PenCompareView *view)
-{
-    /* A pair of another style or version has nothing to say about this one. */
-    g_autoptr(PenStyle) style = pen_app_load_style(view->app);
-    if (!view->job && (!style || style->current_version != view->version))
-        pen_candidate_grid_reset(PEN_CANDIDATE_GRID(view->grid), 0, 1);
-    update(view);
-}
-
 static void build(PenCompareView *view)
 {
     GtkWidget *top = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
@@ -304,19 +346,32 @@ static void build(PenCompareView *view)
     gtk_entry_set_placeholder_text(GTK_ENTRY(view->prompt), _("What should be in the picture?"));
     pen_ui_name(view->prompt, _("Prompt to compare with"));
     g_signal_connect(view->prompt, "activate", G_CALLBACK(on_next), view);
+    pen_text_undo_add(view->prompt);
     view->next = gtk_button_new_with_mnemonic(_("_Compare"));
     gtk_style_context_add_class(gtk_widget_get_style_context(view->next),
                                 GTK_STYLE_CLASS_SUGGESTED_ACTION);
     g_signal_connect(view->next, "clicked", G_CALLBACK(on_next), view);
+    view->style = pen_ui_label(NULL, "pen-title");
+    gtk_label_set_line_wrap(GTK_LABEL(view->style), FALSE);
+    gtk_label_set_ellipsize(GTK_LABEL(view->style), PANGO_ELLIPSIZE_END);
+    gtk_label_set_max_width_chars(GTK_LABEL(view->style), 28);
+    gtk_box_pack_start(GTK_BOX(top), view->style, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(top), view->prompt, TRUE, TRUE, 0);
     gtk_box_pack_start(GTK_BOX(top), view->next, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(view), top, FALSE, FALSE, 0);
 
-    view->grid = pen_candidate_grid_new();
+    view->hint = pen_ui_label(NULL, NULL);
+    gtk_label_set_xalign(GTK_LABEL(view->hint), 0.5);
+    gtk_label_set_justify(GTK_LABEL(view->hint), GTK_JUSTIFY_CENTER);
+    gtk_widget_set_margin_top(view->hint, 6);
+    gtk_box_pack_start(GTK_BOX(view), view->hint, FALSE, FALSE, 0);
+
+    view->grid = pen_candidate_grid_new(FALSE);
+    pen_candidate_grid_set_foot(PEN_CANDIDATE_GRID(view->grid), TRUE);
     pen_ui_name(view->grid, _("The pair"));
     gtk_widget_set_margin_start(view->grid, 12);
     gtk_widget_set_margin_end(view->grid, 12);
-    g_signal_connect(view->grid, "choose", G_CALLBACK(on_grid_choose), view);
+    g_signal_connect(view->grid, "clicked", G_CALLBACK(on_grid_clicked), view);
     view->empty = pen_ui_placeholder(
         _("Does the style go your way?"),
         _("You will see two pictures and not be told which one the style made."));
@@ -325,17 +380,11 @@ static void build(PenCompareView *view)
     gtk_container_add(GTK_CONTAINER(view->stack), view->grid);
     gtk_box_pack_start(GTK_BOX(view), view->stack, TRUE, TRUE, 0);
 
-    view->hint = pen_ui_label(NULL, NULL);
-    gtk_label_set_xalign(GTK_LABEL(view->hint), 0.5);
-    gtk_label_set_justify(GTK_LABEL(view->hint), GTK_JUSTIFY_CENTER);
-    gtk_widget_set_margin_top(view->hint, 6);
-    gtk_box_pack_start(GTK_BOX(view), view->hint, FALSE, FALSE, 0);
-
     GtkWidget *buttons = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
     gtk_widget_set_halign(buttons, GTK_ALIGN_CENTER);
     gtk_style_context_add_class(gtk_widget_get_style_context(buttons), "pen-bar");
     view->choices[0] = gtk_button_new_with_mnemonic(_("_Left"));
-    view->choices[2] = gtk_button_new_with_mnemonic(_("_Neither"));
+    view->choices[2] = gtk_button_new_with_mnemonic(_("_Equal"));
     view->choices[1] = gtk_button_new_with_mnemonic(_("_Right"));
     GtkWidget *in_order[] = { view->choices[0], view->choices[2], view->choices[1] };
     for (int i = 0; i < 3; i++) {
@@ -382,7 +431,8 @@ GtkWidget *pen_compare_view_new(PenApp *app)
     build(view);
     update(view);
     g_signal_connect_object(app, "opened", G_CALLBACK(update), view, G_CONNECT_SWAPPED);
-    g_signal_connect_object(app, "styles-changed", G_CALLBACK(on_styles_changed), view,
+    g_signal_connect_object(app, "log-changed", G_CALLBACK(on_log_changed), view,
                             G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "styles-changed", G_CALLBACK(update), view, G_CONNECT_SWAPPED);
     return GTK_WIDGET(view);
 }

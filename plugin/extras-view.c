@@ -10,8 +10,9 @@ struct _PenExtrasView {
     GtkBox parent;
     PenApp *app;
     GtkWidget *vae, *add, *list, *hint;
-    char *listed;     /* which adapters the list has: list_key(); NULL: not yet filled */
-    gboolean filling; /* the chooser is being filled: its signal is no choice */
+    char *listed;       /* which adapters the list has: list_key(); NULL: not yet filled */
+    guint filling_soon; /* pen_ui_later() */
+    gboolean filling;   /* the chooser is being filled: its signal is no choice */
 };
 
 G_DEFINE_FINAL_TYPE(PenExtrasView, pen_extras_view, GTK_TYPE_BOX)
@@ -34,6 +35,14 @@ static void ask_file(PenExtrasView *view, const char *title, const char *near, P
     if (folder && g_file_test(folder, G_FILE_TEST_IS_DIR))
         gtk_file_chooser_set_current_folder(GTK_FILE_CHOOSER(dialog), folder);
     gtk_window_present(GTK_WINDOW(dialog));
+}
+
+static void fill(gpointer data);
+
+/* Not while what is filled is still busy with what was clicked. */
+static void fill_soon(PenExtrasView *view)
+{
+    pen_ui_later(&view->filling_soon, fill, view);
 }
 
 /* --- the decoder ----------------------------------------------------------------------------- */
@@ -79,7 +88,7 @@ static void on_vae_changed(GtkComboBox *combo, PenExtrasView *view)
         set_vae(view, file);
         return;
     }
-    fill_vae(view); /* back to the one that is chosen, until there is an answer */
+    fill_soon(view); /* back to the one that is chosen, until there is an answer */
     ask_file(view, _("Choose a Decoder (VAE)"), extras_of(view)->vae, on_vae_file);
 }
 
@@ -204,14 +213,19 @@ static void fill_list(PenExtrasView *view)
         return;
     g_free(view->listed);
     view->listed = g_steal_pointer(&key);
-    gtk_container_foreach(GTK_CONTAINER(view->list),
-                          (GtkCallback)(void (*)(void))gtk_widget_destroy, NULL);
+    pen_ui_clear(view->list);
     for (guint i = 0; i < all->loras->len; i++) {
         GtkWidget *row = new_row(view, all->loras->pdata[i], i < of_style);
         gtk_container_add(GTK_CONTAINER(view->list), row);
         gtk_widget_show_all(row);
     }
     gtk_widget_set_visible(view->list, all->loras->len > 0);
+}
+
+static void fill(gpointer data)
+{
+    fill_vae(data);
+    fill_list(data);
 }
 
 /* To the last adapter, once it has its place. */
@@ -250,14 +264,9 @@ static void on_add(GtkButton *button, PenExtrasView *view)
 
 /* --- building -------------------------------------------------------------------------------- */
 
-static void on_extras_changed(PenExtrasView *view)
-{
-    fill_vae(view);
-    fill_list(view);
-}
-
 static void pen_extras_view_finalize(GObject *object)
 {
+    g_clear_handle_id(&PEN_EXTRAS_VIEW(object)->filling_soon, g_source_remove);
     g_free(PEN_EXTRAS_VIEW(object)->listed);
     G_OBJECT_CLASS(pen_extras_view_parent_class)->finalize(object);
 }
@@ -306,9 +315,8 @@ GtkWidget *pen_extras_view_new(PenApp *app)
 {
     PenExtrasView *view = g_object_new(PEN_TYPE_EXTRAS_VIEW, NULL);
     view->app = app;
-    on_extras_changed(view);
-    g_signal_connect_object(app, "extras-changed", G_CALLBACK(on_extras_changed), view,
-                            G_CONNECT_SWAPPED);
-    g_signal_connect_object(app, "model-changed", G_CALLBACK(fill_list), view, G_CONNECT_SWAPPED);
+    fill(view);
+    g_signal_connect_object(app, "extras-changed", G_CALLBACK(fill_soon), view, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "model-changed", G_CALLBACK(fill_soon), view, G_CONNECT_SWAPPED);
     return GTK_WIDGET(view);
 }

@@ -48,7 +48,7 @@ static cairo_surface_t *scale_picture(GtkWidget *widget, GdkPixbuf *picture, int
 }
 
 void pen_paint_picture(GtkWidget *widget, cairo_t *cr, GdkPixbuf *picture, PenPaintCache *cache,
-                       int x, int y, int w, int h, double radius, double opacity)
+                       int x, int y, int w, int h, double radius)
 {
     int factor = gtk_widget_get_scale_factor(widget);
     if (cache->surface && (cache->w != w || cache->h != h || cache->factor != factor))
@@ -56,7 +56,7 @@ void pen_paint_picture(GtkWidget *widget, cairo_t *cr, GdkPixbuf *picture, PenPa
     if (!cache->surface)
         *cache = (PenPaintCache){ scale_picture(widget, picture, w, h, radius), w, h, factor };
     cairo_set_source_surface(cr, cache->surface, x, y);
-    cairo_paint_with_alpha(cr, opacity);
+    cairo_paint(cr);
 }
 
 void pen_paint_cache_clear(PenPaintCache *cache)

@@ -26,10 +26,9 @@ typedef struct {
     int w, h, factor;
 } PenPaintCache;
 
-/* Draws `picture` over the rectangle with round corners, sharp on HiDPI screens. `opacity` is 0
- * to 1. */
+/* Draws `picture` over the rectangle with round corners, sharp on HiDPI screens. */
 void pen_paint_picture(GtkWidget *widget, cairo_t *cr, GdkPixbuf *picture, PenPaintCache *cache,
-                       int x, int y, int w, int h, double radius, double opacity);
+                       int x, int y, int w, int h, double radius);
 void pen_paint_cache_clear(PenPaintCache *cache);
 
 /* Text in the widget's font. */

@@ -7,6 +7,14 @@ GdkPixbuf *pen_picture_new(const guint8 *rgb, int width, int height)
     return gdk_pixbuf_new_from_bytes(bytes, GDK_COLORSPACE_RGB, FALSE, 8, width, height, width * 3);
 }
 
+GdkPixbuf *pen_picture_fit(GdkPixbuf *picture, int side)
+{
+    int width = gdk_pixbuf_get_width(picture), height = gdk_pixbuf_get_height(picture);
+    double scale = (double)side / MAX(width, height);
+    return gdk_pixbuf_scale_simple(picture, MAX((int)(width * scale), 1),
+                                   MAX((int)(height * scale), 1), GDK_INTERP_BILINEAR);
+}
+
 static void picture_free(gpointer picture)
 {
     if (picture)

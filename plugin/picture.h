@@ -11,6 +11,9 @@ G_BEGIN_DECLS
 /* Copies rows of R, G, B without padding. */
 GdkPixbuf *pen_picture_new(const guint8 *rgb, int width, int height);
 
+/* As large as fits into a square of that side. */
+GdkPixbuf *pen_picture_fit(GdkPixbuf *picture, int side);
+
 /* An array whose items are GdkPixbuf, owned by it, or NULL. */
 GPtrArray *pen_pictures_new(void);
 

@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "plugin/text-undo.h"
 #include "plugin/ui.h"
 
 #define HISTORY 20
@@ -19,7 +20,7 @@ struct _PenPromptView {
 
 G_DEFINE_FINAL_TYPE(PenPromptView, pen_prompt_view, GTK_TYPE_BOX)
 
-static guint activate_signal;
+static guint activate_signal, changed_signal;
 
 static GtkTextBuffer *buffer_of(PenPromptView *view)
 {
@@ -53,6 +54,7 @@ static void on_changed(GtkTextBuffer *buffer, PenPromptView *view)
         g_clear_pointer(&view->recalled, g_strfreev);
         view->recall_at = -1;
     }
+    g_signal_emit(view, changed_signal, 0);
 }
 
 static char **load_history(PenPromptView *view)
@@ -151,6 +153,8 @@ static void pen_prompt_view_class_init(PenPromptViewClass *class)
     G_OBJECT_CLASS(class)->finalize = pen_prompt_view_finalize;
     activate_signal = g_signal_new("activate", PEN_TYPE_PROMPT_VIEW, G_SIGNAL_RUN_LAST, 0, NULL,
                                    NULL, NULL, G_TYPE_NONE, 0);
+    changed_signal = g_signal_new("changed", PEN_TYPE_PROMPT_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                  NULL, G_TYPE_NONE, 0);
 }
 
 static void pen_prompt_view_init(PenPromptView *view)
@@ -168,6 +172,7 @@ static void pen_prompt_view_init(PenPromptView *view)
     gtk_text_view_set_bottom_margin(GTK_TEXT_VIEW(view->text), 6);
     g_signal_connect(view->text, "key-press-event", G_CALLBACK(on_key_press), view);
     g_signal_connect(buffer_of(view), "changed", G_CALLBACK(on_changed), view);
+    pen_text_undo_add(view->text);
 
     GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
     gtk_scrolled_window_set_shadow_type(GTK_SCROLLED_WINDOW(scrolled), GTK_SHADOW_IN);
@@ -181,7 +186,8 @@ static void pen_prompt_view_init(PenPromptView *view)
     gtk_widget_set_valign(view->placeholder, GTK_ALIGN_START);
     gtk_widget_set_margin_start(view->placeholder, 9);
     gtk_widget_set_margin_top(view->placeholder, 7);
-    /* Only the text decides whether it is seen, also where that was set before the window is shown. */
+    /* Only the text decides whether it is seen, also where that was set before the window is shown.
+     */
     gtk_widget_show(view->placeholder);
     gtk_widget_set_no_show_all(view->placeholder, TRUE);
     GtkWidget *overlay = gtk_overlay_new();

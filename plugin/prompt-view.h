@@ -6,6 +6,7 @@
  * the first line and Down in the last recall earlier prompts, and a button lists them.
  *
  *     activate()  Enter was pressed
+ *     changed()   the text was changed
  */
 
 #include "plugin/app.h"

@@ -7,21 +7,23 @@
 #include "plugin/image.h"
 #include "plugin/placing-view.h"
 #include "plugin/prompt-view.h"
+#include "plugin/text-undo.h"
 #include "plugin/ui.h"
 
 struct _PenRoundPanel {
     GtkBox parent;
     PenApp *app;
     GtkWidget *prompt, *negative;
-    GtkWidget *generate, *progress, *progress_box;
+    GtkWidget *generate, *progress, *progress_text, *progress_box, *line;
     GtkWidget *image, *from, *placing, *strength, *strength_field, *count, *shape, *size;
     GtkWidget *model, *style;
     GtkWidget *advanced;
     gboolean running;
-    gboolean filling; /* choosers are being filled: their signals are no choices */
+    gboolean filling;                /* choosers are being filled: their signals are no choices */
+    guint filling_soon, images_soon; /* pen_ui_later() */
 };
 
-enum { GENERATE, STOP, N_SIGNALS };
+enum { GENERATE, STOP, UNWANTED, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE(PenRoundPanel, pen_round_panel, GTK_TYPE_BOX)
@@ -90,7 +92,7 @@ void pen_round_panel_refresh_images(PenRoundPanel *panel)
     gtk_combo_box_text_remove_all(combo);
     g_autofree GimpImage **images = gimp_get_images();
     GimpImage *chosen = pen_app_image(panel->app);
-    if (!chosen && images && images[0])
+    if (!chosen && !pen_app_wants_new_image(panel->app) && images && images[0])
         chosen = images[0];
     for (GimpImage **image = images; image && *image; image++) {
         g_autofree char *id = g_strdup_printf("%d", gimp_image_get_id(*image));
@@ -100,8 +102,9 @@ void pen_round_panel_refresh_images(PenRoundPanel *panel)
     gtk_combo_box_text_append(combo, "0", _("A new image"));
     g_autofree char *id = g_strdup_printf("%d", chosen ? gimp_image_get_id(chosen) : 0);
     gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), id);
+    if (chosen)
+        pen_app_set_image(panel->app, chosen);
     panel->filling = FALSE;
-    pen_app_set_image(panel->app, chosen);
     gtk_widget_set_sensitive(panel->from, chosen != NULL);
     show_size(panel);
 }
@@ -113,20 +116,28 @@ static void on_image_changed(GtkComboBox *combo, PenRoundPanel *panel)
         return;
     gint32 image = (gint32)g_ascii_strtoll(id, NULL, 10);
     panel->filling = TRUE;
-    pen_app_set_image(panel->app, image ? gimp_image_get_by_id(image) : NULL);
+    if (image)
+        pen_app_set_image(panel->app, gimp_image_get_by_id(image));
+    else
+        pen_app_set_new_image(panel->app);
     panel->filling = FALSE;
     gtk_widget_set_sensitive(panel->from, image != 0);
     show_size(panel);
+}
+
+static void refresh_images(gpointer data)
+{
+    pen_round_panel_refresh_images(data);
 }
 
 /* By another view, e.g. because a picture became an image. */
 static void on_image_set(PenRoundPanel *panel)
 {
     if (!panel->filling)
-        pen_round_panel_refresh_images(panel);
+        pen_ui_later(&panel->images_soon, refresh_images, panel);
 }
 
-#define ANOTHER "+" /* the entry that asks for a folder; no model is called so */
+#define ANOTHER "+" /* the entry that asks for a file or folder; no model is called so */
 
 static void fill_models(PenRoundPanel *panel)
 {
@@ -143,7 +154,7 @@ static void fill_models(PenRoundPanel *panel)
         g_autofree char *name = g_path_get_basename(model);
         gtk_combo_box_text_append(combo, model, name);
     }
-    gtk_combo_box_text_append(combo, ANOTHER, _("Another folder…"));
+    gtk_combo_box_text_append(combo, ANOTHER, _("Choose a model…"));
     if (!gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), model ? model : "")) {
         gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), "");
         if (studio) /* it was taken away since */
@@ -188,6 +199,18 @@ static void fill_styles(PenRoundPanel *panel)
         choose_model_of(panel, style);
 }
 
+static void fill_choosers(gpointer data)
+{
+    fill_models(data);
+    fill_styles(data);
+}
+
+/* Not while one of them is still busy with what was chosen. */
+static void fill_soon(PenRoundPanel *panel)
+{
+    pen_ui_later(&panel->filling_soon, fill_choosers, panel);
+}
+
 static void on_style_changed(GtkComboBox *combo, PenRoundPanel *panel)
 {
     const char *id = gtk_combo_box_get_active_id(combo);
@@ -195,11 +218,12 @@ static void on_style_changed(GtkComboBox *combo, PenRoundPanel *panel)
         pen_app_set_style(panel->app, g_ascii_strtoll(id, NULL, 10));
 }
 
-static void on_model_folder(GtkFileChooser *chooser, const char *path, gpointer data)
+static void on_model_path(GtkFileChooser *chooser, const char *path, gpointer data)
 {
     PenRoundPanel *panel = data;
+    pen_app_clear_message(panel->app);
     pen_app_set_model(panel->app, path);
-    fill_models(panel);
+    fill_soon(panel);
 }
 
 static void on_model_changed(GtkComboBox *combo, PenRoundPanel *panel)
@@ -208,19 +232,21 @@ static void on_model_changed(GtkComboBox *combo, PenRoundPanel *panel)
     if (panel->filling || !id)
         return;
     if (g_strcmp0(id, ANOTHER)) {
+        pen_app_clear_message(panel->app);
         pen_app_set_model(panel->app, *id ? id : NULL);
         return;
     }
-    fill_models(panel); /* back to the one that is chosen, until there is an answer */
-    GtkWidget *dialog = pen_ui_new_file_dialog(
-        GTK_WIDGET(panel), GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER, _("Choose the Folder of a Model"),
-        NULL, _("_Choose"), on_model_folder, panel);
+    fill_soon(panel); /* back to the one that is chosen, until there is an answer */
+    GtkWidget *dialog = pen_ui_new_path_dialog(GTK_WIDGET(panel), _("Choose a Model"), _("_Choose"),
+                                               _("Models (a folder, or *.safetensors)"),
+                                               "*.safetensors", on_model_path, panel);
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
 static void on_from_changed(GtkComboBox *combo, PenRoundPanel *panel)
 {
     settings_of(panel)->from = gtk_combo_box_get_active(combo);
+    pen_app_settings_changed(panel->app);
     gtk_widget_set_visible(panel->strength_field, settings_of(panel)->from != PEN_FROM_TEXT);
     show_size(panel);
 }
@@ -228,18 +254,14 @@ static void on_from_changed(GtkComboBox *combo, PenRoundPanel *panel)
 static void on_shape_changed(GtkComboBox *combo, PenRoundPanel *panel)
 {
     settings_of(panel)->shape = gtk_combo_box_get_active(combo);
+    pen_app_settings_changed(panel->app);
     show_size(panel);
-}
-
-static void on_opened(PenApp *app, PenRoundPanel *panel)
-{
-    fill_models(panel);
-    fill_styles(panel);
 }
 
 /* --- the order ------------------------------------------------------------------------------- */
 
-void pen_round_panel_read(PenRoundPanel *panel)
+/* Brings the settings of the app up to date with the widgets. */
+static void on_edited(PenRoundPanel *panel)
 {
     PenSettings *settings = settings_of(panel);
     g_free(settings->prompt);
@@ -249,13 +271,12 @@ void pen_round_panel_read(PenRoundPanel *panel)
         g_strstrip(g_strdup(gtk_entry_get_text(GTK_ENTRY(panel->negative))));
     settings->start_strength = gtk_range_get_value(GTK_RANGE(panel->strength));
     settings->count = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(panel->count));
-    pen_advanced_view_read(PEN_ADVANCED_VIEW(panel->advanced));
+    pen_app_settings_changed(panel->app);
 }
 
 /* The order without what is in the image. */
 static PenRoundOrder *new_order(PenRoundPanel *panel)
 {
-    pen_round_panel_read(panel);
     const PenSettings *settings = settings_of(panel);
     PenRoundOrder *order = g_new0(PenRoundOrder, 1);
     order->request = (PenRoundRequest)PEN_ROUND_REQUEST_INIT;
@@ -350,7 +371,33 @@ void pen_round_panel_set_running(PenRoundPanel *panel, gboolean running)
 void pen_round_panel_set_progress(PenRoundPanel *panel, double fraction, const char *text)
 {
     gtk_progress_bar_set_fraction(GTK_PROGRESS_BAR(panel->progress), CLAMP(fraction, 0, 1));
-    gtk_progress_bar_set_text(GTK_PROGRESS_BAR(panel->progress), text);
+    gtk_label_set_text(GTK_LABEL(panel->progress_text), text);
+}
+
+static void on_unwanted(GtkButton *button, PenRoundPanel *panel)
+{
+    guint i = GPOINTER_TO_UINT(g_object_get_data(G_OBJECT(button), "place"));
+    g_signal_emit(panel, signals[UNWANTED], 0, i);
+}
+
+void pen_round_panel_set_line(PenRoundPanel *panel, const char *const *prompts, guint n)
+{
+    pen_ui_clear(panel->line);
+    for (guint i = 0; i < n; i++) {
+        g_autofree char *text = g_strdup_printf(_("Next: %s"), prompts[i]);
+        GtkWidget *row = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+        GtkWidget *label = pen_ui_label(text, "pen-hint");
+        gtk_label_set_line_wrap(GTK_LABEL(label), FALSE);
+        gtk_label_set_ellipsize(GTK_LABEL(label), PANGO_ELLIPSIZE_END);
+        GtkWidget *remove =
+            pen_ui_icon_button("window-close-symbolic", _("Take the round out of the line"));
+        g_object_set_data(G_OBJECT(remove), "place", GUINT_TO_POINTER(i));
+        g_signal_connect(remove, "clicked", G_CALLBACK(on_unwanted), panel);
+        gtk_box_pack_start(GTK_BOX(row), label, TRUE, TRUE, 0);
+        gtk_box_pack_end(GTK_BOX(row), remove, FALSE, FALSE, 0);
+        gtk_container_add(GTK_CONTAINER(panel->line), row);
+    }
+    gtk_widget_show_all(panel->line);
 }
 
 static void on_generate(GtkWidget *widget, PenRoundPanel *panel)
@@ -403,17 +450,25 @@ static void build(PenRoundPanel *panel)
     g_signal_connect(panel->generate, "clicked", G_CALLBACK(on_generate), panel);
     gtk_box_pack_start(box, panel->generate, FALSE, FALSE, 0);
     panel->progress = pen_ui_name(gtk_progress_bar_new(), _("Progress of the round"));
-    gtk_progress_bar_set_show_text(GTK_PROGRESS_BAR(panel->progress), TRUE);
-    gtk_progress_bar_set_ellipsize(GTK_PROGRESS_BAR(panel->progress), PANGO_ELLIPSIZE_END);
+    panel->progress_text = pen_ui_label(NULL, "pen-hint");
+    gtk_label_set_line_wrap(GTK_LABEL(panel->progress_text), FALSE);
+    gtk_label_set_ellipsize(GTK_LABEL(panel->progress_text), PANGO_ELLIPSIZE_END);
+    GtkWidget *progress = gtk_box_new(GTK_ORIENTATION_VERTICAL, 3);
+    gtk_box_pack_start(GTK_BOX(progress), panel->progress, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(progress), panel->progress_text, FALSE, FALSE, 0);
     panel->progress_box = gtk_revealer_new();
-    gtk_container_add(GTK_CONTAINER(panel->progress_box), panel->progress);
+    gtk_container_add(GTK_CONTAINER(panel->progress_box), progress);
     gtk_box_pack_start(box, panel->progress_box, FALSE, FALSE, 0);
+    panel->line = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
+    pen_ui_name(panel->line, _("Rounds that stand in line"));
+    gtk_box_pack_start(box, panel->line, FALSE, FALSE, 0);
 
     panel->negative = gtk_entry_new();
     gtk_entry_set_text(GTK_ENTRY(panel->negative),
                        settings->negative_prompt ? settings->negative_prompt : "");
     gtk_entry_set_placeholder_text(GTK_ENTRY(panel->negative), _("What should not be in it"));
     g_signal_connect(panel->negative, "activate", G_CALLBACK(on_generate), panel);
+    pen_text_undo_add(panel->negative);
     gtk_box_pack_start(box, pen_ui_field(_("_Avoid"), panel->negative), FALSE, FALSE, 0);
 
     panel->style = pen_ui_ellipsize(gtk_combo_box_text_new());
@@ -462,15 +517,30 @@ static void build(PenRoundPanel *panel)
     g_signal_connect(panel->shape, "changed", G_CALLBACK(on_shape_changed), panel);
     gtk_combo_box_set_active(GTK_COMBO_BOX(panel->from), settings->from);
     gtk_combo_box_set_active(GTK_COMBO_BOX(panel->shape), settings->shape);
+    g_signal_connect_swapped(panel->prompt, "changed", G_CALLBACK(on_edited), panel);
+    g_signal_connect_swapped(panel->negative, "changed", G_CALLBACK(on_edited), panel);
+    g_signal_connect_swapped(panel->strength, "value-changed", G_CALLBACK(on_edited), panel);
+    g_signal_connect_swapped(panel->count, "value-changed", G_CALLBACK(on_edited), panel);
     fill_models(panel);
     fill_styles(panel);
     pen_round_panel_refresh_images(panel);
 }
 
+static void pen_round_panel_dispose(GObject *object)
+{
+    PenRoundPanel *panel = PEN_ROUND_PANEL(object);
+    g_clear_handle_id(&panel->filling_soon, g_source_remove);
+    g_clear_handle_id(&panel->images_soon, g_source_remove);
+    G_OBJECT_CLASS(pen_round_panel_parent_class)->dispose(object);
+}
+
 static void pen_round_panel_class_init(PenRoundPanelClass *class)
 {
+    G_OBJECT_CLASS(class)->dispose = pen_round_panel_dispose;
     signals[GENERATE] = g_signal_new("generate", PEN_TYPE_ROUND_PANEL, G_SIGNAL_RUN_LAST, 0, NULL,
                                      NULL, NULL, G_TYPE_NONE, 0);
+    signals[UNWANTED] = g_signal_new("unwanted", PEN_TYPE_ROUND_PANEL, G_SIGNAL_RUN_LAST, 0, NULL,
+                                     NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT);
     signals[STOP] = g_signal_new("stop", PEN_TYPE_ROUND_PANEL, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                  NULL, G_TYPE_NONE, 0);
 }
@@ -487,11 +557,11 @@ GtkWidget *pen_round_panel_new(PenApp *app)
     PenRoundPanel *panel = g_object_new(PEN_TYPE_ROUND_PANEL, NULL);
     panel->app = app;
     build(panel);
-    g_signal_connect_object(app, "opened", G_CALLBACK(on_opened), panel, 0);
+    g_signal_connect_object(app, "opened", G_CALLBACK(fill_soon), panel, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "model-changed", G_CALLBACK(fill_soon), panel, G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "model-changed", G_CALLBACK(show_size), panel, G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "image-changed", G_CALLBACK(on_image_set), panel,
                             G_CONNECT_SWAPPED);
-    g_signal_connect_object(app, "styles-changed", G_CALLBACK(fill_styles), panel,
-                            G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "styles-changed", G_CALLBACK(fill_soon), panel, G_CONNECT_SWAPPED);
     return GTK_WIDGET(panel);
 }

@@ -5,8 +5,9 @@
  * What a round is made from: prompt, starting point, number, size, model, style, and the advanced
  * settings. It reads and writes the settings of the app.
  *
- *     generate()  a round was asked for
- *     stop()      the running round should stop
+ *     generate()         a round was asked for
+ *     stop()             the running round should stop
+ *     unwanted(i: uint)  a round that stands in line is not wanted any more
  */
 
 #include "plugin/app.h"
@@ -30,9 +31,6 @@ typedef struct {
 void pen_round_order_free(PenRoundOrder *order);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenRoundOrder, pen_round_order_free)
 
-/* Brings the settings of the app up to date with the widgets. */
-void pen_round_panel_read(PenRoundPanel *panel);
-
 /* Reads the widgets, and then the image, piece by piece. The model's numbers must be known:
  * pen_app_model(). */
 void pen_round_panel_order_async(PenRoundPanel *panel, GAsyncReadyCallback callback, gpointer data);
@@ -42,6 +40,9 @@ PenRoundOrder *pen_round_panel_order_finish(PenRoundPanel *panel, GAsyncResult *
 /* While a round runs the Generate button is a Stop button. `text` says how far it is. */
 void pen_round_panel_set_running(PenRoundPanel *panel, gboolean running);
 void pen_round_panel_set_progress(PenRoundPanel *panel, double fraction, const char *text);
+
+/* The prompts of the rounds that stand in line. */
+void pen_round_panel_set_line(PenRoundPanel *panel, const char *const *prompts, guint n);
 
 char *pen_round_panel_get_prompt(PenRoundPanel *panel);
 void pen_round_panel_set_prompt(PenRoundPanel *panel, const char *prompt);

@@ -4,29 +4,25 @@
 #include <glib/gi18n-lib.h>
 
 #include "plugin/candidate-menu.h"
-#include "plugin/choice.h"
-#include "plugin/making.h"
 #include "plugin/picture-use.h"
 #include "plugin/picture.h"
+#include "plugin/round-maker.h"
 #include "plugin/ui.h"
-
-#define HISTORY 500
 
 struct _PenRoundView {
     GtkBox parent;
     PenApp *app;
     PenRoundPanel *panel;
+    PenRoundMaker *maker;
     GtkWidget *stack, *grid, *empty, *hint;
     GtkWidget *older, *newer, *title, *none, *insert, *more;
     gint64 round;   /* that is shown; 0: none */
     gint64 loading; /* that will be shown once its pictures are read; 0: none */
     GCancellable *load;
-    gboolean wanted; /* a round, as soon as the model's numbers are known */
-    PenChoiceState choice;
-
-    PenMaking making;
-    gboolean ordering;  /* a round was asked for; what it starts from is being read */
     gboolean following; /* the cards of the round that is being made are in the grid */
+    gboolean wanted;    /* a round, as soon as the model's numbers are known */
+    PenChoiceState choice;
+    guint line_soon; /* pen_ui_later() */
 };
 
 G_DEFINE_FINAL_TYPE(PenRoundView, pen_round_view, GTK_TYPE_BOX)
@@ -62,39 +58,46 @@ static void show_hint(PenRoundView *view, gboolean any)
     if (!any)
         text = ""; /* the line stays, so that the cards keep their size */
     else if (pen_choice_is_none(&view->choice))
-        text = _("None of these. Click a picture to pick it after all.");
+        text = _("None of these. Press a picture's number to vote for it after all.");
     else if (view->choice.made)
-        text = _("Shift-click adds the next best, Ctrl-click one that is as good.");
+        text = _("Enter makes the next round. Shift and a number add the next best, Ctrl and a "
+                 "number one that is as good.");
     else
-        text = _("Click the picture that you like best, or press its number.");
+        text = _("Vote for the picture that you like best: press its number or click its star.");
     gtk_label_set_text(GTK_LABEL(view->hint), text);
 }
 
+/* While a round that is being made is shown and not yet recorded, the latest is the one before. */
 static gint64 neighbour(PenRoundView *view, int direction)
 {
     PenStore *store = pen_app_store(view->app);
-    g_autoptr(GPtrArray) rounds = store ? pen_store_list_rounds(store, 0, HISTORY, NULL) : NULL;
-    for (guint i = 0; rounds && i < rounds->len; i++) {
-        PenRound *round = rounds->pdata[i];
-        if (round->id != (view->loading ? view->loading : view->round))
-            continue;
-        gint64 other = (gint64)i + (direction < 0 ? 1 : -1);
-        return other >= 0 && other < rounds->len ? ((PenRound *)rounds->pdata[other])->id : 0;
-    }
-    return 0;
+    gint64 from = view->loading ? view->loading : view->round;
+    return store ? pen_store_find_neighbour(store, from, direction) : 0;
+}
+
+/* The candidate that is meant: the current one, else the best, else the first that is finished. */
+static int meant(PenRoundView *view)
+{
+    int k = pen_candidate_grid_get_current(grid_of(view));
+    if (k < 0)
+        k = pen_choice_get_best(&view->choice);
+    for (int i = 0; k < 0 && i < pen_candidate_grid_get_n(grid_of(view)); i++)
+        k = is_ready(view, i) ? i : -1;
+    return is_ready(view, k) ? k : -1;
 }
 
 static void update(PenRoundView *view)
 {
-    int n = pen_candidate_grid_get_n(grid_of(view));
-    int current = pen_candidate_grid_get_current(grid_of(view));
+    int n = pen_candidate_grid_get_n(grid_of(view)), k = meant(view);
     gboolean any = FALSE;
     for (int i = 0; i < n; i++)
         any = any || is_ready(view, i);
-    gboolean usable = current >= 0 ? is_ready(view, current) : any;
     gtk_widget_set_sensitive(view->none, view->round && any);
-    gtk_widget_set_sensitive(view->insert, usable);
-    gtk_widget_set_sensitive(view->more, usable);
+    gtk_widget_set_sensitive(view->insert, k >= 0);
+    gtk_widget_set_sensitive(view->more, k >= 0);
+    g_autofree char *insert = k >= 0 ? g_strdup_printf(_("_Insert no. %d as Layer"), k + 1)
+                                     : g_strdup(_("_Insert as Layer"));
+    gtk_button_set_label(GTK_BUTTON(view->insert), insert);
     gtk_widget_set_sensitive(view->older, neighbour(view, -1) != 0);
     gtk_widget_set_sensitive(view->newer, neighbour(view, 1) != 0);
     gtk_stack_set_visible_child(GTK_STACK(view->stack), n > 0 ? view->grid : view->empty);
@@ -111,12 +114,8 @@ static void update(PenRoundView *view)
 
 static void load_choice(PenRoundView *view)
 {
-    pen_choice_init(&view->choice, pen_candidate_grid_get_n(grid_of(view)));
-    PenStore *store = pen_app_store(view->app);
-    g_autoptr(PenPick) pick =
-        store && view->round ? pen_store_get_pick(store, view->round, NULL) : NULL;
-    if (pick && pick->n == view->choice.n)
-        pen_choice_read(&view->choice, pick);
+    pen_choice_load(&view->choice, pen_app_store(view->app), view->round,
+                    pen_candidate_grid_get_n(grid_of(view)));
 }
 
 void pen_round_view_refresh(PenRoundView *view)
@@ -131,10 +130,11 @@ static void follow(PenRoundView *view)
     g_cancellable_cancel(view->load);
     view->loading = 0;
     view->following = TRUE;
-    view->round = view->making.round;
-    pen_candidate_grid_reset(grid_of(view), view->making.pictures->len, view->making.shape);
-    for (guint i = 0; i < view->making.pictures->len; i++)
-        pen_making_show(&view->making, i, card_of(view, i));
+    view->round = pen_round_maker_get_round(view->maker);
+    int n = pen_round_maker_get_n(view->maker);
+    pen_candidate_grid_reset(grid_of(view), n, pen_round_maker_get_shape(view->maker));
+    for (int i = 0; i < n; i++)
+        pen_round_maker_show(view->maker, i, card_of(view, i));
     pen_round_view_refresh(view);
 }
 
@@ -161,7 +161,7 @@ void pen_round_view_show_round(PenRoundView *view, gint64 id)
     g_cancellable_cancel(view->load);
     g_clear_object(&view->load);
     view->loading = 0;
-    if (view->making.job && id == view->making.round) {
+    if (pen_round_maker_is_making(view->maker) && id == pen_round_maker_get_round(view->maker)) {
         follow(view);
         return;
     }
@@ -188,109 +188,122 @@ gint64 pen_round_view_get_round(PenRoundView *view)
     return view->round;
 }
 
-static void on_older(GtkButton *button, PenRoundView *view)
+GtkWidget *pen_round_view_get_pictures(PenRoundView *view)
 {
-    gint64 round = neighbour(view, -1);
+    return view->stack;
+}
+
+static void leaf(PenRoundView *view, int direction)
+{
+    gint64 round = neighbour(view, direction);
     if (round)
         pen_round_view_show_round(view, round);
 }
 
-static void on_newer(GtkButton *button, PenRoundView *view)
+static void on_older(PenRoundView *view)
 {
-    gint64 round = neighbour(view, 1);
-    if (round)
-        pen_round_view_show_round(view, round);
+    leaf(view, -1);
+}
+
+static void on_newer(PenRoundView *view)
+{
+    leaf(view, 1);
 }
 
 /* --- making a round -------------------------------------------------------------------------- */
 
-static void on_event(const PenStudioEvent *event, gpointer data)
+/* Shows it at once if it was just asked for. One that stood in line waits until the artist has
+ * voted on what is on the screen. */
+static void on_begun(PenRoundMaker *maker, gboolean waited, PenRoundView *view)
 {
-    PenRoundView *view = data;
-    if (!view->making.job || pen_app_event(view->app, event))
+    pen_round_panel_set_running(view->panel, TRUE);
+    if (waited && pen_candidate_grid_get_n(grid_of(view)) && !view->choice.made) {
+        pen_app_notify(view->app, GTK_MESSAGE_INFO,
+                       _("The next round is being made. “Later round” shows it."));
         return;
-    switch (event->kind) {
-    case PEN_STUDIO_LOADING:
-        pen_round_panel_set_progress(view->panel, event->fraction, _("Loading the model…"));
-        break;
-    case PEN_STUDIO_ROUND:
-        view->making.round = event->round;
-        if (view->following) {
-            view->round = event->round;
-            pen_round_view_refresh(view);
-        }
-        break;
-    case PEN_STUDIO_PREVIEW:
-    case PEN_STUDIO_CANDIDATE:
-        if (pen_making_take(&view->making, event) && view->following) {
-            pen_making_show(&view->making, (guint)event->place, card_of(view, event->place));
-            if (event->kind == PEN_STUDIO_CANDIDATE)
-                update(view);
-        }
-        break;
-    case PEN_STUDIO_PROGRESS: {
-        g_autofree char *left = pen_app_time_left(event->seconds_left);
-        pen_round_panel_set_progress(view->panel, event->fraction,
-                                     left ? left : _("Making the pictures…"));
-        for (int i = 0; view->following && i < pen_candidate_grid_get_n(grid_of(view)); i++)
-            pen_candidate_card_set_fraction(card_of(view, i), event->fraction);
-        break;
     }
-    default:
-        break;
-    }
+    /* The keyboard stays with the pictures, so that a number votes. */
+    gboolean focused = !waited || gtk_container_get_focus_child(GTK_CONTAINER(view->grid));
+    follow(view);
+    if (focused)
+        gtk_widget_grab_focus(GTK_WIDGET(card_of(view, 0)));
 }
 
-static void on_done(GObject *source, GAsyncResult *result, gpointer data)
+static void on_recorded(PenRoundMaker *maker, gint64 round, PenRoundView *view)
 {
-    PenRoundView *view = data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(PenRoundResult) made =
-        pen_studio_generate_finish(pen_app_studio(view->app), result, &error);
-    gboolean recorded = view->making.round != 0;
-    pen_making_end(&view->making, view->app);
-    pen_round_panel_set_running(view->panel, FALSE);
-    if (!made)
-        pen_app_report(view->app, error);
     if (view->following) {
-        /* What was not finished is shown as such; an order that failed at once leaves no cards. */
+        view->round = round;
+        load_choice(view);
+    }
+    update(view);
+}
+
+static void on_changed(PenRoundMaker *maker, int k, PenRoundView *view)
+{
+    if (!view->following)
+        return;
+    pen_round_maker_show(maker, k, card_of(view, k));
+    if (is_ready(view, k))
+        update(view);
+}
+
+static void on_progress(PenRoundMaker *maker, double fraction, const char *text, PenRoundView *view)
+{
+    pen_round_panel_set_progress(view->panel, fraction, text);
+    for (int i = 0; view->following && i < pen_candidate_grid_get_n(grid_of(view)); i++)
+        pen_candidate_card_set_fraction(card_of(view, i), fraction);
+}
+
+static void on_ended(PenRoundMaker *maker, gboolean recorded, PenRoundView *view)
+{
+    pen_round_panel_set_running(view->panel, FALSE);
+    if (view->following) {
+        /* What was not finished is shown as such; in place of an order that failed at once comes
+         * what was there before. */
         view->following = FALSE;
         for (int i = 0; i < pen_candidate_grid_get_n(grid_of(view)); i++) {
             if (!is_ready(view, i))
                 pen_candidate_card_set(card_of(view, i), PEN_CARD_FAILED, NULL);
         }
-        if (!recorded)
+        if (!recorded) {
+            gint64 before = neighbour(view, -1);
             pen_candidate_grid_reset(grid_of(view), 0, 1);
+            if (before)
+                pen_round_view_show_round(view, before);
+        }
     }
     update(view);
-    g_object_unref(view);
+}
+
+static void show_line(gpointer data)
+{
+    PenRoundView *view = data;
+    PenRoundMaker *maker = view->maker;
+    g_autoptr(GPtrArray) prompts = g_ptr_array_new();
+    for (guint i = 0; i < pen_round_maker_count_waiting(maker); i++)
+        g_ptr_array_add(prompts, (gpointer)pen_round_maker_get_waiting(maker, i));
+    pen_round_panel_set_line(view->panel, (const char *const *)prompts->pdata, prompts->len);
+}
+
+static void on_line_changed(PenRoundMaker *maker, PenRoundView *view)
+{
+    pen_ui_later(&view->line_soon, show_line, view);
 }
 
 static void on_ordered(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(PenRoundView) view = data;
     g_autoptr(GError) error = NULL;
-    g_autoptr(PenRoundOrder) order = pen_round_panel_order_finish(view->panel, result, &error);
-    view->ordering = FALSE;
-    if (!order) {
+    PenRoundOrder *order = pen_round_panel_order_finish(view->panel, result, &error);
+    if (order)
+        pen_round_maker_add(view->maker, order);
+    else
         pen_app_report(view->app, error);
-        return;
-    }
-    pen_making_begin(&view->making, view->app, order);
-    pen_round_panel_set_running(view->panel, TRUE);
-    pen_round_panel_set_progress(
-        view->panel, 0,
-        pen_app_is_teaching(view->app) ? _("Waiting until teaching is done…") : _("Preparing…"));
-    follow(view);
-    /* The pictures get the keyboard, so that a number picks. */
-    gtk_widget_grab_focus(GTK_WIDGET(card_of(view, 0)));
-    pen_studio_generate_async(pen_app_studio(view->app), &order->request, on_event, view,
-                              view->making.job, on_done, g_object_ref(view));
 }
 
 static void on_generate(PenRoundPanel *panel, PenRoundView *view)
 {
-    if (view->making.job || view->ordering || !pen_app_open(view->app))
+    if (!pen_app_open(view->app))
         return;
     g_autofree char *prompt = pen_round_panel_get_prompt(panel);
     if (!*prompt) {
@@ -305,7 +318,7 @@ static void on_generate(PenRoundPanel *panel, PenRoundView *view)
         pen_app_set_model(view->app, pen_app_settings(view->app)->model);
         return;
     }
-    view->ordering = TRUE;
+    pen_app_clear_message(view->app);
     pen_round_panel_order_async(panel, on_ordered, g_object_ref(view));
 }
 
@@ -319,30 +332,20 @@ static void on_model_changed(PenRoundView *view)
 
 static void on_stop(PenRoundPanel *panel, PenRoundView *view)
 {
-    if (view->making.job)
-        g_cancellable_cancel(view->making.job);
+    pen_round_maker_stop(view->maker);
+}
+
+static void on_unwanted(PenRoundPanel *panel, guint i, PenRoundView *view)
+{
+    pen_round_maker_remove_waiting(view->maker, i);
 }
 
 /* --- picking --------------------------------------------------------------------------------- */
 
 static void store_choice(PenRoundView *view)
 {
-    PenStore *store = pen_app_store(view->app);
     g_autoptr(GError) error = NULL;
-    gboolean stored;
-    if (view->choice.made) {
-        int ranks[PEN_CHOICE_MAX];
-        pen_choice_write(&view->choice, ranks);
-        stored = pen_store_add_pick(store, view->round, ranks, view->choice.n, &error) != 0;
-    } else {
-        /* Back to nothing: earlier picks of the round must not come back to life either. */
-        do {
-            g_autoptr(PenAction) action = pen_store_undo_pick(store, view->round, &error);
-            stored = action != NULL;
-        } while (stored);
-        stored = g_error_matches(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING);
-    }
-    if (stored) {
+    if (pen_choice_store(&view->choice, pen_app_store(view->app), view->round, &error)) {
         update(view);
     } else {
         pen_app_report(view->app, error);
@@ -351,22 +354,15 @@ static void store_choice(PenRoundView *view)
     pen_app_picks_changed(view->app);
 }
 
-static void choose(PenRoundView *view, int k, PenChooseHow how)
+static void vote(PenRoundView *view, int k, PenVote how)
 {
-    if (!view->round || !is_ready(view, k))
-        return;
-    if (how == PEN_CHOOSE_BEST)
-        pen_choice_best(&view->choice, k);
-    else if (how == PEN_CHOOSE_NEXT)
-        pen_choice_next(&view->choice, k);
-    else
-        pen_choice_tie(&view->choice, k);
-    store_choice(view);
+    if (view->round && is_ready(view, k) && pen_choice_vote(&view->choice, k, how))
+        store_choice(view);
 }
 
-static void on_choose(PenCandidateGrid *grid, int k, int how, PenRoundView *view)
+static void on_vote(PenCandidateGrid *grid, int k, int how, PenRoundView *view)
 {
-    choose(view, k, how);
+    vote(view, k, how);
 }
 
 static void on_none(GtkButton *button, PenRoundView *view)
@@ -377,32 +373,51 @@ static void on_none(GtkButton *button, PenRoundView *view)
     store_choice(view);
 }
 
+/* The keyboard and the selection go to the card. */
+static void select_card(PenRoundView *view, int k)
+{
+    gtk_widget_grab_focus(GTK_WIDGET(card_of(view, k)));
+    pen_candidate_grid_set_current(grid_of(view), k);
+}
+
 gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event)
 {
     GdkModifierType modifiers = event->state & gtk_accelerator_get_default_mod_mask();
     int n = pen_candidate_grid_get_n(grid_of(view));
     if (n == 0 || modifiers & GDK_MOD1_MASK)
         return FALSE;
-    int current = pen_candidate_grid_get_current(grid_of(view));
-    gboolean zoomed = pen_candidate_grid_is_zoomed(grid_of(view));
     int digit = pen_ui_digit(event);
     if (digit > n)
         return TRUE;
     if (digit > 0) {
-        /* The focus goes along: else it would bring its own card back when the window gets it
-         * again. */
-        gtk_widget_grab_focus(GTK_WIDGET(card_of(view, digit - 1)));
-        pen_candidate_grid_set_current(grid_of(view), digit - 1);
-        choose(view, digit - 1, pen_choose_how(modifiers));
+        PenVote how = pen_vote_of(modifiers);
+        if (how == PEN_VOTE_BEST)
+            select_card(view, digit - 1);
+        vote(view, digit - 1, how);
         return TRUE;
     }
     if (digit == 0) {
         on_none(NULL, view);
         return TRUE;
     }
-    if (modifiers)
+    /* The other keys mean the pictures only while nothing else has the keyboard. */
+    GtkWidget *focus = gtk_window_get_focus(GTK_WINDOW(gtk_widget_get_toplevel(view->grid)));
+    if (modifiers || (focus && !gtk_widget_is_ancestor(focus, view->grid)))
         return FALSE;
+    int current = pen_candidate_grid_get_current(grid_of(view));
+    gboolean zoomed = pen_candidate_grid_is_zoomed(grid_of(view));
     switch (event->keyval) {
+    case GDK_KEY_Return:
+    case GDK_KEY_KP_Enter:
+        on_generate(view->panel, view);
+        return TRUE;
+    case GDK_KEY_Delete:
+    case GDK_KEY_BackSpace:
+        if (current >= 0 && view->choice.place[current]) {
+            pen_choice_take_out(&view->choice, current);
+            store_choice(view);
+        }
+        return TRUE;
     case GDK_KEY_space:
         pen_candidate_grid_set_zoomed(grid_of(view), !zoomed);
         return TRUE;
@@ -427,17 +442,6 @@ gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event)
 }
 
 /* --- using a picture ------------------------------------------------------------------------- */
-
-/* The candidate that is meant: the current one, else the best, else the first that is finished. */
-static int meant(PenRoundView *view)
-{
-    int k = pen_candidate_grid_get_current(grid_of(view));
-    if (k < 0)
-        k = pen_choice_get_best(&view->choice);
-    for (int i = 0; k < 0 && i < pen_candidate_grid_get_n(grid_of(view)); i++)
-        k = is_ready(view, i) ? i : -1;
-    return is_ready(view, k) ? k : -1;
-}
 
 static gboolean find_use(PenRoundView *view, PenPictureUse *use)
 {
@@ -476,7 +480,7 @@ static void on_menu(PenMenuEntry entry, int k, gpointer data)
     case PEN_MENU_BEST:
     case PEN_MENU_NEXT:
     case PEN_MENU_TIE:
-        choose(view, k, entry - PEN_MENU_BEST + PEN_CHOOSE_BEST);
+        vote(view, k, entry - PEN_MENU_BEST + PEN_VOTE_BEST);
         break;
     case PEN_MENU_ZOOM:
         pen_candidate_grid_set_zoomed(grid_of(view), !pen_candidate_grid_is_zoomed(grid_of(view)));
@@ -524,7 +528,7 @@ static void on_opened(PenApp *app, PenRoundView *view)
 {
     /* Go on where the last session ended. */
     g_autoptr(GPtrArray) rounds = pen_store_list_rounds(pen_app_store(app), 0, 1, NULL);
-    if (rounds && rounds->len && !view->making.job)
+    if (rounds && rounds->len && !view->following)
         pen_round_view_show_round(view, ((PenRound *)rounds->pdata[0])->id);
     else
         update(view);
@@ -532,17 +536,17 @@ static void on_opened(PenApp *app, PenRoundView *view)
 
 static void build(PenRoundView *view)
 {
-    view->grid = pen_candidate_grid_new();
+    view->grid = pen_candidate_grid_new(TRUE);
     pen_ui_name(view->grid, _("Candidates"));
     gtk_widget_set_margin_start(view->grid, 6);
     gtk_widget_set_margin_end(view->grid, 6);
     gtk_widget_set_margin_top(view->grid, 6);
-    g_signal_connect(view->grid, "choose", G_CALLBACK(on_choose), view);
+    g_signal_connect(view->grid, "vote", G_CALLBACK(on_vote), view);
     g_signal_connect(view->grid, "menu", G_CALLBACK(on_grid_menu), view);
     g_signal_connect_swapped(view->grid, "current-changed", G_CALLBACK(update), view);
     view->empty =
         pen_ui_placeholder(_("Show Penchant what you like"),
-                           _("Write what should be in the picture and press Enter. Pick the "
+                           _("Write what should be in the picture and press Enter. Vote for the "
                              "candidate that you like best; after some rounds, press Teach."));
     view->stack = gtk_stack_new();
     gtk_container_add(GTK_CONTAINER(view->stack), view->empty);
@@ -557,9 +561,9 @@ static void build(PenRoundView *view)
     GtkWidget *bar = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
     gtk_style_context_add_class(gtk_widget_get_style_context(bar), "pen-bar");
     view->older = pen_ui_icon_button("go-previous-symbolic", _("Earlier round"));
-    g_signal_connect(view->older, "clicked", G_CALLBACK(on_older), view);
+    g_signal_connect_swapped(view->older, "clicked", G_CALLBACK(on_older), view);
     view->newer = pen_ui_icon_button("go-next-symbolic", _("Later round"));
-    g_signal_connect(view->newer, "clicked", G_CALLBACK(on_newer), view);
+    g_signal_connect_swapped(view->newer, "clicked", G_CALLBACK(on_newer), view);
     view->title = gtk_label_new(NULL);
     view->none = gtk_button_new_with_mnemonic(_("_None of These"));
     g_signal_connect(view->none, "clicked", G_CALLBACK(on_none), view);
@@ -581,8 +585,10 @@ static void build(PenRoundView *view)
 static void pen_round_view_finalize(GObject *object)
 {
     PenRoundView *view = PEN_ROUND_VIEW(object);
+    g_clear_handle_id(&view->line_soon, g_source_remove);
     g_cancellable_cancel(view->load);
     g_clear_object(&view->load);
+    g_object_unref(view->maker);
     G_OBJECT_CLASS(pen_round_view_parent_class)->finalize(object);
 }
 
@@ -601,8 +607,16 @@ GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel)
     PenRoundView *view = g_object_new(PEN_TYPE_ROUND_VIEW, NULL);
     view->app = app;
     view->panel = panel;
+    view->maker = pen_round_maker_new(app);
     build(view);
     update(view);
+    g_signal_connect_object(view->maker, "begun", G_CALLBACK(on_begun), view, 0);
+    g_signal_connect_object(view->maker, "recorded", G_CALLBACK(on_recorded), view, 0);
+    g_signal_connect_object(view->maker, "changed", G_CALLBACK(on_changed), view, 0);
+    g_signal_connect_object(view->maker, "progress", G_CALLBACK(on_progress), view, 0);
+    g_signal_connect_object(view->maker, "ended", G_CALLBACK(on_ended), view, 0);
+    g_signal_connect_object(view->maker, "line-changed", G_CALLBACK(on_line_changed), view, 0);
+    g_signal_connect_object(panel, "unwanted", G_CALLBACK(on_unwanted), view, 0);
     g_signal_connect_object(panel, "generate", G_CALLBACK(on_generate), view, 0);
     g_signal_connect_object(panel, "stop", G_CALLBACK(on_stop), view, 0);
     g_signal_connect_object(app, "opened", G_CALLBACK(on_opened), view, 0);

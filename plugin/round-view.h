@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * One round: its candidates as cards while they are made and afterwards, the artist's pick, and
+ * One round: its candidates as cards while they are made and afterwards, the artist's votes, and
  * what can be done with a picture. Also leafs through earlier rounds.
  */
 
@@ -20,10 +20,13 @@ GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel);
 
 void pen_round_view_show_round(PenRoundView *view, gint64 round);
 gint64 pen_round_view_get_round(PenRoundView *view);
+/* The pictures, for what is laid over them. */
+GtkWidget *pen_round_view_get_pictures(PenRoundView *view);
 /* Reads the pick of the round that is shown again, e.g. after an undo. */
 void pen_round_view_refresh(PenRoundView *view);
 
-/* TRUE if the key means something here: 1 to 9, 0, Space, Escape, arrows in the larger view. */
+/* TRUE if the key means something here: 1 to 9, 0; on a card also Enter, Delete, Space, Escape, and
+ * arrows in the larger view. */
 gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event);
 
 void pen_round_view_insert(PenRoundView *view);

@@ -7,10 +7,13 @@
 #include "plugin/curve.h"
 #include "plugin/ui.h"
 
+/* So many picks make a difference (docs/learning.md). */
+#define ENOUGH 10
+
 struct _PenTeachPanel {
     GtkBox parent;
     PenApp *app;
-    GtkWidget *news, *teach, *running, *progress, *curve, *verdict;
+    GtkWidget *news, *teach, *running, *progress, *progress_text, *curve, *verdict;
     GCancellable *job;
     gint64 style; /* that is being taught */
 };
@@ -34,8 +37,8 @@ static void show_verdict(PenTeachPanel *panel)
     gtk_widget_set_visible(panel->curve, !isnan(level) || panel->job);
     if (isnan(level))
         return;
-    g_autofree char *text =
-        g_strdup_printf(_("Agrees with %d %% of your picks"), (int)(level * 100 + 0.5));
+    g_autofree char *text = g_strdup_printf(_("It would choose as you did in %d %% of the cases."),
+                                            (int)(level * 100 + 0.5));
     gtk_label_set_text(GTK_LABEL(panel->verdict), text);
 }
 
@@ -79,19 +82,36 @@ static void update(PenTeachPanel *panel)
     g_autoptr(PenStyle) style = pen_app_load_style(panel->app);
     g_autoptr(PenRun) run = unfinished_run(panel);
     int picks = count_new_picks(panel, style);
+    gboolean more = style && style->current_version && picks <= 0;
     g_autofree char *text = NULL;
-    if (picks > 0 && style)
-        text = g_strdup_printf(ngettext("%d new pick for “%s”", "%d new picks for “%s”", picks),
+    if (run)
+        text = g_strdup_printf(_("Teaching “%s” was stopped and can go on."), style->name);
+    else if (more)
+        text = g_strdup_printf(_("“%s” knows all your votes. Vote on more rounds, or teach it the "
+                                 "same again, more firmly."),
+                               style->name);
+    else if (picks > 0 && style && style->current_version)
+        text = g_strdup_printf(ngettext("%d new vote for “%s”", "%d new votes for “%s”", picks),
                                picks, style->name);
     else if (picks > 0)
-        text = g_strdup_printf(ngettext("%d new pick", "%d new picks", picks), picks);
-    else if (style && style->current_version)
-        text = g_strdup_printf(_("“%s” has learnt all your picks"), style->name);
+        text = g_strdup_printf(
+            picks < ENOUGH
+                ? ngettext("%d vote of about %d. Teaching works already; more votes make it surer.",
+                           "%d votes of about %d. Teaching works already; more make it surer.",
+                           picks)
+                : ngettext("%d vote of about %d: enough to teach.",
+                           "%d votes of about %d: enough to teach.", picks),
+            picks, ENOUGH);
     else
-        text = g_strdup(_("No picks yet"));
+        text =
+            g_strdup_printf(_("Vote for the picture that you like best, in about %d rounds; then "
+                              "teach it."),
+                            ENOUGH);
     gtk_label_set_text(GTK_LABEL(panel->news), text);
-    gtk_button_set_label(GTK_BUTTON(panel->teach), run ? _("Go on T_eaching") : _("T_each"));
-    gtk_widget_set_sensitive(panel->teach, run || picks > 0);
+    gtk_button_set_label(GTK_BUTTON(panel->teach), run    ? _("Go on T_eaching")
+                                                   : more ? _("T_each More")
+                                                          : _("T_each"));
+    gtk_widget_set_sensitive(panel->teach, run || more || picks > 0);
 }
 
 static void on_event(const PenStudioEvent *event, gpointer data)
@@ -100,12 +120,13 @@ static void on_event(const PenStudioEvent *event, gpointer data)
     if (!panel->job || pen_app_event(panel->app, event))
         return;
     GtkProgressBar *bar = GTK_PROGRESS_BAR(panel->progress);
+    GtkLabel *text = GTK_LABEL(panel->progress_text);
     if (event->kind == PEN_STUDIO_LOADING) {
-        gtk_progress_bar_set_text(bar, _("Loading the model…"));
+        gtk_label_set_text(text, _("Loading the model…"));
     } else if (event->kind == PEN_STUDIO_PROGRESS) {
         g_autofree char *left = pen_app_time_left(event->seconds_left);
         gtk_progress_bar_set_fraction(bar, CLAMP(event->fraction, 0, 1));
-        gtk_progress_bar_set_text(bar, left ? left : _("Teaching…"));
+        gtk_label_set_text(text, left ? left : _("Teaching…"));
     } else if (event->kind == PEN_STUDIO_STEP) {
         pen_curve_set_steps(PEN_CURVE(panel->curve), event->steps);
         pen_curve_add(PEN_CURVE(panel->curve), event->step, event->training->agreement);
@@ -146,10 +167,13 @@ static void start(PenTeachPanel *panel)
     g_autoptr(PenRun) run = unfinished_run(panel);
     if (!run)
         pen_curve_reset(PEN_CURVE(panel->curve));
+    gboolean busy = pen_app_is_busy(panel->app);
+    pen_app_clear_message(panel->app);
     panel->job = pen_app_begin_job(panel->app);
     pen_app_set_teaching(panel->app, TRUE);
     gtk_progress_bar_set_fraction(GTK_PROGRESS_BAR(panel->progress), 0);
-    gtk_progress_bar_set_text(GTK_PROGRESS_BAR(panel->progress), _("Preparing…"));
+    gtk_label_set_text(GTK_LABEL(panel->progress_text),
+                       busy ? _("Waiting until the round is made…") : _("Preparing…"));
     update(panel);
     show_verdict(panel);
     pen_studio_teach_async(pen_app_studio(panel->app), panel->style, &settings, on_event, panel,
@@ -202,15 +226,19 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
 
     panel->news = pen_ui_label(NULL, NULL);
     /* The name of a style may be long. */
-    gtk_label_set_ellipsize(GTK_LABEL(panel->news), PANGO_ELLIPSIZE_END);
-    gtk_label_set_lines(GTK_LABEL(panel->news), 2);
+    gtk_label_set_line_wrap_mode(GTK_LABEL(panel->news), PANGO_WRAP_WORD_CHAR);
     gtk_label_set_max_width_chars(GTK_LABEL(panel->news), 24);
     panel->teach = gtk_button_new_with_mnemonic(_("T_each"));
     g_signal_connect(panel->teach, "clicked", G_CALLBACK(on_teach), panel);
     panel->progress = pen_ui_name(gtk_progress_bar_new(), _("Progress of teaching"));
-    gtk_progress_bar_set_show_text(GTK_PROGRESS_BAR(panel->progress), TRUE);
+    panel->progress_text = pen_ui_label(NULL, "pen-hint");
+    gtk_label_set_line_wrap(GTK_LABEL(panel->progress_text), FALSE);
+    gtk_label_set_ellipsize(GTK_LABEL(panel->progress_text), PANGO_ELLIPSIZE_END);
+    GtkWidget *progress = gtk_box_new(GTK_ORIENTATION_VERTICAL, 3);
+    gtk_box_pack_start(GTK_BOX(progress), panel->progress, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(progress), panel->progress_text, FALSE, FALSE, 0);
     panel->running = gtk_revealer_new();
-    gtk_container_add(GTK_CONTAINER(panel->running), panel->progress);
+    gtk_container_add(GTK_CONTAINER(panel->running), progress);
     panel->curve = pen_curve_new();
     panel->verdict = pen_ui_label(NULL, "pen-hint");
 

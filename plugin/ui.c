@@ -9,6 +9,36 @@ GtkWidget *pen_ui_name(GtkWidget *widget, const char *name)
     return widget;
 }
 
+typedef struct {
+    guint *source;
+    PenUiLater func;
+    gpointer data;
+} Later;
+
+static gboolean do_later(gpointer data)
+{
+    const Later *later = data;
+    *later->source = 0;
+    later->func(later->data);
+    return G_SOURCE_REMOVE;
+}
+
+void pen_ui_later(guint *source, PenUiLater func, gpointer data)
+{
+    if (*source)
+        return;
+    Later *later = g_new(Later, 1);
+    *later = (Later){ source, func, data };
+    /* Before the next drawing, so that nothing flickers. */
+    *source = g_idle_add_full(G_PRIORITY_HIGH_IDLE, do_later, later, g_free);
+}
+
+void pen_ui_clear(GtkWidget *container)
+{
+    gtk_container_foreach(GTK_CONTAINER(container), (GtkCallback)(void (*)(void))gtk_widget_destroy,
+                          NULL);
+}
+
 GtkWidget *pen_ui_label(const char *text, const char *css_class)
 {
     GtkWidget *label = gtk_label_new(text);
@@ -215,11 +245,17 @@ static void on_asked(GtkDialog *dialog, int response, Question *question)
         answered(answer, data);
 }
 
+/* GTK lets its own responses choose a file or a folder, not either: to it this one means nothing.
+ */
+#define RESPONSE_PATH 1
+
 static void on_file_chosen(GtkDialog *dialog, int response, Question *question)
 {
     dismiss(dialog);
-    if (response == GTK_RESPONSE_ACCEPT) {
+    if (response == GTK_RESPONSE_ACCEPT || response == RESPONSE_PATH) {
         g_autofree char *path = gtk_file_chooser_get_filename(GTK_FILE_CHOOSER(dialog));
+        if (!path && response == RESPONSE_PATH)
+            path = gtk_file_chooser_get_current_folder(GTK_FILE_CHOOSER(dialog));
         if (path)
             question->chosen(GTK_FILE_CHOOSER(dialog), path, question->data);
     }
@@ -258,28 +294,49 @@ void pen_ui_ask(GtkWidget *parent, const char *title, const char *label, const c
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
+/* `accept`: the response of the button. */
+static GtkWidget *new_chooser(GtkWidget *parent, GtkFileChooserAction action, const char *title,
+                              const char *button, int accept, PenUiFile chosen, gpointer data)
+{
+    GtkWidget *dialog =
+        gtk_file_chooser_dialog_new(title, GTK_WINDOW(gtk_widget_get_toplevel(parent)), action,
+                                    _("_Cancel"), GTK_RESPONSE_CANCEL, button, accept, NULL);
+    gtk_window_set_modal(GTK_WINDOW(dialog), TRUE);
+    gtk_window_set_destroy_with_parent(GTK_WINDOW(dialog), TRUE);
+    gtk_dialog_set_default_response(GTK_DIALOG(dialog), accept);
+    /* In place of GTK's list of files that were used lately, which has no model and no adapter. */
+    if (action != GTK_FILE_CHOOSER_ACTION_SAVE)
+        gtk_file_chooser_set_current_folder(GTK_FILE_CHOOSER(dialog), g_get_home_dir());
+    Question *question = g_new0(Question, 1);
+    *question = (Question){ .chosen = chosen, .data = data };
+    connect_question(dialog, G_CALLBACK(on_file_chosen), question);
+    return dialog;
+}
+
 GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, GtkFileChooserAction action, const char *title,
                                   const char *name, const char *button, PenUiFile chosen,
                                   gpointer data)
 {
-    GtkWidget *dialog = gtk_file_chooser_dialog_new(
-        title, GTK_WINDOW(gtk_widget_get_toplevel(parent)), action, _("_Cancel"),
-        GTK_RESPONSE_CANCEL, button, GTK_RESPONSE_ACCEPT, NULL);
-    gtk_window_set_modal(GTK_WINDOW(dialog), TRUE);
-    gtk_window_set_destroy_with_parent(GTK_WINDOW(dialog), TRUE);
-    gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_ACCEPT);
+    GtkWidget *dialog =
+        new_chooser(parent, action, title, button, GTK_RESPONSE_ACCEPT, chosen, data);
     if (name) {
         g_autofree char *plain = g_strdelimit(g_strdup(name), "/\\", '-');
         gtk_file_chooser_set_do_overwrite_confirmation(GTK_FILE_CHOOSER(dialog), TRUE);
         gtk_file_chooser_set_current_name(GTK_FILE_CHOOSER(dialog), plain);
-    } else {
-        /* In place of GTK's list of files that were used lately, which has no model and no adapter.
-         */
-        gtk_file_chooser_set_current_folder(GTK_FILE_CHOOSER(dialog), g_get_home_dir());
     }
-    Question *question = g_new0(Question, 1);
-    *question = (Question){ .chosen = chosen, .data = data };
-    connect_question(dialog, G_CALLBACK(on_file_chosen), question);
+    return dialog;
+}
+
+GtkWidget *pen_ui_new_path_dialog(GtkWidget *parent, const char *title, const char *button,
+                                  const char *filter, const char *pattern, PenUiFile chosen,
+                                  gpointer data)
+{
+    GtkWidget *dialog = new_chooser(parent, GTK_FILE_CHOOSER_ACTION_OPEN, title, button,
+                                    RESPONSE_PATH, chosen, data);
+    GtkFileFilter *files = gtk_file_filter_new();
+    gtk_file_filter_set_name(files, filter);
+    gtk_file_filter_add_pattern(files, pattern);
+    gtk_file_chooser_add_filter(GTK_FILE_CHOOSER(dialog), files);
     return dialog;
 }
 
@@ -305,6 +362,12 @@ void pen_ui_load_css(void)
         ".pen-row { padding: 8px; }"
         ".pen-row, .pen-row * { background: none; }"
         ".pen-row:selected { background: alpha(currentColor, 0.16); }"
+        ".pen-message { padding: 0; border-radius: 6px; }"
+        ".pen-message > box { padding: 9px 12px; }"
+        ".pen-message, .pen-message label, .pen-message image { color: white; }"
+        ".pen-message.pen-info { background: #2b5f87; }"
+        ".pen-message.pen-warning { background: #8a5a00; }"
+        ".pen-message.pen-error { background: #a51d2d; }"
         ".pen-small { padding: 4px; min-width: 0; min-height: 0; }"
         ".pen-fixed { opacity: 0.72; }"
         ".pen-more > title > arrow { margin-right: 6px; }",

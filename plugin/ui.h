@@ -10,6 +10,17 @@ G_BEGIN_DECLS
 /* Gives a widget its accessible name; returns the widget. */
 GtkWidget *pen_ui_name(GtkWidget *widget, const char *name);
 
+/*
+ * Calls `func` once, when what happens now is over. A handler of a click or key must not destroy
+ * what was clicked: GTK is not done with it. Who refills a list or chooser does it so. `*source` is
+ * 0 or the source that is waiting already; remove it (g_clear_handle_id()) when `data` dies.
+ */
+typedef void (*PenUiLater)(gpointer data);
+void pen_ui_later(guint *source, PenUiLater func, gpointer data);
+
+/* Destroys what a container holds. */
+void pen_ui_clear(GtkWidget *container);
+
 /* A label with a mnemonic above the widget it belongs to, in a box. */
 GtkWidget *pen_ui_field(const char *mnemonic, GtkWidget *widget);
 
@@ -58,6 +69,12 @@ typedef void (*PenUiFile)(GtkFileChooser *chooser, const char *path, gpointer da
  * chooser, for filters and the like; it is not shown yet. */
 GtkWidget *pen_ui_new_file_dialog(GtkWidget *parent, GtkFileChooserAction action, const char *title,
                                   const char *name, const char *button, PenUiFile chosen,
+                                  gpointer data);
+
+/* Asks for a file or a folder, whichever is marked. `filter` names what is shown, beside folders:
+ * files that match the pattern. */
+GtkWidget *pen_ui_new_path_dialog(GtkWidget *parent, const char *title, const char *button,
+                                  const char *filter, const char *pattern, PenUiFile chosen,
                                   gpointer data);
 
 /* Penchant's icon in device pixels; NULL if it cannot be drawn here. Needs no screen. */

@@ -6,22 +6,19 @@
 #include "plugin/compare-view.h"
 #include "plugin/help.h"
 #include "plugin/insert.h"
+#include "plugin/message-bar.h"
 #include "plugin/round-panel.h"
 #include "plugin/round-view.h"
 #include "plugin/styles-view.h"
 #include "plugin/teach-panel.h"
 #include "plugin/ui.h"
 
-#define MESSAGE_SECONDS 8
-
 struct _PenWindow {
     GtkWindow parent;
     PenApp *app;
     GtkWidget *stack, *create, *panel, *round, *compare, *styles;
-    GtkWidget *bar, *bar_icon, *bar_text, *undo, *redo;
-    GtkWidget *bar_without;
-    char *bar_file; /* that the message is about and that can be left out; or NULL */
-    guint bar_timeout;
+    GtkWidget *overlay, *bar, *undo, *redo;
+    char *bar_file;   /* that the message is about and that can be left out; or NULL */
     gboolean opening; /* the first opening of the studio is still to come */
     gboolean closing; /* hidden, waiting for its jobs to end */
 };
@@ -30,50 +27,51 @@ G_DEFINE_FINAL_TYPE(PenWindow, pen_window, GTK_TYPE_WINDOW)
 
 /* --- messages -------------------------------------------------------------------------------- */
 
-static gboolean hide_bar(gpointer data)
-{
-    PenWindow *window = data;
-    window->bar_timeout = 0;
-    gtk_info_bar_set_revealed(GTK_INFO_BAR(window->bar), FALSE);
-    return G_SOURCE_REMOVE;
-}
-
-enum { RESPONSE_WITHOUT = 1 };
-
 static void on_message(PenApp *app, GtkMessageType type, const char *text, const char *file,
                        PenWindow *window)
 {
     g_free(window->bar_file);
     window->bar_file = g_strdup(file);
-    gtk_widget_set_visible(window->bar_without, file != NULL);
-    g_clear_handle_id(&window->bar_timeout, g_source_remove);
-    gtk_info_bar_set_message_type(GTK_INFO_BAR(window->bar), type);
-    gtk_image_set_from_icon_name(GTK_IMAGE(window->bar_icon),
-                                 type == GTK_MESSAGE_ERROR     ? "dialog-error-symbolic"
-                                 : type == GTK_MESSAGE_WARNING ? "dialog-warning-symbolic"
-                                                               : "dialog-information-symbolic",
-                                 GTK_ICON_SIZE_BUTTON);
-    gtk_label_set_text(GTK_LABEL(window->bar_text), text);
-    gtk_info_bar_set_revealed(GTK_INFO_BAR(window->bar), TRUE);
-    gtk_widget_show(window->bar);
-    /* What went well goes away by itself; what went wrong stays until it is read. */
-    if (type == GTK_MESSAGE_INFO)
-        window->bar_timeout = g_timeout_add_seconds(MESSAGE_SECONDS, hide_bar, window);
+    pen_message_bar_show(PEN_MESSAGE_BAR(window->bar), type, text,
+                         file ? _("Do _Without It") : NULL);
 }
 
-static void on_bar_response(GtkInfoBar *bar, int response, PenWindow *window)
+static void on_message_over(PenApp *app, PenWindow *window)
 {
-    g_clear_handle_id(&window->bar_timeout, g_source_remove);
-    gtk_info_bar_set_revealed(bar, FALSE);
-    if (response == RESPONSE_WITHOUT)
-        pen_app_leave_out(window->app, window->bar_file);
+    g_clear_pointer(&window->bar_file, g_free);
+    pen_message_bar_hide(PEN_MESSAGE_BAR(window->bar));
+}
+
+static void on_answer(PenMessageBar *bar, PenWindow *window)
+{
+    pen_app_leave_out(window->app, window->bar_file);
 }
 
 /* What the message was about is no more. */
 static void on_extras_changed(PenApp *app, PenWindow *window)
 {
     if (window->bar_file)
-        gtk_info_bar_set_revealed(GTK_INFO_BAR(window->bar), FALSE);
+        on_message_over(app, window);
+}
+
+/* At the foot of the pictures, or of another page. */
+static gboolean place_bar(GtkOverlay *overlay, GtkWidget *bar, GdkRectangle *place,
+                          PenWindow *window)
+{
+    GtkWidget *page = gtk_stack_get_visible_child(GTK_STACK(window->stack));
+    if (page == window->create)
+        page = pen_round_view_get_pictures(PEN_ROUND_VIEW(window->round));
+    int x = 0, y = 0, width, height;
+    if (!page || !gtk_widget_translate_coordinates(page, GTK_WIDGET(overlay), 0, 0, &x, &y))
+        return FALSE;
+    int room = MAX(gtk_widget_get_allocated_width(page) - 24, 1);
+    gtk_widget_get_preferred_width(bar, NULL, &width);
+    place->width = MIN(width, room);
+    gtk_widget_get_preferred_height_for_width(bar, place->width, NULL, &height);
+    place->height = height;
+    place->x = x + 12 + (room - place->width) / 2;
+    place->y = y + MAX(gtk_widget_get_allocated_height(page) - height - 12, 0);
+    return TRUE;
 }
 
 /* --- opening --------------------------------------------------------------------------------- */
@@ -138,13 +136,29 @@ static gboolean on_focus_in(GtkWidget *widget, GdkEvent *event, gpointer data)
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
+/* What is undone on the page that is seen. */
+static PenActionScope scope_of(PenWindow *window)
+{
+    GtkWidget *page = gtk_stack_get_visible_child(GTK_STACK(window->stack));
+    return page == window->compare  ? PEN_SCOPE_COMPARISONS
+           : page == window->styles ? PEN_SCOPE_STYLES
+                                    : PEN_SCOPE_PICKS;
+}
+
+static void show_undo(PenWindow *window)
+{
+    PenActionScope scope = scope_of(window);
+    gtk_widget_set_sensitive(window->undo, pen_app_can_undo(window->app, scope, FALSE));
+    gtk_widget_set_sensitive(window->redo, pen_app_can_undo(window->app, scope, TRUE));
+}
+
 static void undo(PenWindow *window, gboolean redo)
 {
     gint64 round;
-    if (!pen_app_undo(window->app, redo, &round))
+    if (!pen_app_undo(window->app, scope_of(window), redo, &round) || !round)
         return;
     PenRoundView *view = PEN_ROUND_VIEW(window->round);
-    if (round && round != pen_round_view_get_round(view))
+    if (round != pen_round_view_get_round(view))
         pen_round_view_show_round(view, round);
     else
         pen_round_view_refresh(view);
@@ -165,17 +179,19 @@ static void on_help(GtkWidget *button, PenWindow *window)
     pen_help_show(GTK_WINDOW(window));
 }
 
-static gboolean on_control_key(PenWindow *window, guint key, gboolean shift)
+/* While something is typed, it is the text that is undone. */
+static gboolean on_control_key(PenWindow *window, guint key, gboolean shift, gboolean typing)
 {
     gboolean creating = gtk_stack_get_visible_child(GTK_STACK(window->stack)) == window->create;
     switch (key) {
     case GDK_KEY_z:
-    case GDK_KEY_Z:
-        undo(window, shift);
-        return TRUE;
+        if (!typing)
+            undo(window, shift);
+        return !typing;
     case GDK_KEY_y:
-        undo(window, TRUE);
-        return TRUE;
+        if (!typing)
+            undo(window, TRUE);
+        return !typing;
     case GDK_KEY_w:
         gtk_window_close(GTK_WINDOW(window));
         return TRUE;
@@ -216,7 +232,8 @@ static gboolean pen_window_key_press(GtkWidget *widget, GdkEventKey *event)
         return TRUE;
     }
     if ((modifiers & GDK_CONTROL_MASK) && !(modifiers & GDK_MOD1_MASK) &&
-        on_control_key(window, event->keyval, (modifiers & GDK_SHIFT_MASK) != 0))
+        on_control_key(window, gdk_keyval_to_lower(event->keyval),
+                       (modifiers & GDK_SHIFT_MASK) != 0, typing))
         return TRUE;
     if (!typing) {
         GtkWidget *page = gtk_stack_get_visible_child(GTK_STACK(window->stack));
@@ -239,6 +256,7 @@ static gboolean pen_window_configure(GtkWidget *widget, GdkEventConfigure *event
         settings->maximized = gtk_window_is_maximized(GTK_WINDOW(window));
         if (!settings->maximized)
             gtk_window_get_size(GTK_WINDOW(window), &settings->width, &settings->height);
+        pen_app_settings_changed(window->app);
     }
     return GTK_WIDGET_CLASS(pen_window_parent_class)->configure_event(widget, event);
 }
@@ -257,10 +275,8 @@ static gboolean pen_window_delete_event(GtkWidget *widget, GdkEventAny *event)
     if (window->closing)
         return TRUE;
     window->closing = TRUE;
-    pen_round_panel_read(PEN_ROUND_PANEL(window->panel));
-    pen_app_save_settings(window->app);
     gtk_widget_hide(widget);
-    pen_app_cancel_jobs(window->app);
+    pen_app_close(window->app);
     on_jobs_changed(window->app, window);
     return TRUE;
 }
@@ -268,7 +284,6 @@ static gboolean pen_window_delete_event(GtkWidget *widget, GdkEventAny *event)
 static void pen_window_destroy(GtkWidget *widget)
 {
     PenWindow *window = PEN_WINDOW(widget);
-    g_clear_handle_id(&window->bar_timeout, g_source_remove);
     g_clear_pointer(&window->bar_file, g_free);
     GTK_WIDGET_CLASS(pen_window_parent_class)->destroy(widget);
     g_clear_object(&window->app);
@@ -278,43 +293,12 @@ static void pen_window_destroy(GtkWidget *widget)
 
 static void on_page(GtkStack *stack, GParamSpec *param, PenWindow *window)
 {
+    show_undo(window);
+    gtk_widget_queue_resize(window->overlay); /* the bar's place */
     if (gtk_stack_get_visible_child(stack) != window->compare)
         return;
     g_autofree char *prompt = pen_round_panel_get_prompt(PEN_ROUND_PANEL(window->panel));
     pen_compare_view_offer_prompt(PEN_COMPARE_VIEW(window->compare), prompt);
-}
-
-/* GTK gives the bar's cross no name. */
-static void name_close_button(GtkWidget *widget, gpointer data)
-{
-    if (GTK_IS_BUTTON(widget))
-        pen_ui_name(widget, _("Close the message"));
-    else if (GTK_IS_CONTAINER(widget))
-        gtk_container_forall(GTK_CONTAINER(widget), name_close_button, NULL);
-}
-
-static GtkWidget *build_bar(PenWindow *window)
-{
-    window->bar = gtk_info_bar_new();
-    gtk_info_bar_set_show_close_button(GTK_INFO_BAR(window->bar), TRUE);
-    gtk_info_bar_set_revealed(GTK_INFO_BAR(window->bar), FALSE);
-    window->bar_text = pen_ui_label(NULL, NULL);
-    gtk_label_set_selectable(GTK_LABEL(window->bar_text), TRUE);
-    gtk_widget_set_can_focus(window->bar_text, FALSE);
-    window->bar_icon = gtk_image_new();
-    GtkWidget *content = gtk_info_bar_get_content_area(GTK_INFO_BAR(window->bar));
-    gtk_container_add(GTK_CONTAINER(content), window->bar_icon);
-    gtk_container_add(GTK_CONTAINER(content), window->bar_text);
-    /* A screen reader speaks it when it changes. */
-    atk_object_set_role(gtk_widget_get_accessible(window->bar), ATK_ROLE_ALERT);
-    name_close_button(window->bar, NULL);
-    window->bar_without =
-        gtk_info_bar_add_button(GTK_INFO_BAR(window->bar), _("Do _Without It"), RESPONSE_WITHOUT);
-    gtk_widget_set_valign(window->bar_without, GTK_ALIGN_CENTER);
-    gtk_widget_set_no_show_all(window->bar_without, TRUE);
-    gtk_widget_hide(window->bar_without);
-    g_signal_connect(window->bar, "response", G_CALLBACK(on_bar_response), window);
-    return window->bar;
 }
 
 /* Grows with the font, but leaves the pictures room. */
@@ -336,6 +320,8 @@ static GtkWidget *build_create(PenWindow *window)
     GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
     gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
                                    GTK_POLICY_AUTOMATIC);
+    /* A bar that hides would hide that there is more. */
+    gtk_scrolled_window_set_overlay_scrolling(GTK_SCROLLED_WINDOW(scrolled), FALSE);
     gtk_container_add(GTK_CONTAINER(scrolled), window->panel);
     /* What the keyboard goes to is scrolled to. */
     gtk_container_set_focus_vadjustment(
@@ -386,8 +372,13 @@ static void build(PenWindow *window)
     gtk_box_pack_start(GTK_BOX(box), top, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(box), gtk_separator_new(GTK_ORIENTATION_HORIZONTAL), FALSE, FALSE,
                        0);
-    gtk_box_pack_start(GTK_BOX(box), build_bar(window), FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(box), window->stack, TRUE, TRUE, 0);
+    window->overlay = gtk_overlay_new();
+    gtk_container_add(GTK_CONTAINER(window->overlay), window->stack);
+    window->bar = pen_message_bar_new();
+    gtk_overlay_add_overlay(GTK_OVERLAY(window->overlay), window->bar);
+    g_signal_connect(window->bar, "answer", G_CALLBACK(on_answer), window);
+    g_signal_connect(window->overlay, "get-child-position", G_CALLBACK(place_bar), window);
+    gtk_box_pack_start(GTK_BOX(box), window->overlay, TRUE, TRUE, 0);
     gtk_widget_show_all(box);
     gtk_container_add(GTK_CONTAINER(window), box);
 }
@@ -415,7 +406,14 @@ GtkWidget *pen_window_new(GimpImage *image)
     pen_ui_load_css();
     pen_app_set_image(window->app, image);
     build(window);
+    show_undo(window);
     g_signal_connect_object(window->app, "message", G_CALLBACK(on_message), window, 0);
+    g_signal_connect_object(window->app, "message-over", G_CALLBACK(on_message_over), window, 0);
+    static const char *const actions[] = { "opened", "picks-changed", "styles-changed",
+                                           "log-changed" };
+    for (guint i = 0; i < G_N_ELEMENTS(actions); i++)
+        g_signal_connect_object(window->app, actions[i], G_CALLBACK(show_undo), window,
+                                G_CONNECT_SWAPPED);
     g_signal_connect_object(window->app, "extras-changed", G_CALLBACK(on_extras_changed), window,
                             0);
     g_signal_connect_object(window->app, "jobs-changed", G_CALLBACK(on_jobs_changed), window, 0);

@@ -135,14 +135,6 @@ gboolean pen_store_can_undo(PenStore *store, PenActionScope scope, gint64 after,
            count > 0;
 }
 
-PenAction *pen_store_undo_pick(PenStore *store, gint64 round, GError **error)
-{
-    return turn(store, PEN_ACTION_DISCARDED,
-                "WHERE pick = (SELECT id FROM valid_picks WHERE round = ?)",
-                PEN_SQL_VALUES(PEN_SQL_INT(round)),
-                _("This round has no pick that could be undone."), error);
-}
-
 GPtrArray *pen_store_list_actions(PenStore *store, int limit, GError **error)
 {
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;

@@ -71,10 +71,6 @@ PenAction *pen_store_redo_in(PenStore *store, PenActionScope scope, gint64 after
 /* Whether there is something to undo, or to redo. */
 gboolean pen_store_can_undo(PenStore *store, PenActionScope scope, gint64 after, gboolean redo);
 
-/* Takes back the valid pick of one round for good, also when other actions came after it, so that
- * the one before it is valid again. NOTHING if the round has no pick. */
-PenAction *pen_store_undo_pick(PenStore *store, gint64 round, GError **error);
-
 /* PenAction, latest first, at most `limit`. */
 GPtrArray *pen_store_list_actions(PenStore *store, int limit, GError **error);
 

@@ -88,6 +88,21 @@ static gboolean check_ranks(const GArray *candidates, gint64 round, const int *r
     return TRUE;
 }
 
+/* Adds a pick that ranks nobody yet; its action comes at the end (log_pick()). */
+static gint64 insert_pick(PenSql *sql, gint64 round, GError **error)
+{
+    return pen_sql_run(sql, error, "INSERT INTO picks (round, created) VALUES (?, ?)",
+                       PEN_SQL_INT(round), PEN_SQL_INT(g_get_real_time()))
+               ? pen_sql_last_id(sql)
+               : 0;
+}
+
+static gboolean log_pick(PenSql *sql, gint64 pick, GError **error)
+{
+    PenAction action = { .kind = PEN_ACTION_PICK, .pick = pick };
+    return pen_action_log(sql, &action, error);
+}
+
 gint64 pen_store_add_pick(PenStore *store, gint64 round, const int *ranks, int n, GError **error)
 {
     PenSql *sql = store->sql;
@@ -99,11 +114,11 @@ gint64 pen_store_add_pick(PenStore *store, gint64 round, const int *ranks, int n
                       "SELECT id, state = 'complete' FROM candidates "
                       "WHERE round = ? ORDER BY place",
                       PEN_SQL_VALUES(PEN_SQL_INT(round)), add_rankable, candidates, error) ||
-        !check_ranks(candidates, round, ranks, n, error) ||
-        !pen_sql_run(sql, error, "INSERT INTO picks (round, created) VALUES (?, ?)",
-                     PEN_SQL_INT(round), PEN_SQL_INT(g_get_real_time())))
+        !check_ranks(candidates, round, ranks, n, error))
         return 0;
-    gint64 pick = pen_sql_last_id(sql);
+    gint64 pick = insert_pick(sql, round, error);
+    if (!pick)
+        return 0;
     for (int i = 0; i < n; i++) {
         const Rankable *candidate = &g_array_index(candidates, Rankable, i);
         if (candidate->complete && ranks[i] != PEN_RANK_NONE &&
@@ -112,8 +127,17 @@ gint64 pen_store_add_pick(PenStore *store, gint64 round, const int *ranks, int n
                          PEN_SQL_INT(pick), PEN_SQL_INT(candidate->id), PEN_SQL_INT(ranks[i])))
             return 0;
     }
-    PenAction action = { .kind = PEN_ACTION_PICK, .pick = pick };
-    return pen_action_log(sql, &action, error) && pen_sql_commit(&scope, error) ? pick : 0;
+    return log_pick(sql, pick, error) && pen_sql_commit(&scope, error) ? pick : 0;
+}
+
+/* A pick that ranks nobody. */
+gboolean pen_store_withdraw_pick(PenStore *store, gint64 round, GError **error)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    if (!pen_sql_begin(&scope, store->sql, error))
+        return FALSE;
+    gint64 pick = insert_pick(store->sql, round, error);
+    return pick && log_pick(store->sql, pick, error) && pen_sql_commit(&scope, error);
 }
 
 /* Rows of PICK_RANKS: one for each candidate of each pick, in order. */
@@ -156,7 +180,9 @@ static GPtrArray *list_picks(PenStore *store, const char *text, const PenSqlValu
 PenPick *pen_store_get_pick(PenStore *store, gint64 round, GError **error)
 {
     g_autoptr(GPtrArray) picks =
-        list_picks(store, PICK_RANKS("valid_picks") "WHERE p.round = ?" PICK_ORDER,
+        list_picks(store,
+                   PICK_RANKS("valid_picks") "WHERE p.round = ? AND EXISTS (SELECT 1 FROM "
+                                             "pick_ranks WHERE pick = p.id)" PICK_ORDER,
                    PEN_SQL_VALUES(PEN_SQL_INT(round)), error);
     if (!picks)
         return NULL;
@@ -183,6 +209,24 @@ GPtrArray *pen_store_list_picks(PenStore *store, gint64 style, gboolean only_new
                            "  WHERE u.pick = p.id AND v.id IN (SELECT version FROM "
                            "ancestry)))" PICK_ORDER,
         PEN_SQL_VALUES(PEN_SQL_INT(style), PEN_SQL_INT(only_new != FALSE)), error);
+}
+
+static void take_text(sqlite3_stmt *row, gpointer data)
+{
+    *(char **)data = g_strdup((const char *)sqlite3_column_text(row, 0));
+}
+
+char *pen_store_find_style_picture(PenStore *store, gint64 style)
+{
+    char *picture = NULL;
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    pen_sql_each(store->sql,
+                 "SELECT c.picture_file FROM valid_picks p JOIN rounds r ON r.id = p.round "
+                 "JOIN pick_ranks k ON k.pick = p.id JOIN candidates c ON c.id = k.candidate "
+                 "WHERE r.style = ? AND k.rank > 0 ORDER BY p.id DESC, k.rank DESC LIMIT 1",
+                 PEN_SQL_VALUES(PEN_SQL_INT(style)), take_text, &picture, NULL);
+    return picture;
 }
 
 GPtrArray *pen_store_list_run_picks(PenStore *store, gint64 run, GError **error)

@@ -34,8 +34,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenPick, pen_pick_free)
  */
 gint64 pen_store_add_pick(PenStore *store, gint64 round, const int *ranks, int n, GError **error);
 
+/* Takes a round's pick away: it has none from now on, until that is undone. */
+gboolean pen_store_withdraw_pick(PenStore *store, gint64 round, GError **error);
+
 /* The round's valid pick; NOT_FOUND if it has none. */
 PenPick *pen_store_get_pick(PenStore *store, gint64 round, GError **error);
+
+/* The picture (a relative path) that was best in the latest pick of the style; NULL: none.
+ * g_free().
+ */
+char *pen_store_find_style_picture(PenStore *store, gint64 style);
 
 /*
  * PenPick, oldest first: the valid picks that teach a style and prefer anything. With `only_new`

@@ -220,6 +220,20 @@ GPtrArray *pen_store_list_rounds(PenStore *store, gint64 style, int limit, GErro
                         PEN_SQL_ID(style), PEN_SQL_INT(limit));
 }
 
+gint64 pen_store_find_neighbour(PenStore *store, gint64 round, int direction)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    gint64 id = 0;
+    if (direction > 0)
+        pen_sql_int(store->sql, &id, NULL, "SELECT MIN(id) FROM rounds WHERE id > ? AND ?",
+                    PEN_SQL_INT(round), PEN_SQL_INT(round != 0));
+    else
+        pen_sql_int(store->sql, &id, NULL, "SELECT MAX(id) FROM rounds WHERE id < ?",
+                    PEN_SQL_INT(round ? round : G_MAXINT64));
+    return id;
+}
+
 GPtrArray *pen_store_list_candidates(PenStore *store, gint64 round, GError **error)
 {
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;

@@ -32,7 +32,7 @@ typedef struct {
     double style_strength; /* adapter scale that sampled it */
     char *prompt;
     char *negative_prompt; /* NULL: none */
-    char *model_path; /* or what else says which model; the store does not look at it */
+    char *model_path;      /* or what else says which model; the store does not look at it */
     char *model_name;
     char *model_hash;
     int width, height; /* pixels */
@@ -110,6 +110,9 @@ int pen_store_count_adoptable(PenStore *store, const char *model_hash, GError **
 PenRound *pen_store_get_round(PenStore *store, gint64 round, GError **error);
 /* PenRound, latest first, at most `limit`; of one style, or with 0 all. */
 GPtrArray *pen_store_list_rounds(PenStore *store, gint64 style, int limit, GError **error);
+/* The id of the round before (`direction` -1) or after (1) `round`; before 0 comes the latest. 0 if
+ * there is none. */
+gint64 pen_store_find_neighbour(PenStore *store, gint64 round, int direction);
 /* PenCandidate, by place. */
 GPtrArray *pen_store_list_candidates(PenStore *store, gint64 round, GError **error);
 

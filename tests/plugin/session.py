@@ -67,6 +67,21 @@ class Session:
     def card(self, number):
         return self.desktop.find("Candidate %d" % number)
 
+    def click_star(self, number):
+        """Votes with the mouse: the star is in the picture's corner."""
+        box = self.card(number).queryComponent().getExtents(0)
+        self.desktop.xdotool("mousemove", str(box.x + 28), str(box.y + 28), "click", "1")
+
+    def insert(self):
+        """Whatever the button names."""
+        def look():
+            for item in self.desktop.walk():
+                if re.match(r"Insert (no\. \d+ )?as Layer$", item.name) and item.getRoleName() == "button" \
+                        and self.desktop.is_sensitive(item):
+                    return item
+            return None
+        wait_until("something can be inserted", look).queryAction().doAction(0)
+
     def is_ready(self):
         d = self.desktop
         if not d.look("Generate"):

@@ -26,7 +26,22 @@ static void test_best(void)
     g_assert_cmpint(pen_choice_get_best(&choice), ==, 2);
     pen_choice_best(&choice, 0);
     expect(&choice, "1000");
+    /* Saying it again says nothing new, and lower places stay. */
+    pen_choice_next(&choice, 3);
     pen_choice_best(&choice, 0);
+    expect(&choice, "1002");
+    pen_choice_best(&choice, 1);
+    expect(&choice, "0102");
+    /* One of the order comes to its front. */
+    pen_choice_next(&choice, 2);
+    pen_choice_best(&choice, 2);
+    expect(&choice, "0213");
+    pen_choice_take_out(&choice, 2);
+    expect(&choice, "0102");
+    pen_choice_take_out(&choice, 0);
+    expect(&choice, "0102");
+    pen_choice_take_out(&choice, 1);
+    pen_choice_take_out(&choice, 3);
     expect(&choice, "-");
     g_assert_cmpint(pen_choice_get_best(&choice), ==, -1);
 }

@@ -85,18 +85,18 @@ class Trouble(Session):
         self.choose("Model", "broken")
         wait_until("the bar tells", lambda: "broken" in d.message())
         print("# " + d.message())
-        self.choose("Model", "Starter model")
+        wait_until("the last good one is chosen", lambda: self.chosen("Model") == "Starter model")
         self.generate("bird")
 
     def refuses_a_folder_without_a_model(self):
         d = self.desktop
         folder = os.path.join(d.folder, "empty")
         os.makedirs(folder)
-        self.choose("Model", "Another folder…")
-        self.answer_file_dialog("Choose the Folder of a Model", folder, False)
+        self.choose("Model", "Choose a model…")
+        self.answer_file_dialog("Choose a Model", folder, False)
         wait_until("the bar tells", lambda: folder in d.message())
         print("# " + d.message())
-        self.choose("Model", "Starter model")
+        wait_until("the last good one is chosen", lambda: self.chosen("Model") == "Starter model")
         self.generate("bird")
 
     def refuses_a_broken_adapter(self):

@@ -270,12 +270,18 @@ static void test_picks(Fixture *fixture, gconstpointer data)
     g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING);
     g_clear_error(&error);
     pick(fixture, second, 3);
-    g_autoptr(PenAction) one = pen_store_undo_pick(store, first, &error);
-    g_assert_no_error(error);
+
+    /* Taking a pick away is an action too, and nothing older comes up from below it. */
+    pick(fixture, first, 2);
+    g_assert_true(pen_store_withdraw_pick(store, first, &error));
     fixture_assert_pick(store, first, NULL);
     fixture_assert_pick(store, second, "3>0=1=2");
-    g_assert_null(pen_store_undo_pick(store, first, &error));
-    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING);
+    g_assert_cmpuint(count_picks(fixture, fixture->style, FALSE), ==, 1);
+    g_autoptr(PenAction) back = pen_store_undo(store, &error);
+    fixture_assert_pick(store, first, "2>0=1=3");
+    g_autoptr(PenAction) away = pen_store_redo(store, &error);
+    fixture_assert_pick(store, first, NULL);
+    g_assert_no_error(error);
 }
 
 /* Random picking and undoing against the obvious model: a stack. */

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/* Styles from files and to files: each asks for the file in a dialog over `parent`'s window, works
+ * in a thread, and tells in the bar what came of it. */
+
+#include "plugin/app.h"
+
+G_BEGIN_DECLS
+
+/* The imported style is used from then on. */
+void pen_style_import(PenApp *app, GtkWidget *parent);
+void pen_style_export(PenApp *app, const PenStyle *style, GtkWidget *parent);
+
+G_END_DECLS

@@ -14,7 +14,7 @@ static const PenCommand *const commands[] = {
     &pen_command_generate,
     &pen_command_pick,
     &pen_command_undo,
-    &pen_command_redo,
+    &pen_command_redo, &pen_command_refine,
     &pen_command_teach,
     &pen_command_styles,
     &pen_command_style,

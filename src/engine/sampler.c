@@ -36,10 +36,13 @@ typedef struct {
     const PenSamplerJob *job;
     PenSamplerNoise noise;
     gpointer noise_data;
+    const PenModel *model;
     PenDenoiser *denoiser;
     PenTrajectory **trajectories;
     float **predicted; /* [n] */
     guint at_once;
+    PenTiles *tiles;     /* NULL: as a whole */
+    float *cond, *uncond; /* what tiles answer together */
 } Sampling;
 
 static gboolean start(Sampling *s, const PenModel *model, GError **error)
@@ -73,6 +76,18 @@ static gboolean start(Sampling *s, const PenModel *model, GError **error)
     return TRUE;
 }
 
+static gboolean evaluate(Sampling *s, const float *latents, double timestep,
+                         PenModelOutput *outputs, GCancellable *cancellable, GError **error)
+{
+    const PenSamplerJob *job = s->job;
+    if (!s->tiles)
+        return pen_denoiser_run(s->denoiser, latents, timestep, job->scale, job->guidance, outputs,
+                                cancellable, error);
+    return pen_tiles_denoise(s->tiles, s->denoiser, s->model, job->condition, latents, timestep,
+                             job->scale, job->guidance, s->cond, s->uncond, outputs,
+                             job->tile_progress, job->progress_data, cancellable, error);
+}
+
 /* Step k of the candidates first … first + at_once - 1. */
 static gboolean advance(Sampling *s, const PenDdimStep *step, guint k, guint first,
                         GCancellable *cancellable, GError **error)
@@ -85,8 +100,7 @@ static gboolean advance(Sampling *s, const PenDdimStep *step, guint k, guint fir
     for (guint i = 0; i < s->at_once; i++)
         memcpy(latents + i * n, pen_trajectory_latents(s->trajectories[first + i], k),
                n * sizeof *latents);
-    if (!pen_denoiser_run(s->denoiser, latents, step->timestep, job->scale, job->guidance, outputs,
-                          cancellable, error))
+    if (!evaluate(s, latents, step->timestep, outputs, cancellable, error))
         return FALSE;
     for (guint i = 0; i < s->at_once; i++) {
         PenTrajectory *t = s->trajectories[first + i];
@@ -133,11 +147,13 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
         .noise = job->noise ? job->noise : seeded_noise,
         .noise_data = job->noise ? job->noise_data : (gpointer)job,
         .trajectories = trajectories,
-        .at_once = pictures_at_once(job),
+        .at_once = job->tile ? 1 : pictures_at_once(job),
+        .model = model,
+        .tiles = job->tile ? pen_tiles_new(job->height, job->width, job->tile) : NULL,
     };
     PenDenoiserOptions options = {
-        .height = job->height,
-        .width = job->width,
+        .height = s.tiles ? s.tiles->tile_height : job->height,
+        .width = s.tiles ? s.tiles->tile_width : job->width,
         .pictures = s.at_once,
         .tokens = job->cond->tokens,
         .guided = job->guidance != 1,
@@ -146,12 +162,18 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
     };
     memset(trajectories, 0, job->n * sizeof *trajectories);
     s.denoiser = pen_denoiser_new(runtime, &options, error);
-    if (!s.denoiser)
+    if (!s.denoiser) {
+        pen_tiles_free(s.tiles);
         return FALSE;
+    }
     pen_denoiser_set_conditioning(s.denoiser, job->cond, job->uncond);
-    for (guint i = 0; model->condition_channels && i < s.at_once; i++)
+    for (guint i = 0; model->condition_channels && !s.tiles && i < s.at_once; i++)
         pen_denoiser_set_condition(s.denoiser, i, job->condition);
     gsize n = (gsize)job->height * job->width * model->unet.out_channels;
+    if (s.tiles) {
+        s.cond = g_new(float, n);
+        s.uncond = options.guided ? g_new(float, n) : NULL;
+    }
     s.predicted = g_new(float *, job->n);
     for (guint i = 0; i < job->n; i++)
         s.predicted[i] = g_new(float, n);
@@ -164,6 +186,9 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
             g_clear_pointer(&trajectories[i], pen_trajectory_free);
     }
     g_free(s.predicted);
+    g_free(s.cond);
+    g_free(s.uncond);
+    pen_tiles_free(s.tiles);
     pen_denoiser_free(s.denoiser);
     return ok;
 }

@@ -7,6 +7,7 @@
  * sharpen.
  */
 
+#include "src/engine/tiles.h"
 #include "src/engine/trajectory.h"
 #include "src/models/runtime.h"
 
@@ -35,6 +36,9 @@ typedef struct {
 
     const float *start; /* latents of a picture to start from; NULL: from noise alone */
     double strength;    /* 0 keeps that picture, 1 nearly ignores it */
+
+    guint32 tile; /* side in latents: evaluate in tiles (src/engine/tiles.h); 0: as a whole */
+    PenTilesProgress tile_progress; /* after each tile of a step; may be NULL; gets progress_data */
 
     PenSamplerNoise noise; /* in place of the seed; NULL normally */
     gpointer noise_data;

@@ -84,6 +84,9 @@ char *pen_studio_find_taught_model(PenStudio *studio, const PenStyle *style, GEr
 /* The runtime of a model on the device, opening what is not open; worker thread only. */
 PenRuntime *pen_job_runtime(PenJob *job, const char *spec, GError **error);
 
+/* Makes a round on the worker thread: a PenRoundResult. */
+gpointer pen_job_make_round(PenJob *job, const PenRoundRequest *request, GError **error);
+
 /* The previewer of that runtime. */
 PenPreviewer *pen_job_previewer(PenJob *job, GError **error);
 

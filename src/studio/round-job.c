@@ -7,6 +7,7 @@
 
 #include "src/engine/inpainting.h"
 #include "src/engine/sampler.h"
+#include "src/engine/tiles.h"
 #include "src/formats/png-settings.h"
 #include "src/formats/png.h"
 #include "src/sampling/noise.h"
@@ -124,6 +125,8 @@ typedef struct {
     PenModel *model;
     char *spec; /* of the model */
     guint32 height, width; /* of latents */
+    guint32 tile;          /* side in latents; 0: as a whole */
+    guint step;            /* so many are done */
     double scale;          /* of the adapter */
     PenUNetAdapter *adapter;
     float *start;
@@ -146,6 +149,16 @@ static gboolean teaches(const Round *r)
 {
     const PenStyle *style = r->input->style;
     return style && g_str_equal(style->model_hash, r->model->identity);
+}
+
+/* The style's version that samples; 0: none. */
+static gint64 version_of(const Round *r)
+{
+    const PenStyle *style = r->input->style;
+    if (!style || r->input->request.without_style)
+        return 0;
+    return r->input->request.style_version ? r->input->request.style_version
+                                           : style->current_version;
 }
 
 static gboolean record_start(Round *r, GError **error)
@@ -187,7 +200,7 @@ static gboolean record(Round *r, GError **error)
     const PenStyle *style = r->input->style;
     PenRound row = {
         .style = teaches(r) ? style->id : 0,
-        .style_version = r->adapter ? style->current_version : 0,
+        .style_version = r->adapter ? version_of(r) : 0,
         .style_strength = r->scale,
         .prompt = (char *)request->prompt,
         .negative_prompt = (char *)request->negative_prompt,
@@ -249,6 +262,7 @@ static gboolean on_step(guint step, guint steps, float *const *predicted, gpoint
                         GError **error)
 {
     Round *r = data;
+    r->step = step;
     if (step == 1 && r->input->request.keep && !record(r, error))
         return FALSE;
     if (r->input->request.previews)
@@ -256,6 +270,18 @@ static gboolean on_step(guint step, guint steps, float *const *predicted, gpoint
     pen_job_progress(r->job, steps_and_decoding(
                                  r, (double)step / steps * r->input->request.steps));
     return TRUE;
+}
+
+static void on_tile(guint done, guint count, gpointer data)
+{
+    Round *r = data;
+    const PenRoundRequest *request = &r->input->request;
+    guint first = request->start_rgb
+                      ? (guint)pen_schedule_get_first_step((int)request->steps, request->start_strength)
+                      : 0;
+    guint steps = request->steps > first ? request->steps - first : 1;
+    double now = (r->step + (double)done / count) / steps;
+    pen_job_progress(r->job, steps_and_decoding(r, now * request->steps));
 }
 
 static char *settings_text(const Round *r, guint place)
@@ -289,16 +315,22 @@ static void keep_unmasked(const PenRoundRequest *request, guint8 *rgb)
     }
 }
 
+static gboolean decode(Round *r, const float *latents, guint8 *rgb, GError **error)
+{
+    if (!r->tile)
+        return pen_runtime_latents_to_rgb(r->runtime, latents, 1, r->height, r->width, rgb, NULL,
+                                          NULL, r->job->cancellable, error);
+    g_autoptr(PenTiles) tiles = pen_tiles_new(r->height, r->width, r->tile);
+    return pen_tiles_decode(tiles, r->runtime, latents, rgb, r->job->cancellable, error);
+}
+
 static gboolean finish_candidate(Round *r, guint place, const PenTrajectory *trajectory,
                                  GError **error)
 {
     const PenRoundRequest *request = &r->input->request;
     guint8 *rgb = g_new(guint8, (gsize)request->width * request->height * 3);
     r->result->rgb[place] = rgb;
-    if (!pen_runtime_latents_to_rgb(r->runtime,
-                                    pen_trajectory_latents(trajectory, trajectory->steps), 1,
-                                    r->height, r->width, rgb, NULL, NULL, r->job->cancellable,
-                                    error))
+    if (!decode(r, pen_trajectory_latents(trajectory, trajectory->steps), rgb, error))
         return FALSE;
     if (request->start_mask)
         keep_unmasked(request, rgb);
@@ -353,6 +385,8 @@ static gboolean sample(Round *r, GError **error)
         .start = r->start,
         .condition = r->condition,
         .strength = request->start_strength,
+        .tile = r->tile,
+        .tile_progress = on_tile,
         .progress = on_step,
         .progress_data = r,
     };
@@ -377,11 +411,11 @@ static gboolean load_style(Round *r, GError **error)
 {
     const PenRoundRequest *request = &r->input->request;
     const PenStyle *style = r->input->style;
-    if (!style || !style->current_version || request->without_style)
+    if (!version_of(r))
         return TRUE;
     r->scale = request->style_strength < 0 ? style->strength : request->style_strength;
     g_autofree float *values = NULL;
-    r->adapter = pen_studio_load_adapter(r->job->studio, r->model, style->current_version, &values,
+    r->adapter = pen_studio_load_adapter(r->job->studio, r->model, version_of(r), &values,
                                          error);
     return r->adapter &&
            pen_unet_adapter_allocate(r->adapter, pen_runtime_device(r->runtime),
@@ -402,9 +436,13 @@ static gboolean encode_start(Round *r, GError **error)
     if (!request->start_rgb)
         return TRUE;
     r->start = g_new(float, (gsize)r->height * r->width * r->model->vae.latent_channels);
-    return pen_runtime_rgb_to_latents(r->runtime, request->start_rgb, 1, request->height,
-                                      request->width, r->start, NULL, NULL, r->job->cancellable,
-                                      error);
+    if (!r->tile)
+        return pen_runtime_rgb_to_latents(r->runtime, request->start_rgb, 1, request->height,
+                                          request->width, r->start, NULL, NULL,
+                                          r->job->cancellable, error);
+    g_autoptr(PenTiles) tiles = pen_tiles_new(r->height, r->width, r->tile);
+    return pen_tiles_encode(tiles, r->runtime, request->start_rgb, r->start, r->job->cancellable,
+                            error);
 }
 
 static gboolean make_round(Round *r, GError **error)
@@ -437,6 +475,7 @@ static gboolean make_round(Round *r, GError **error)
     }
     r->height = request->height / r->model->factor;
     r->width = request->width / r->model->factor;
+    r->tile = request->tiles ? info->size / r->model->factor : 0;
 
     PenRoundResult *result = r->result;
     result->seed = request->has_seed ? request->seed
@@ -461,9 +500,9 @@ static gboolean end_round(Round *r, gboolean ok, GError **error)
            pen_store_end_round(r->job->studio->store, r->result->round, state, error);
 }
 
-static gpointer run(PenJob *job, GError **error)
+static gpointer make(PenJob *job, Input *input, GError **error)
 {
-    Round r = {.job = job, .input = job->input, .result = g_new0(PenRoundResult, 1)};
+    Round r = {.job = job, .input = input, .result = g_new0(PenRoundResult, 1)};
     gint64 style = r.input->request.style;
     gboolean ok = TRUE;
     if (style) {
@@ -476,6 +515,19 @@ static gpointer run(PenJob *job, GError **error)
     if (!ok)
         g_clear_pointer(&r.result, pen_round_result_free);
     return r.result;
+}
+
+static gpointer run(PenJob *job, GError **error)
+{
+    return make(job, job->input, error);
+}
+
+gpointer pen_job_make_round(PenJob *job, const PenRoundRequest *request, GError **error)
+{
+    Input *input = input_new(request);
+    gpointer result = make(job, input, error);
+    input_free(input);
+    return result;
 }
 
 void pen_studio_generate_async(PenStudio *studio, const PenRoundRequest *request,

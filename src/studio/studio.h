@@ -97,6 +97,8 @@ typedef struct {
                           model: the style's, else the starter model */
     const char *prompt;
     const char *negative_prompt; /* NULL: none */
+    gint64 style_version;        /* that samples; 0: the style's current one */
+    gboolean tiles; /* in tiles of the size that the model was trained on: src/engine/tiles.h */
     gint64 style; /* that samples, and that the picks will teach unless adapters are added to its
                      model; 0: none */
     double style_strength;       /* negative: the style's own */
@@ -150,6 +152,30 @@ void pen_studio_generate_async(PenStudio *studio, const PenRoundRequest *request
                                gpointer user_data);
 PenRoundResult *pen_studio_generate_finish(PenStudio *studio, GAsyncResult *result,
                                            GError **error);
+
+/*
+ * Makes a candidate larger: image to image in tiles, with the prompt, the style (in the version and at
+ * the strength) and the model that drew it. Nothing is recorded. Start from PEN_REFINE_REQUEST_INIT.
+ */
+typedef struct {
+    gint64 round;
+    int place; /* of the candidate, from 0 */
+    double scale;
+    guint least_width, least_height; /* more than that scale where the picture is to cover that much */
+    double strength;                 /* 0 keeps what is there, 1 nearly ignores it */
+} PenRefineRequest;
+
+#define PEN_REFINE_REQUEST_INIT                                                                    \
+    {                                                                                              \
+        .scale = 2, .strength = 0.3                                                                \
+    }
+
+void pen_studio_refine_async(PenStudio *studio, const PenRefineRequest *request,
+                             PenStudioEventFunc event, gpointer event_data,
+                             GCancellable *cancellable, GAsyncReadyCallback callback,
+                             gpointer user_data);
+/* One picture. */
+PenRoundResult *pen_studio_refine_finish(PenStudio *studio, GAsyncResult *result, GError **error);
 
 /* Opens the device and loads a model (the style's, or the one named) in advance, so that the first
  * round begins at once. Events: LOADING, DEVICE, NOTICE. */

@@ -27,7 +27,7 @@ def test_devices_and_models(folder):
 
 def test_help(folder):
     top = run(folder, "--help").out
-    for command in ["devices", "generate", "pick", "undo", "redo", "teach", "styles", "history", "models",
+    for command in ["devices", "generate", "pick", "refine", "undo", "redo", "teach", "styles", "history", "models",
                     "probe", "bench"]:
         assert command in top
         assert "--json" in run(folder, command, "--help").out

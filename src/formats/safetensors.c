@@ -522,10 +522,35 @@ char *pen_safetensor_shape(const PenSafetensor *tensor)
     }                                                                                              \
     return TRUE
 
+PenSafetensor pen_safetensor_transposed(const PenSafetensor *matrix)
+{
+    PenSafetensor other = *matrix;
+    g_return_val_if_fail(matrix->n_dims == 2, other);
+    other.dims[0] = matrix->dims[1];
+    other.dims[1] = matrix->dims[0];
+    other.transposed = !matrix->transposed;
+    return other;
+}
+
+static gboolean transpose_to_f32(const PenSafetensor *tensor, float *out, GError **error)
+{
+    PenSafetensor stored = pen_safetensor_transposed(tensor);
+    gsize rows = stored.dims[0], columns = stored.dims[1];
+    g_autofree float *values = g_new(float, stored.n_elements);
+    if (!pen_safetensor_to_f32(&stored, values, error))
+        return FALSE;
+    for (gsize r = 0; r < rows; r++)
+        for (gsize c = 0; c < columns; c++)
+            out[c * rows + r] = values[r * columns + c];
+    return TRUE;
+}
+
 gboolean pen_safetensor_to_f32(const PenSafetensor *tensor, float *out, GError **error)
 {
     if (tensor->n_elements == 0)
         return TRUE;
+    if (tensor->transposed)
+        return transpose_to_f32(tensor, out, error);
     switch (tensor->type) {
     case PEN_SAFETENSOR_F32:
         memcpy(out, tensor->data, tensor->size);

@@ -50,6 +50,7 @@ typedef struct {
     gsize n_elements;
     const void *data; // of any alignment
     gsize size;       // in bytes
+    gboolean transposed; // in views: a matrix whose data are column after column
 } PenSafetensor;
 
 typedef struct _PenSafetensors PenSafetensors;
@@ -104,7 +105,10 @@ char *pen_safetensor_shape(const PenSafetensor *tensor);
 // `count` rows (slices of the first dimension) from `first` on, as a tensor; they must be there.
 PenSafetensor pen_safetensor_rows(const PenSafetensor *tensor, gsize first, gsize count);
 
-// Copies the n_elements values out, converted. Floats from F32, F16, BF16, F64 and every integer
+// A matrix the other way around, for a view.
+PenSafetensor pen_safetensor_transposed(const PenSafetensor *matrix);
+
+// Copies the n_elements values out, row-major, converted. Floats from F32, F16, BF16, F64 and every integer
 // type; whole numbers from every integer type and BOOL. Other types are an error.
 gboolean pen_safetensor_to_f32(const PenSafetensor *tensor, float *out, GError **error);
 gboolean pen_safetensor_to_i64(const PenSafetensor *tensor, gint64 *out, GError **error);

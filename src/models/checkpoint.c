@@ -12,6 +12,8 @@
 #define CONV_IN PEN_LDM_UNET "input_blocks.0.0.weight"
 #define EPSILON "epsilon"
 #define V_PREDICTION "v_prediction"
+typedef enum { SD1, SD2, SDXL } Family;
+
 #define BASE_STEPS 875000 /* after which 2.0-base was published */
 
 /* --- what kind of file ---------------------------------------------------------------------- */
@@ -35,27 +37,69 @@ static gboolean is_diffusers_vae(const PenSafetensors *file)
     return pen_safetensors_lookup(file, "encoder.down_blocks.0.resnets.0.conv1.weight") != NULL;
 }
 
-/* FALSE and an error that says what the file is, unless it is a checkpoint of our families. */
-static gboolean check_kind(const PenSafetensors *file, GError **error)
-{
-    const char *what = NULL;
+/* Parts of names that only models of one other family have, and its name; what tells more stands
+ * first. */
+static const struct {
+    const char *part, *family;
+} others[] = {
+    { "edm_vpred.sigma_max", "CosXL" },
+    { "edm_mean", "Playground 2.5" },
+    { PEN_LDM_SDXL "0.model.", "the SDXL refiner" },
+    { "time_stack", "Stable Video Diffusion" },
+    { "motion_modules.", "AnimateDiff" },
+    { "joint_blocks.", "Stable Diffusion 3" },
+    { "distilled_guidance_layer.", "Chroma" },
+    { "individual_token_refiner.", "HunyuanVideo" },
+    { "double_stream_modulation", "Flux.2" },
+    { "double_stream_blocks.", "HiDream" },
+    { "double_blocks.", "Flux" },
+    { "single_transformer_blocks.", "Flux" },
+    { "transformer_blocks.0.img_mod.", "Qwen-Image" },
+    { "cap_pad_token", "Z-Image" },
+    { "noise_refiner.", "Lumina 2" },
+    { "double_layers.", "AuraFlow" },
+    { "y_embedder.y_embedding", "PixArt" },
+    { "caption_projection.y_embedding", "PixArt" },
+    { "style_embedder.", "HunyuanDiT" },
+    { "llm_adapter.", "Anima" },
+    { "head.modulation", "Wan" },
+    { "clip_txt_pooled_mapper.", "Stable Cascade" },
+    { "zero_convs.", "ControlNet" },
+    { "controlnet_", "ControlNet" },
+    { "ip_adapter.", "IP-Adapter" },
+};
 
-    if (any_name(file, "conditioner.embedders."))
-        what = _("it is an SDXL model, which Penchant does not run");
-    else if (pen_safetensors_lookup(file, CONV_IN))
-        return TRUE;
-    else if (any_name(file, ".lora_down.") || any_name(file, ".lora_A.") ||
-             any_name(file, ".hada_w1_a") || any_name(file, ".lokr_w1"))
-        what = _("it is an adapter (LoRA), which goes on top of a model: give it with --lora");
-    else if (is_ldm_vae(file, "") || is_diffusers_vae(file))
-        what = _("it is a VAE, which is a part of a model: give it with --vae");
-    else if (pen_safetensors_lookup(file, "conv_in.weight"))
-        what = _("it is a UNet alone: name the model's folder, not a file in it");
-    else
-        what = _("Penchant runs Stable Diffusion 1.x and 2.x models");
+static gboolean refuse(const PenSafetensors *file, const char *what, GError **error)
+{
     g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
                 _("%s cannot be used as a model: %s."), pen_safetensors_name(file), what);
     return FALSE;
+}
+
+/* FALSE and an error that says what the file is, unless it is a checkpoint of our families. */
+static gboolean check_kind(const PenSafetensors *file, GError **error)
+{
+    if (any_name(file, ".lora_down.") || any_name(file, ".lora_A.") ||
+        any_name(file, ".hada_w1_a") || any_name(file, ".lokr_w1"))
+        return refuse(file,
+                      _("it is an adapter (LoRA), which goes on top of a model: give it with --lora"),
+                      error);
+    for (gsize i = 0; i < G_N_ELEMENTS(others); i++)
+        if (any_name(file, others[i].part)) {
+            g_autofree char *what =
+                g_strdup_printf(_("it is of the kind %s; Penchant runs Stable Diffusion 1.x, 2.x "
+                                  "and SDXL models"),
+                                others[i].family);
+            return refuse(file, what, error);
+        }
+    if (pen_safetensors_lookup(file, CONV_IN))
+        return TRUE;
+    if (is_ldm_vae(file, "") || is_diffusers_vae(file))
+        return refuse(file, _("it is a VAE, which is a part of a model: give it with --vae"), error);
+    if (pen_safetensors_lookup(file, "conv_in.weight"))
+        return refuse(file, _("it is a UNet alone: name the model's folder, not a file in it"),
+                      error);
+    return refuse(file, _("Penchant runs Stable Diffusion 1.x, 2.x and SDXL models"), error);
 }
 
 /* --- the schedule --------------------------------------------------------------------------- */
@@ -70,8 +114,15 @@ static gint64 whole_number(const PenSafetensors *file, const char *name)
     return value;
 }
 
+/* What kohya's trainers write. */
+static gboolean says_true(const PenSafetensors *file, const char *key)
+{
+    const char *text = pen_safetensors_metadata(file, key);
+    return text && g_ascii_strcasecmp(text, "true") == 0;
+}
+
 static const char *find_prediction(const PenModel *model, const PenSafetensors *file,
-                                   gboolean second)
+                                   Family family)
 {
     const char *type = pen_safetensors_metadata(file, "modelspec.prediction_type");
     const char *architecture = pen_safetensors_metadata(file, "modelspec.architecture");
@@ -86,15 +137,24 @@ static const char *find_prediction(const PenModel *model, const PenSafetensors *
         return V_PREDICTION;
     if (architecture && g_str_has_prefix(architecture, "stable-diffusion-v2-512"))
         return EPSILON;
-    if (pen_safetensors_lookup(file, "v_pred"))
+    if (pen_safetensors_lookup(file, "v_pred") || pen_safetensors_lookup(file, "ztsnr") ||
+        says_true(file, "ss_v_parameterization"))
         return V_PREDICTION;
-    if (!second || model->unet.in_channels != model->unet.out_channels ||
+    if (family != SD2 || model->unet.in_channels != model->unet.out_channels ||
         whole_number(file, "global_step") == BASE_STEPS)
         return EPSILON;
     return V_PREDICTION;
 }
 
-static gboolean make_schedule(PenModel *model, const PenSafetensors *file, gboolean second,
+/* The side in pixels that the file says it was trained for ("1024x1024"), or 0. */
+static guint64 said_size(const PenSafetensors *file)
+{
+    const char *text = pen_safetensors_metadata(file, "modelspec.resolution");
+    guint64 size = text ? g_ascii_strtoull(text, NULL, 10) : 0;
+    return size >= 256 && size <= 2048 ? size : 0;
+}
+
+static gboolean make_schedule(PenModel *model, const PenSafetensors *file, Family family,
                               GError **error)
 {
     PenScheduleConfig config = PEN_SCHEDULE_CONFIG_INIT;
@@ -105,10 +165,15 @@ static gboolean make_schedule(PenModel *model, const PenSafetensors *file, gbool
     config.set_alpha_to_one = FALSE;
     config.steps_offset = 1;
     config.spacing = PEN_SPACING_LEADING;
-    config.rescale_betas_zero_snr = pen_safetensors_lookup(file, "ztsnr") != NULL;
-    if (!pen_prediction_from_name(find_prediction(model, file, second), &config.prediction, error))
+    config.rescale_betas_zero_snr = pen_safetensors_lookup(file, "ztsnr") != NULL ||
+                                    says_true(file, "ss_zero_terminal_snr");
+    if (!pen_prediction_from_name(find_prediction(model, file, family), &config.prediction, error))
         return FALSE;
-    model->unet.sample_size = second && config.prediction == PEN_PREDICTION_V ? 96 : 64;
+    guint64 said = said_size(file);
+    model->unet.sample_size = said                                                   ? said / 8
+                              : family == SDXL                                       ? 128
+                              : family == SD2 && config.prediction == PEN_PREDICTION_V ? 96
+                                                                                     : 64;
     model->schedule = pen_schedule_new(&config, error);
     return model->schedule != NULL;
 }
@@ -122,33 +187,82 @@ static gboolean missing(const PenSafetensors *file, const char *what, GError **e
     return FALSE;
 }
 
+/* Text encoder i, of CLIP's kind or OpenCLIP's, whose weights start with `prefix`. */
+static gboolean load_encoder(PenModel *model, const PenSafetensors *file, guint i,
+                             const char *prefix, gboolean open_clip, GError **error)
+{
+    PenTextEncoder *encoder = &model->encoders[i];
+    if (!any_name(file, prefix))
+        return missing(file, i ? _("second text encoder") : _("text encoder"), error);
+    encoder->weights = open_clip ? pen_ldm_open_clip(file, prefix, error)
+                                 : pen_ldm_clip(file, prefix, error);
+    encoder->tokenizer = pen_tokenizer_new_clip(open_clip ? "!" : "<|endoftext|>");
+    return encoder->weights &&
+           pen_clip_text_config_infer(&encoder->config, encoder->weights, !open_clip, error);
+}
+
+static gboolean load_encoders(PenModel *model, const PenSafetensors *file, Family family,
+                              GError **error)
+{
+    model->n_encoders = family == SDXL ? 2 : 1;
+    model->zeros_without_text = family == SDXL;
+    if (family != SDXL) {
+        gboolean open_clip = family == SD2;
+        gboolean ok = load_encoder(model, file, 0, open_clip ? PEN_LDM_OPEN_CLIP : PEN_LDM_CLIP,
+                                   open_clip, error);
+        model->encoders[0].config.projection = 0;
+        return ok;
+    }
+    if (!load_encoder(model, file, 0, PEN_LDM_SDXL_CLIP, FALSE, error) ||
+        !load_encoder(model, file, 1, PEN_LDM_SDXL_OPEN_CLIP, TRUE, error))
+        return FALSE;
+    model->encoders[0].config.projection = 0;
+    for (guint i = 0; i < model->n_encoders; i++)
+        pen_clip_text_config_set_sdxl(&model->encoders[i].config);
+    /* Beside the pooled text, the UNet's further input are the sizes. */
+    guint32 pooled = model->encoders[1].config.projection;
+    if (pooled && model->unet.added_channels > pooled)
+        model->unet.size_channels = (model->unet.added_channels - pooled) / PEN_CONDITIONING_SIZES;
+    return TRUE;
+}
+
+static gboolean load_vae(PenModel *model, const PenSafetensors *file, Family family, GError **error)
+{
+    model->vae.scaling_factor = family == SDXL ? PEN_VAE_SCALING_SDXL : PEN_VAE_SCALING;
+    model->vae.force_upcast = family == SDXL;
+    if (!is_ldm_vae(file, PEN_LDM_VAE))
+        return model->spec->vae || missing(file, _("VAE; give one with --vae"), error);
+    model->vae_weights = pen_ldm_vae(file, PEN_LDM_VAE, error);
+    return model->vae_weights && pen_vae_config_infer(&model->vae, model->vae_weights, error);
+}
+
+/* `model` has its UNet's configuration. */
+static gboolean find_family(const PenModel *model, const PenSafetensors *file, Family *family,
+                            GError **error)
+{
+    gboolean sdxl = any_name(file, PEN_LDM_SDXL);
+    if (!sdxl && model->unet.added_channels)
+        return any_name(file, "cond_stage_model.")
+                   ? refuse(file, _("it is a model with classes or one that reads pictures"), error)
+                   : missing(file, _("text encoder"), error);
+    if (sdxl && !model->unet.added_channels)
+        return missing(file, "label_emb", error);
+    *family = sdxl ? SDXL : any_name(file, PEN_LDM_OPEN_CLIP) ? SD2 : SD1;
+    return TRUE;
+}
+
 gboolean pen_checkpoint_load(PenModel *model, const PenSafetensors *file, GError **error)
 {
+    Family family;
+
     if (!check_kind(file, error))
         return FALSE;
-    gboolean second = any_name(file, PEN_LDM_OPEN_CLIP);
     model->unet_weights = pen_ldm_unet(file, error);
-    if (!model->unet_weights || !pen_unet_config_infer(&model->unet, model->unet_weights, error))
-        return FALSE;
-
-    if (!second && !any_name(file, PEN_LDM_CLIP))
-        return missing(file, _("text encoder"), error);
-    PenTextEncoder *encoder = &model->encoders[0];
-    model->n_encoders = 1;
-    encoder->weights = pen_ldm_text(file, error);
-    if (!encoder->weights ||
-        !pen_clip_text_config_infer(&encoder->config, encoder->weights, !second, error))
-        return FALSE;
-    encoder->tokenizer = pen_tokenizer_new_clip(second ? "!" : "<|endoftext|>");
-
-    if (is_ldm_vae(file, PEN_LDM_VAE)) {
-        model->vae_weights = pen_ldm_vae(file, PEN_LDM_VAE, error);
-        if (!model->vae_weights || !pen_vae_config_infer(&model->vae, model->vae_weights, error))
-            return FALSE;
-    } else if (!model->spec->vae) {
-        return missing(file, _("VAE; give one with --vae"), error);
-    }
-    return make_schedule(model, file, second, error);
+    return model->unet_weights &&
+           pen_unet_config_infer(&model->unet, model->unet_weights, error) &&
+           find_family(model, file, &family, error) &&
+           load_encoders(model, file, family, error) && load_vae(model, file, family, error) &&
+           make_schedule(model, file, family, error);
 }
 
 /* The folder that holds config.json and weights of the VAE at `path`, itself one; or NULL. */
@@ -167,6 +281,10 @@ PenSafetensors *pen_checkpoint_open_vae(const char *path, PenVaeConfig *config, 
     if (!file)
         return NULL;
 
+    if (any_name(file, PEN_LDM_SDXL))
+        config->scaling_factor = PEN_VAE_SCALING_SDXL;
+    else if (any_name(file, "cond_stage_model."))
+        config->scaling_factor = PEN_VAE_SCALING;
     const char *prefix = is_ldm_vae(file, PEN_LDM_VAE) ? PEN_LDM_VAE
                          : is_ldm_vae(file, "")        ? ""
                                                        : NULL;

@@ -115,6 +115,8 @@ static const Pair unet_ends[] = {
     { "input_blocks.0.0.", "conv_in." },
     { "out.0.", "conv_norm_out." },
     { "out.2.", "conv_out." },
+    { "label_emb.0.0.", "add_embedding.linear_1." },
+    { "label_emb.0.2.", "add_embedding.linear_2." },
 };
 
 /* The rest of a resnet's, a sampler's or a transformer's name. */
@@ -322,8 +324,9 @@ static gboolean add_fused(PenSafetensors *shown, const PenSafetensor *fused, gui
     return TRUE;
 }
 
-static gboolean add_open_clip(PenSafetensors *shown, const PenSafetensor *tensor, guint layers,
-                              GError **error)
+/* `name` is the tensor's without the prefix. */
+static gboolean add_open_clip(PenSafetensors *shown, const char *name, const PenSafetensor *tensor,
+                              guint layers, GError **error)
 {
     static const Pair ends[] = {
         { "token_embedding.", "text_model.embeddings.token_embedding." },
@@ -337,38 +340,42 @@ static gboolean add_open_clip(PenSafetensors *shown, const PenSafetensor *tensor
         { "mlp.c_fc.", "mlp.fc1." },
         { "mlp.c_proj.", "mlp.fc2." },
     };
-    const char *rest = tensor->name + strlen(PEN_LDM_OPEN_CLIP);
+    const char *rest = name;
     guint i;
 
+    if (g_str_equal(name, "text_projection") && tensor->n_dims == 2) {
+        PenSafetensor projection = pen_safetensor_transposed(tensor);
+        return pen_safetensors_view_add(shown, "text_projection.weight", &projection, error);
+    }
+
     if (!take_number(&rest, "transformer.resblocks.", &i)) {
-        g_autofree char *name = replace_start(rest, ends, G_N_ELEMENTS(ends));
-        return pen_safetensors_view_add(shown, name ? name : rest, tensor, error);
+        g_autofree char *end = replace_start(rest, ends, G_N_ELEMENTS(ends));
+        return pen_safetensors_view_add(shown, end ? end : rest, tensor, error);
     }
     if (i >= layers)
         return TRUE;
     if (g_str_has_prefix(rest, "attn.in_proj_"))
         return add_fused(shown, tensor, i, rest + strlen("attn.in_proj_"), error);
     g_autofree char *inner = replace_start(rest, block, G_N_ELEMENTS(block));
-    g_autofree char *name =
+    g_autofree char *path =
         g_strdup_printf("text_model.encoder.layers.%u.%s", i, inner ? inner : rest);
-    return pen_safetensors_view_add(shown, name, tensor, error);
+    return pen_safetensors_view_add(shown, path, tensor, error);
 }
 
-PenSafetensors *pen_ldm_text(const PenSafetensors *file, GError **error)
+PenSafetensors *pen_ldm_open_clip(const PenSafetensors *file, const char *prefix, GError **error)
 {
     guint blocks = 0;
     while (blocks < MAX_PIECES &&
-           has(file, PEN_LDM_OPEN_CLIP "transformer.resblocks.%u.ln_1.weight", blocks))
+           has(file, "%stransformer.resblocks.%u.ln_1.weight", prefix, blocks))
         blocks++;
-    if (!blocks)
-        return pen_ldm_clip(file, PEN_LDM_CLIP, error);
 
     g_autoptr(PenSafetensors) shown = pen_safetensors_new_view(file);
-    guint layers = blocks == 23 ? blocks : blocks - 1;
+    gboolean whole = !g_str_equal(prefix, PEN_LDM_OPEN_CLIP) || blocks == 23;
+    guint layers = whole || !blocks ? blocks : blocks - 1;
     for (guint i = 0; i < pen_safetensors_n_tensors(file); i++) {
         const PenSafetensor *tensor = pen_safetensors_nth(file, i);
-        if (g_str_has_prefix(tensor->name, PEN_LDM_OPEN_CLIP) &&
-            !add_open_clip(shown, tensor, layers, error))
+        if (g_str_has_prefix(tensor->name, prefix) &&
+            !add_open_clip(shown, tensor->name + strlen(prefix), tensor, layers, error))
             return NULL;
     }
     return g_steal_pointer(&shown);

@@ -353,7 +353,7 @@ gboolean pen_vae_config_load(PenVaeConfig *config, const char *path, GError **er
         .latent_channels = 4,
         .layers = 1,
         .norm_groups = 32,
-        .scaling_factor = 0.18215f,
+        .scaling_factor = PEN_VAE_SCALING,
         .mid_attention = TRUE,
         .quant_conv = TRUE,
         .post_quant_conv = TRUE,
@@ -374,6 +374,7 @@ gboolean pen_vae_config_load(PenVaeConfig *config, const char *path, GError **er
                       error) &&
            get_float(json, "scaling_factor", 1e-6, 1e6, &config->scaling_factor, error) &&
            pen_json_get_bool(json, "mid_block_add_attention", &config->mid_attention, error) &&
+           pen_json_get_bool(json, "force_upcast", &config->force_upcast, error) &&
            pen_json_get_bool(json, "use_quant_conv", &config->quant_conv, error) &&
            pen_json_get_bool(json, "use_post_quant_conv", &config->post_quant_conv, error);
 }

@@ -70,6 +70,7 @@ typedef struct {
     guint32 norm_groups;
     float scaling_factor; /* latents that the UNet sees = this times the encoder's */
     gboolean mid_attention, quant_conv, post_quant_conv;
+    gboolean force_upcast; /* its numbers are too large for half precision */
 } PenVaeConfig;
 
 /* CLIPTextModel, or CLIPTextModelWithProjection. */
@@ -84,6 +85,10 @@ typedef struct {
     gboolean quick_gelu; /* else GELU with the error function */
     float norm_epsilon;
 } PenClipTextConfig;
+
+/* The scaling factors of Stable Diffusion 1.x and 2.x, and of SDXL. */
+#define PEN_VAE_SCALING 0.18215f
+#define PEN_VAE_SCALING_SDXL 0.13025f
 
 /* The pooled text's channels in a UNet that takes one, else 0. */
 guint32 pen_unet_config_pooled_channels(const PenUNetConfig *config);

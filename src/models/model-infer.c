@@ -21,7 +21,7 @@ static const PenSafetensor *find(const PenSafetensors *weights, const char *form
 static gboolean unsupported(const PenSafetensors *weights, const char *what, GError **error)
 {
     g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
-                _("%s is not a Stable Diffusion 1.x or 2.x model that Penchant can run: %s."),
+                _("%s is not a Stable Diffusion 1.x, 2.x or SDXL model that Penchant can run: %s."),
                 pen_safetensors_name(weights), what);
     return FALSE;
 }
@@ -91,13 +91,27 @@ static gboolean infer_level(PenUNetConfig *config, const PenSafetensors *weights
                  &config->transformer_layers[i], error);
 }
 
+/* SDXL models that were made smaller by taking blocks out, here and there other ones. */
+static const char *smaller_sdxl(const PenSafetensors *weights)
+{
+    if (!find(weights, "add_embedding.linear_1.weight") ||
+        find(weights, "mid_block.attentions.0.norm.weight"))
+        return NULL;
+    if (!find(weights, "down_blocks.1.resnets.1.conv1.weight"))
+        return _("it is KOALA, an SDXL model without some of its blocks");
+    return find(weights, "down_blocks.2.attentions.0.transformer_blocks.2.norm1.weight")
+               ? _("it is SSD-1B, an SDXL model without some of its blocks")
+               : _("it is Segmind-Vega, an SDXL model without some of its blocks");
+}
+
 gboolean pen_unet_config_infer(PenUNetConfig *config, const PenSafetensors *weights, GError **error)
 {
     *config = (PenUNetConfig){ .norm_epsilon = 1e-5f, .flip_sin_to_cos = TRUE };
-    if (find(weights, "label_emb.0.0.weight") || find(weights, "add_embedding.linear_1.weight"))
-        return unsupported(weights, _("it is an SDXL model or one with classes"), error);
     if (find(weights, "label_emb.weight") || find(weights, "class_embedding.weight"))
         return unsupported(weights, _("it is an upscaler or another model with classes"), error);
+    const char *smaller = smaller_sdxl(weights);
+    if (smaller)
+        return unsupported(weights, smaller, error);
     if (!get_size(weights, "conv_in.weight", 1, 256, &config->in_channels, error) ||
         !get_size(weights, "conv_out.weight", 0, 256, &config->out_channels, error) ||
         !get_size(weights, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", 1,
@@ -110,6 +124,11 @@ gboolean pen_unet_config_infer(PenUNetConfig *config, const PenSafetensors *weig
     for (guint32 i = 0; i < config->levels; i++)
         if (!infer_level(config, weights, i, error))
             return FALSE;
+
+    if (find(weights, "add_embedding.linear_1.weight") &&
+        !get_size(weights, "add_embedding.linear_1.weight", 1, PEN_MAX_CHANNELS,
+                  &config->added_channels, error))
+        return FALSE;
 
     const PenSafetensor *proj_in = find(weights, "mid_block.attentions.0.proj_in.weight");
     gboolean linear = proj_in && proj_in->n_dims == 2;
@@ -127,7 +146,10 @@ gboolean pen_unet_config_infer(PenUNetConfig *config, const PenSafetensors *weig
 
 gboolean pen_vae_config_infer(PenVaeConfig *config, const PenSafetensors *weights, GError **error)
 {
-    *config = (PenVaeConfig){ .scaling_factor = 0.18215f };
+    *config = (PenVaeConfig){
+        .scaling_factor = config->scaling_factor,
+        .force_upcast = config->force_upcast,
+    };
     config->quant_conv = find(weights, "quant_conv.weight") != NULL;
     config->post_quant_conv = find(weights, "post_quant_conv.weight") != NULL;
     config->mid_attention =
@@ -171,6 +193,10 @@ gboolean pen_clip_text_config_infer(PenClipTextConfig *config, const PenSafetens
                   &config->intermediate, error) ||
         !count(weights, "text_model.encoder.layers", "layer_norm1.weight", PEN_MAX_LAYERS,
                &config->layers, error))
+        return FALSE;
+    if (find(weights, "text_projection.weight") &&
+        !get_size(weights, "text_projection.weight", 0, PEN_MAX_CHANNELS, &config->projection,
+                  error))
         return FALSE;
     config->heads = MAX(config->hidden / HEAD_CHANNELS, 1);
     if (config->hidden % config->heads)

@@ -4,6 +4,7 @@
 #include "src/models/model.h"
 
 #include <glib/gi18n-lib.h>
+#include <math.h>
 #include <string.h>
 
 #include "src/formats/adapter-file.h"
@@ -11,6 +12,7 @@
 #include "src/models/checkpoint.h"
 #include "src/models/ldm-names.h"
 #include "src/models/merge.h"
+#include "src/models/unet.h"
 
 enum { SAMPLE_BYTES = 4096 }; /* of each tensor, for the identity */
 
@@ -347,6 +349,22 @@ static gboolean load(PenModel *model, GError **error)
     return load_folder(model, error);
 }
 
+/* The UNet must be the one that its configuration or its names describe, to the last weight: one that
+ * holds more, or otherwise, would draw wrong pictures. */
+static gboolean check_unet(const PenModel *model, GError **error)
+{
+    PenUNetOptions options = { .batch = 1, .height = 8, .width = 8, .tokens = 1 };
+    g_autoptr(PenWeights) weights = pen_weights_new(NULL, model->unet_weights, PEN_DTYPE_F32);
+    g_autoptr(PenUNet) unet = pen_unet_new(&model->unet, weights, &options, error);
+    const char *unused = unet ? pen_weights_find_unused(weights) : NULL;
+    if (unused)
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
+                    _("%s is a special model that Penchant does not run: its UNet has the weight "
+                      "“%s”."),
+                    model->name, unused);
+    return unet && !unused;
+}
+
 /* After the identity, which is that of the model's own VAE. */
 static gboolean exchange_vae(PenModel *model, GError **error)
 {
@@ -354,12 +372,20 @@ static gboolean exchange_vae(PenModel *model, GError **error)
     if (!model->spec->vae)
         return TRUE;
     g_clear_pointer(&model->vae_weights, pen_safetensors_unref);
+    double scaling = model->vae.scaling_factor;
     model->vae_weights = pen_checkpoint_open_vae(model->spec->vae, &model->vae, error);
     if (model->vae_weights && model->vae.latent_channels != channels) {
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
                     _("The VAE %s belongs to another kind of model: its latents have %u channels, "
                       "the model's %u."),
                     pen_safetensors_name(model->vae_weights), model->vae.latent_channels, channels);
+        return FALSE;
+    }
+    if (model->vae_weights && fabs(model->vae.scaling_factor / scaling - 1) > 0.01) {
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
+                    _("The VAE %s belongs to another kind of model: its latents are scaled by %g, "
+                      "the model's by %g."),
+                    pen_safetensors_name(model->vae_weights), model->vae.scaling_factor, scaling);
         return FALSE;
     }
     return model->vae_weights != NULL;
@@ -479,6 +505,7 @@ PenModel *pen_model_open(const char *text, GError **error)
     }
     model->name = model_name(model->spec->model);
     if (!load(model, error) || !exchange_vae(model, error) || !check_parts(model, error) ||
+        !check_unet(model, error) ||
         !check_adapters(model, error) || !check_files(model, error))
         return NULL;
     model->tokens = (guint32)pen_tokenizer_max_length(model->encoders[0].tokenizer);

@@ -48,7 +48,8 @@ PenRuntime *pen_runtime_new(PenModel *model, PenDevice *device, PenDtype dtype, 
     runtime->model = pen_model_ref(model);
     runtime->device = pen_device_ref(device);
     runtime->dtype = dtype;
-    runtime->vae = pen_weights_new(device, model->vae_weights, dtype);
+    runtime->vae = pen_weights_new(device, model->vae_weights,
+                                   model->vae.force_upcast ? PEN_DTYPE_F32 : dtype);
     runtime->unet = pen_weights_new(device, model->unet_weights, dtype);
     g_autoptr(PenMerge) merge = pen_merge_new(model, NULL, error);
     if (!merge)

@@ -406,6 +406,16 @@ gboolean pen_weights_gather(PenWeights *weights, const char *name, guint32 n_row
     return check_file(weights, error);
 }
 
+const char *pen_weights_find_unused(const PenWeights *weights)
+{
+    for (guint i = 0; weights->file && i < pen_safetensors_n_tensors(weights->file); i++) {
+        const char *name = pen_safetensors_nth(weights->file, i)->name;
+        if (!g_hash_table_contains(weights->by_name, name))
+            return name;
+    }
+    return NULL;
+}
+
 guint64 pen_weights_bytes(const PenWeights *weights)
 {
     return weights->bytes;

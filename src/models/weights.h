@@ -84,6 +84,9 @@ float *pen_weights_values(PenWeights *weights, const PenParameter *parameter);
 gboolean pen_weights_gather(PenWeights *weights, const char *name, guint32 n_rows, guint32 columns,
                             const gint32 *rows, gsize n, float *out, GError **error);
 
+/* The name of a tensor in the files that was not asked for, or NULL. */
+const char *pen_weights_find_unused(const PenWeights *weights);
+
 /* Device bytes of the parameters handed out, and of all tensors in the files if they were. (Random
  * weights have no files: what was handed out.) */
 guint64 pen_weights_bytes(const PenWeights *weights);

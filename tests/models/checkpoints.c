@@ -13,8 +13,9 @@ char *in_scratch(const char *name)
 
 const char *ldm_file(const char *shape)
 {
-    return g_str_equal(shape, "sd1") ? PEN_TEST_LDM "/sd1.safetensors"
-                                     : PEN_TEST_LDM "/sd2.safetensors";
+    return g_str_equal(shape, "sd1")   ? PEN_TEST_LDM "/sd1.safetensors"
+           : g_str_equal(shape, "sd2") ? PEN_TEST_LDM "/sd2.safetensors"
+                                       : PEN_TEST_LDM "/sdxl.safetensors";
 }
 
 PenModel *open_model(const char *text)

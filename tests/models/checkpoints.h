@@ -7,7 +7,7 @@
 #include "src/formats/safetensors-writer.h"
 #include "src/models/model.h"
 
-/* The single file of "sd1" or "sd2". */
+/* The single file of "sd1", "sd2" or "sdxl". */
 const char *ldm_file(const char *shape);
 
 /* Opens what must open, and fails to open what must not, with one line that has `said` in it. */

@@ -24,15 +24,19 @@ static void assert_output(const Case *c, const char *what, const float *values,
         golden_assert_l2(what, values, expected->values, expected->n, 2e-2);
 }
 
-/* The small models have numbers of heads and groups that no single file can have: these come from
- * the folder, everything else from the file. */
-static void set_small(PenModel *model, const PenModel *folder)
+/* The small models have numbers of heads, groups and tokens that no single file can have: these come
+ * from the folder, everything else from the file. */
+static void set_small(PenModel *model, PenModel *folder)
 {
     memcpy(model->unet.heads, folder->unet.heads, sizeof model->unet.heads);
     model->unet.norm_groups = folder->unet.norm_groups;
     model->vae.norm_groups = folder->vae.norm_groups;
-    for (guint i = 0; i < model->n_encoders; i++)
+    for (guint i = 0; i < model->n_encoders; i++) {
+        PenTokenizer *own = model->encoders[i].tokenizer; /* of another vocabulary */
         model->encoders[i].config.heads = folder->encoders[i].config.heads;
+        model->encoders[i].tokenizer = folder->encoders[i].tokenizer;
+        folder->encoders[i].tokenizer = own;
+    }
 }
 
 static PenModel *open_model(const Case *c)
@@ -316,6 +320,7 @@ int main(int argc, char **argv)
         { "sdxl", PEN_DTYPE_F16, FALSE },
         { "sd1", PEN_DTYPE_F32, TRUE },
         { "sd2", PEN_DTYPE_F32, TRUE },
+        { "sdxl", PEN_DTYPE_F32, TRUE },
     };
     const struct {
         const char *name;

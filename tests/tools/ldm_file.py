@@ -67,7 +67,8 @@ def substitute(name, rules):
 RESNET = [(r"\.norm1\.", ".in_layers.0."), (r"\.conv1\.", ".in_layers.2."), (r"\.time_emb_proj\.", ".emb_layers.1."),
           (r"\.norm2\.", ".out_layers.0."), (r"\.conv2\.", ".out_layers.3."), (r"\.conv_shortcut\.", ".skip_connection.")]
 ENDS = [(r"^time_embedding\.linear_1\.", "time_embed.0."), (r"^time_embedding\.linear_2\.", "time_embed.2."),
-        (r"^conv_in\.", "input_blocks.0.0."), (r"^conv_norm_out\.", "out.0."), (r"^conv_out\.", "out.2.")]
+        (r"^conv_in\.", "input_blocks.0.0."), (r"^conv_norm_out\.", "out.0."), (r"^conv_out\.", "out.2."),
+        (r"^add_embedding\.linear_1\.", "label_emb.0.0."), (r"^add_embedding\.linear_2\.", "label_emb.0.2.")]
 
 
 def unet_name(name, layers, attention):
@@ -131,20 +132,33 @@ def full_table(tensor):
     return kind, [TOKENS, columns], data + bytes((TOKENS - rows) * columns * SIZES[kind])
 
 
-def clip(folder):
-    tensors, _ = weights(folder, "text_encoder")
+def text_weights(folder, component):
+    """Under the names that transformers had before its version 5."""
+    tensors, config = weights(folder, component)
+    return {name if name.startswith("text_") else "text_model." + name: tensor for name, tensor in tensors.items()}, config
+
+
+def clip(folder, prefix="cond_stage_model.transformer."):
+    tensors, _ = text_weights(folder, "text_encoder")
     table = "text_model.embeddings.token_embedding.weight"
     tensors[table] = full_table(tensors[table])
     tensors["text_model.embeddings.position_ids"] = ("I64", [1, 77], struct.pack("<77q", *range(77)))
-    return {"cond_stage_model.transformer." + name: tensor for name, tensor in tensors.items()}
+    return {prefix + name: tensor for name, tensor in tensors.items()}
 
 
-def open_clip(folder):
-    tensors, config = weights(folder, "text_encoder")
+def transposed(tensor):
+    kind, (rows, columns), data = tensor
+    values = [data[i:i + SIZES[kind]] for i in range(0, len(data), SIZES[kind])]
+    return kind, [columns, rows], b"".join(values[r * columns + c] for c in range(columns) for r in range(rows))
+
+
+def open_clip(folder, component="text_encoder", prefix="cond_stage_model.model."):
+    tensors, config = text_weights(folder, component)
+    projection = tensors.get("text_projection.weight")
     layers, result = config["num_hidden_layers"], {}
     block = [(r"^layer_norm", "ln_"), (r"^self_attn\.out_proj", "attn.out_proj"), (r"^mlp\.fc1", "mlp.c_fc"),
              (r"^mlp\.fc2", "mlp.c_proj")]
-    for i in range(layers + 1):  # the last one is not used
+    for i in range(layers if projection else layers + 1):  # the last one is not used without a projection
         place = "text_model.encoder.layers.%d." % (i if i < layers else 0)
         to = "transformer.resblocks.%d." % i
         for part in ["weight", "bias"]:
@@ -158,15 +172,19 @@ def open_clip(folder):
     result["positional_embedding"] = tensors["text_model.embeddings.position_embedding.weight"]
     for part in ["weight", "bias"]:
         result["ln_final." + part] = tensors["text_model.final_layer_norm." + part]
-    result["text_projection"] = tensors["text_model.encoder.layers.0.self_attn.q_proj.weight"]
+    result["text_projection"] = transposed(projection or tensors["text_model.encoder.layers.0.self_attn.q_proj.weight"])
     result["logit_scale"] = ("F32", [], struct.pack("<f", 4.6))
-    return {"cond_stage_model.model." + name: tensor for name, tensor in result.items()}
+    return {prefix + name: tensor for name, tensor in result.items()}
 
 
 def checkpoint(folder):
     folder = pathlib.Path(folder)
     _, config = weights(folder, "unet")
-    text = open_clip(folder) if config["use_linear_projection"] else clip(folder)
+    if config["addition_embed_type"]:
+        text = {**clip(folder, "conditioner.embedders.0.transformer."),
+                **open_clip(folder, "text_encoder_2", "conditioner.embedders.1.model.")}
+    else:
+        text = open_clip(folder) if config["use_linear_projection"] else clip(folder)
     # What training leaves in such files.
     rest = {"betas": ("F32", [2], bytes(8)), "model_ema.decay": ("F32", [], bytes(4))}
     return {**unet(folder), **vae(folder), **text, **rest}

@@ -86,7 +86,7 @@ static void open_weights(const PenBench *bench, Subject *s, gboolean vae, PenDty
     s->weights =
         s->model ? pen_weights_new(bench->device,
                                    vae ? s->model->vae_weights : s->model->unet_weights, dtype)
-                 : pen_weights_new_random(bench->device, dtype, 1);
+                 : pen_weights_new_random(bench->plan ? NULL : bench->device, dtype, 1);
 }
 
 /* --- plans -------------------------------------------------------------------------------------
@@ -133,14 +133,16 @@ static gboolean plan_train(const PenBench *bench, Subject *s, guint32 height, gu
 {
     PenD3poConfig defaults = PEN_D3PO_CONFIG_INIT;
     s->adapter = pen_unet_adapter_new(&s->unet, defaults.adapter_rank, error);
-    if (!s->adapter || !pen_unet_adapter_allocate(s->adapter, bench->device, dtype, error))
+    PenDevice *device = bench->plan ? NULL : bench->device;
+    if (!s->adapter || !pen_unet_adapter_allocate(s->adapter, device, dtype, error))
         return FALSE;
     g_autofree float *values = pen_bench_noise(s->adapter->n_values);
-    if (!pen_unet_adapter_upload(s->adapter, values, error) ||
+    if ((device && !pen_unet_adapter_upload(s->adapter, values, error)) ||
         !plan_unet(bench, s, height, width, 2 * bench->batch, error))
         return FALSE;
-    /* The weights were allocated with the first graph. */
-    if (pen_plan_bytes(s->plan) <= pen_device_memory_left(bench->device))
+    /* The weights were allocated with the first graph, unless this is but a plan. */
+    guint64 weights = bench->plan ? pen_weights_bytes(s->weights) : 0;
+    if (pen_plan_bytes(s->plan) + weights <= pen_device_memory_left(bench->device))
         return TRUE;
     s->checkpoint = TRUE;
     return plan_unet(bench, s, height, width, 2 * bench->batch, error);
@@ -163,14 +165,17 @@ static gboolean make_plan(const PenBench *bench, Subject *s, PenBenchStep what, 
 {
     if (what == PEN_BENCH_VAE) {
         s->inputs = g_new0(char *, 1);
-        open_weights(bench, s, TRUE, dtype);
+        open_weights(bench, s, TRUE, s->vae.force_upcast ? PEN_DTYPE_F32 : dtype);
         return plan_vae(bench, s, height, width, error);
     }
     gboolean train = what == PEN_BENCH_TRAIN;
-    gboolean inpainting = s->unet.in_channels != s->unet.out_channels;
-    s->inputs = g_strsplit(inpainting ? "sample condition timestep_embedding context"
-                                      : "sample timestep_embedding context",
-                           " ", -1);
+    g_autoptr(GStrvBuilder) inputs = g_strv_builder_new();
+    g_strv_builder_add_many(inputs, "sample", "timestep_embedding", "context", NULL);
+    if (s->unet.in_channels != s->unet.out_channels)
+        g_strv_builder_add(inputs, "condition");
+    if (s->unet.added_channels)
+        g_strv_builder_add(inputs, "added");
+    s->inputs = g_strv_builder_end(inputs);
     open_weights(bench, s, FALSE, dtype);
     if (bench->eight_bit)
         pen_weights_set_eight_bits(s->weights);
@@ -231,10 +236,11 @@ static gboolean print_profile(const PenBench *bench, PenPlan *plan, GError **err
     return TRUE;
 }
 
+static const char *const step_names[] = { "unet", "train", "vae" };
+
 static void report(const PenBench *bench, const Subject *s, PenBenchStep what, PenDtype dtype,
                    guint32 height, guint32 width, double first, double step)
 {
-    static const char *const names[] = { "unet", "train", "vae" };
     const char *precision = dtype == PEN_DTYPE_F16 ? "f16" : "f32";
     double flops = s->coder ? pen_vae_coder_flops(s->coder) * bench->batch
                             : pen_plan_flops(s->plan);
@@ -244,10 +250,10 @@ static void report(const PenBench *bench, const Subject *s, PenBenchStep what, P
     pen_cli_print(bench->cli,
                   _("%s %s %ux%u, batch %u, %s: %.4f s a step (%.1f GFLOPS, %.4f TFLOP), first "
                     "step %.2f s, %s of device memory%s"),
-                  s->name, names[what], width, height, bench->batch, precision, step, flops / step * 1e-9,
+                  s->name, step_names[what], width, height, bench->batch, precision, step, flops / step * 1e-9,
                   flops * 1e-12, first, memory, s->checkpoint ? _(", activations recomputed") : bands ? _(", in bands") : "");
     JsonObject *object = pen_cli_object("result");
-    json_object_set_string_member(object, "benchmark", names[what]);
+    json_object_set_string_member(object, "benchmark", step_names[what]);
     json_object_set_string_member(object, "arch", s->name);
     json_object_set_boolean_member(object, "random", !s->model);
     json_object_set_int_member(object, "width", width);
@@ -272,6 +278,32 @@ static void report(const PenBench *bench, const Subject *s, PenBenchStep what, P
     pen_cli_emit(bench->cli, object);
 }
 
+static void report_plan(const PenBench *bench, const Subject *s, PenBenchStep what, PenDtype dtype,
+                        guint32 height, guint32 width)
+{
+    const char *precision = dtype == PEN_DTYPE_F16 ? "f16" : "f32";
+    guint64 weights = pen_weights_bytes(s->weights);
+    guint64 work = pen_plan_bytes(s->plan);
+    g_autofree char *weights_text = g_format_size_full(weights, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *work_text = g_format_size_full(work, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *all = g_format_size_full(weights + work, G_FORMAT_SIZE_IEC_UNITS);
+    pen_cli_print(bench->cli, _("%s %s %ux%u, batch %u, %s: %s of weights and %s to work in, %s in all%s"),
+                  s->name, step_names[what], width, height, bench->batch, precision, weights_text,
+                  work_text, all, s->checkpoint ? _(", activations recomputed") : "");
+    JsonObject *object = pen_cli_object("plan");
+    json_object_set_string_member(object, "benchmark", step_names[what]);
+    json_object_set_string_member(object, "arch", s->name);
+    json_object_set_int_member(object, "width", width);
+    json_object_set_int_member(object, "height", height);
+    json_object_set_int_member(object, "batch", bench->batch);
+    json_object_set_string_member(object, "precision", precision);
+    json_object_set_boolean_member(object, "eight_bit", bench->eight_bit);
+    json_object_set_boolean_member(object, "checkpoint", s->checkpoint);
+    json_object_set_int_member(object, "parameter_bytes", (gint64)weights);
+    json_object_set_int_member(object, "work_bytes", (gint64)work);
+    pen_cli_emit(bench->cli, object);
+}
+
 gboolean pen_bench_step(PenBench *bench, PenBenchStep what, PenDtype dtype, GError **error)
 {
     g_auto(Subject) s = { 0 };
@@ -280,8 +312,13 @@ gboolean pen_bench_step(PenBench *bench, PenBenchStep what, PenDtype dtype, GErr
     guint32 height = bench->height ? bench->height : s.size;
     guint32 width = bench->width ? bench->width : s.size;
     pen_device_reset_peak(bench->device);
-    if (!make_plan(bench, &s, what, dtype, height, width, error) ||
-        !pen_weights_load(s.weights, NULL, NULL, NULL, error))
+    if (!make_plan(bench, &s, what, dtype, height, width, error))
+        return FALSE;
+    if (bench->plan) {
+        report_plan(bench, &s, what, dtype, height, width);
+        return TRUE;
+    }
+    if (!pen_weights_load(s.weights, NULL, NULL, NULL, error))
         return FALSE;
     for (char **input = s.inputs; *input; input++)
         write_noise(s.plan, *input);

@@ -20,6 +20,7 @@ typedef struct {
     gboolean eight_bit;    /* the UNet's matrices */
     guint32 width, height; /* pixels; 0: what the model was trained on */
     guint batch, steps;
+    gboolean plan;         /* only plan the step, and say what it would take */
     gboolean profile;
 } PenBench;
 
@@ -29,7 +30,8 @@ gboolean pen_bench_kernels(PenBench *bench, gboolean f32, gboolean f16, GError *
 
 typedef enum { PEN_BENCH_UNET, PEN_BENCH_TRAIN, PEN_BENCH_VAE } PenBenchStep;
 
-/* The median of `steps` steps, and the first one, which compiles the kernels. */
+/* The median of `steps` steps, and the first one, which compiles the kernels; or the memory of such a
+ * step, as it is planned. */
 gboolean pen_bench_step(PenBench *bench, PenBenchStep what, PenDtype dtype, GError **error);
 
 /* The median; sorts `seconds`. */

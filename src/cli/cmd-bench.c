@@ -9,7 +9,7 @@
 #include "src/sampling/noise.h"
 
 static char *arch, *model;
-static gboolean random_weights, eight_bit, profile;
+static gboolean random_weights, eight_bit, profile, plan_only;
 static int width, height, batch = 1, steps = 3;
 
 static const GOptionEntry entries[] = {
@@ -25,6 +25,8 @@ static const GOptionEntry entries[] = {
     { "height", 'H', 0, G_OPTION_ARG_INT, &height, N_("The same"), N_("PIXELS") },
     { "batch", 0, 0, G_OPTION_ARG_INT, &batch, N_("Pictures at once (1)"), "N" },
     { "steps", 0, 0, G_OPTION_ARG_INT, &steps, N_("Timed steps after the first one (3)"), "N" },
+    { "plan", 0, 0, G_OPTION_ARG_NONE, &plan_only,
+      N_("Only say how much memory the step would take; needs --random"), NULL },
     { "profile", 0, 0, G_OPTION_ARG_NONE, &profile, N_("Also the time that each kernel takes"),
       NULL },
     G_OPTION_ENTRY_NULL,
@@ -60,6 +62,8 @@ static gboolean check_options(PenCli *cli, GError **error)
                                    _("--width and --height must be multiples of 8, up to 4096."));
     if (batch < 1 || batch > 64)
         return pen_cli_usage_error(error, _("--batch is from 1 to 64, not %d."), batch);
+    if (plan_only && !random_weights)
+        return pen_cli_usage_error(error, _("--plan needs --random: no weights are read."));
     if (steps < 1 || steps > 10000)
         return pen_cli_usage_error(error, _("--steps is from 1 to 10000, not %d."), steps);
     if (cli->precision && !g_str_equal(cli->precision, "f32") &&
@@ -86,6 +90,8 @@ static gboolean run(PenCli *cli, char **arguments, GError **error)
     if (!device)
         return FALSE;
     const PenDeviceInfo *info = pen_device_info(device);
+    if (plan_only && step > PEN_BENCH_TRAIN)
+        return pen_cli_usage_error(error, _("--plan is for unet and train."));
     PenBench bench = {
         .cli = cli,
         .device = device,
@@ -97,6 +103,7 @@ static gboolean run(PenCli *cli, char **arguments, GError **error)
         .height = (guint32)height,
         .batch = (guint)batch,
         .steps = (guint)steps,
+        .plan = plan_only,
         .profile = profile,
     };
     gboolean half = g_strcmp0(cli->precision, "f16") == 0;

@@ -7,13 +7,17 @@
 #include <string.h>
 
 #include "src/cli/cli.h"
-#include "src/formats/png.h"
+#include "src/cli/start-picture.h"
 #include "src/models/model.h"
+#include "src/models/model-spec.h"
+#include "src/studio/taken-settings.h"
 
-static char *model, *vae, *prediction, *prompt, *negative, *style_name, *seed, *out, *from, *mask;
+static char *model, *vae, *prediction, *prompt, *negative, *style_name, *seed, *out, *from, *mask,
+    *settings_of;
 static char **loras;
+static gboolean words;
 static int count = PEN_CLI_UNSET_COUNT, steps = PEN_CLI_UNSET_COUNT, width = PEN_CLI_UNSET_COUNT,
-           height = PEN_CLI_UNSET_COUNT;
+           height = PEN_CLI_UNSET_COUNT, clip_skip = PEN_CLI_UNSET_COUNT;
 static double guidance = PEN_CLI_UNSET, eta = PEN_CLI_UNSET, strength = PEN_CLI_UNSET,
               style_strength = PEN_CLI_UNSET;
 
@@ -29,10 +33,14 @@ static const GOptionEntry entries[] = {
       N_("FILE[:X]") },
     { "prediction", 0, 0, G_OPTION_ARG_STRING, &prediction,
       N_("What a single-file model predicts, where that is guessed wrong"), "epsilon|v" },
-    { "prompt", 'p', 0, G_OPTION_ARG_STRING, &prompt, N_("What the pictures show (needed)"),
+    { "prompt", 'p', 0, G_OPTION_ARG_STRING, &prompt, N_("What the pictures show (needed, unless --settings-of says it)"),
       N_("TEXT") },
     { "negative", 'n', 0, G_OPTION_ARG_STRING, &negative, N_("What they shall not show"),
       N_("TEXT") },
+    { "words", 0, 0, G_OPTION_ARG_NONE, &words,
+      N_("Brackets in prompts are characters, not weights; see docs/prompts.md"), NULL },
+    { "clip-skip", 0, 0, G_OPTION_ARG_INT, &clip_skip,
+      N_("Stop at the Nth layer from the end of the text encoder (1: the last)"), "N" },
     { "style", 's', 0, G_OPTION_ARG_STRING, &style_name,
       N_("The style that draws, and that picks of this round will teach"), N_("NAME") },
     { "style-strength", 0, 0, G_OPTION_ARG_DOUBLE, &style_strength,
@@ -50,17 +58,20 @@ static const GOptionEntry entries[] = {
     { "height", 'H', 0, G_OPTION_ARG_INT, &height, N_("The same"), N_("PIXELS") },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &out,
       N_("Also write the pictures to FOLDER, as roundID-PLACE.png"), N_("FOLDER") },
-    { "from", 0, 0, G_OPTION_ARG_FILENAME, &from, N_("Start from this PNG, not from noise alone"),
+    { "from", 0, 0, G_OPTION_ARG_FILENAME, &from, N_("Start from this PNG of any size, not from noise alone"),
       N_("PICTURE") },
     { "strength", 0, 0, G_OPTION_ARG_DOUBLE, &strength,
       N_("With --from: 0 keeps the picture, 1 nearly ignores it (0.6)"), N_("X") },
     { "mask", 0, 0, G_OPTION_ARG_FILENAME, &mask,
       N_("With --from: a PNG that is white where the picture may change"), N_("PICTURE") },
+    { "settings-of", 0, 0, G_OPTION_ARG_FILENAME, &settings_of,
+      N_("Take the settings that are not given from this PNG of Penchant or A1111"), N_("PICTURE") },
     G_OPTION_ENTRY_NULL,
 };
 
 typedef struct {
     PenCli *cli;
+    PenStartPicture start;
     gint64 round;
     guint finished;
 } Watch;
@@ -79,59 +90,6 @@ static void on_event(const PenStudioEvent *event, gpointer user_data)
     } else {
         pen_cli_show_event(watch->cli, event, _("Making pictures"));
     }
-}
-
-/* --- pictures to start from ------------------------------------------------------------------ */
-
-/* Reads a picture of the wanted size; 0 takes the picture's own. */
-static PenPng *read_picture(const char *path, guint *w, guint *h, GError **error)
-{
-    g_autoptr(PenPng) png = pen_png_read(path, error);
-    if (!png)
-        return NULL;
-    if ((*w && *w != png->width) || (*h && *h != png->height)) {
-        pen_cli_usage_error(error,
-                            _("%s is %ux%u pixels, and the round %ux%u: scale the picture, or "
-                              "leave --width and --height away."),
-                            path, png->width, png->height, *w, *h);
-        return NULL;
-    }
-    *w = png->width;
-    *h = png->height;
-    return g_steal_pointer(&png);
-}
-
-/* Over white, which is what a canvas without paint looks like. */
-static guint8 over_white(guint8 value, guint8 alpha)
-{
-    return (guint8)((value * alpha + 255 * (255 - alpha) + 127) / 255);
-}
-
-static gboolean read_start(PenRoundRequest *request, guint8 **rgb, guint8 **area, GError **error)
-{
-    if (!from) {
-        if (mask || strength != PEN_CLI_UNSET)
-            return pen_cli_usage_error(error, _("--mask and --strength go with --from PICTURE."));
-        return TRUE;
-    }
-    g_autoptr(PenPng) picture = read_picture(from, &request->width, &request->height, error);
-    if (!picture)
-        return FALSE;
-    gsize n = (gsize)picture->width * picture->height;
-    request->start_rgb = *rgb = g_new(guint8, 3 * n);
-    for (gsize i = 0; i < 3 * n; i++)
-        (*rgb)[i] = over_white(picture->rgba[i / 3 * 4 + i % 3], picture->rgba[i / 3 * 4 + 3]);
-    if (strength != PEN_CLI_UNSET)
-        request->start_strength = strength;
-    if (!mask)
-        return TRUE;
-    g_autoptr(PenPng) white = read_picture(mask, &request->width, &request->height, error);
-    if (!white)
-        return FALSE;
-    request->start_mask = *area = g_new(guint8, n);
-    for (gsize i = 0; i < n; i++)
-        (*area)[i] = white->rgba[4 * i] * white->rgba[4 * i + 3] / 255;
-    return TRUE;
 }
 
 /* --- the copies ------------------------------------------------------------------------------- */
@@ -153,26 +111,10 @@ static gboolean prepare_folder(const char *folder, GError **error)
     return TRUE;
 }
 
-/* The store's files are for the artist alone; a copy has the mode of any file made here. */
-static gboolean copy_picture(const char *source, const char *target, GError **error)
-{
-    g_autoptr(GError) inner = NULL;
-    g_autoptr(GBytes) picture = pen_file_map(source, G_MAXUINT64, &inner);
-    g_autoptr(PenFileWriter) file = picture ? pen_file_writer_new(target, &inner) : NULL;
-    if (file &&
-        pen_file_writer_write(file, g_bytes_get_data(picture, NULL), g_bytes_get_size(picture),
-                              &inner) &&
-        pen_file_writer_commit(file, &inner))
-        return TRUE;
-    g_set_error(error, inner->domain, inner->code,
-                _("%s could not be written (%s); the picture is kept in %s."), target,
-                inner->message, source);
-    return FALSE;
-}
-
 /* The files of a round's finished candidates: the copies in --out, else those of the store. */
-static GPtrArray *round_files(PenCli *cli, gint64 round, GError **error)
+static GPtrArray *round_files(PenCli *cli, const Watch *watch, GError **error)
 {
+    gint64 round = watch->round;
     PenStore *store = pen_studio_store(cli->studio);
     g_autoptr(GPtrArray) candidates = pen_store_list_candidates(store, round, error);
     g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
@@ -189,7 +131,7 @@ static GPtrArray *round_files(PenCli *cli, gint64 round, GError **error)
             g_strdup_printf("round%" G_GINT64_FORMAT "-%d.png", round, candidate->place);
         char *copy = g_build_filename(out, name, NULL);
         g_ptr_array_add(files, copy);
-        if (!copy_picture(stored, copy, error))
+        if (!pen_start_picture_copy(&watch->start, stored, copy, error))
             return NULL;
     }
     return candidates ? g_steal_pointer(&files) : NULL;
@@ -201,7 +143,7 @@ static gboolean report_round(PenCli *cli, const Watch *watch, const PenRoundResu
     /* The id first: it is what the next command needs, even if a copy fails. */
     if (made)
         pen_cli_print(cli, "%" G_GINT64_FORMAT, watch->round);
-    g_autoptr(GPtrArray) files = round_files(cli, watch->round, error);
+    g_autoptr(GPtrArray) files = round_files(cli, watch, error);
     if (!files)
         return FALSE;
     JsonObject *object = pen_cli_object(made ? "result" : "cancelled");
@@ -238,24 +180,76 @@ static gboolean size_option(const char *option, int value, guint *size, GError *
     return TRUE;
 }
 
-static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec, PenStyle **style,
-                             GError **error)
+/* What the picture of --settings-of says and no option does. */
+static gboolean take_settings(PenCli *cli, PenRoundRequest *request, PenTakenSettings **taken,
+                              char **spec, GError **error)
 {
+    PenStudio *studio = pen_cli_studio(cli, error);
+    *taken = studio ? pen_studio_take_settings(studio, settings_of, error) : NULL;
+    if (!*taken)
+        return FALSE;
+    const PenPngSettings *settings = (*taken)->settings;
     if (!prompt)
+        request->prompt = settings->prompt ? settings->prompt : "";
+    if (!negative)
+        request->negative_prompt = settings->negative;
+    if (steps == PEN_CLI_UNSET_COUNT && settings->steps)
+        request->steps = (guint)settings->steps;
+    if (guidance == PEN_CLI_UNSET && settings->guidance > 0)
+        request->guidance = settings->guidance;
+    if (eta == PEN_CLI_UNSET && settings->eta >= 0)
+        request->eta = settings->eta;
+    request->words = words || settings->words;
+    if (clip_skip == PEN_CLI_UNSET_COUNT)
+        request->clip_skip = (guint)settings->clip_skip;
+    if (!seed && settings->has_seed) {
+        request->has_seed = TRUE;
+        request->seed = settings->seed;
+    }
+    if (width == PEN_CLI_UNSET_COUNT && height == PEN_CLI_UNSET_COUNT && !from) {
+        request->width = settings->width;
+        request->height = settings->height;
+    }
+    if (!style_name && (*taken)->style) {
+        request->style = (*taken)->style;
+        if (settings->style_strength > 0)
+            request->style_strength = settings->style_strength;
+    }
+    if ((*taken)->notice)
+        pen_cli_note(cli, "%s", (*taken)->notice);
+    g_autoptr(PenModelSpec) both = pen_model_spec_parse((*taken)->model, error);
+    g_autoptr(PenModelSpec) said = both ? pen_model_spec_parse(*spec, error) : NULL;
+    if (!said)
+        return FALSE;
+    pen_model_spec_overlay(both, said);
+    g_free(*spec);
+    *spec = pen_model_spec_to_text(both);
+    return TRUE;
+}
+
+static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec, PenStyle **style,
+                             PenTakenSettings **taken, GError **error)
+{
+    if (!prompt && !settings_of)
         return pen_cli_usage_error(error, _("What shall the pictures show? Give --prompt TEXT."));
     if (count != PEN_CLI_UNSET_COUNT && (count < 1 || count > PEN_ROUND_MAX))
         return pen_cli_usage_error(error, _("--count is 1 to %d, not %d."), PEN_ROUND_MAX, count);
     if (steps != PEN_CLI_UNSET_COUNT && (steps < 1 || steps > 1000))
         return pen_cli_usage_error(error, _("--steps is 1 to 1000, not %d."), steps);
+    if (clip_skip != PEN_CLI_UNSET_COUNT && (clip_skip < 1 || clip_skip > 12))
+        return pen_cli_usage_error(error, _("%s is from %d to %d, not %d."), "--clip-skip", 1, 12,
+                                   clip_skip);
     if (!size_option("--width", width, &request->width, error) ||
         !size_option("--height", height, &request->height, error))
         return FALSE;
     *spec = pen_cli_model(model, vae, prediction, loras, error);
     if (!*spec)
         return FALSE;
-    request->model = *spec;
     request->prompt = prompt;
     request->negative_prompt = negative;
+    request->words = words;
+    if (clip_skip != PEN_CLI_UNSET_COUNT)
+        request->clip_skip = (guint)clip_skip;
     if (count != PEN_CLI_UNSET_COUNT)
         request->count = (guint)count;
     if (steps != PEN_CLI_UNSET_COUNT)
@@ -288,6 +282,9 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
             return FALSE;
         request->style = (*style)->id;
     }
+    if (settings_of && !take_settings(cli, request, taken, spec, error))
+        return FALSE;
+    request->model = *spec;
     return !out || prepare_folder(out, error);
 }
 
@@ -295,14 +292,20 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
 {
     PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
     g_autoptr(PenStyle) style = NULL;
-    g_autofree guint8 *rgb = NULL, *area = NULL;
+    g_autoptr(PenTakenSettings) taken = NULL;
+    g_auto(PenStartPicture) start = { 0 };
     g_autofree char *spec = NULL;
-    if (!fill_request(cli, &request, &spec, &style, error) || !read_start(&request, &rgb, &area, error))
+    if (!from && (mask || strength != PEN_CLI_UNSET))
+        return pen_cli_usage_error(error, _("--mask and --strength go with --from PICTURE."));
+    if (!fill_request(cli, &request, &spec, &style, &taken, error) ||
+        (from && !pen_start_picture_read(&start, &request, from, mask, error)))
         return FALSE;
+    if (strength != PEN_CLI_UNSET)
+        request.start_strength = strength;
     PenStudio *studio = pen_cli_studio(cli, error);
     if (!studio)
         return FALSE;
-    Watch watch = { .cli = cli };
+    Watch watch = { .cli = cli, .start = start };
     g_auto(PenCliJob) job;
     pen_cli_job_init(&job, cli);
     pen_studio_generate_async(studio, &request, on_event, &watch, job.cancellable, pen_cli_job_done,

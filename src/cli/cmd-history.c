@@ -90,6 +90,8 @@ static void show_round(PenCli *cli, const PenRound *round, const char *style)
     json_object_set_string_member(object, "state", pen_round_state_name(round->state));
     json_object_set_string_member(object, "prompt", round->prompt);
     json_object_set_string_member(object, "negative", round->negative_prompt);
+    json_object_set_boolean_member(object, "words", round->words);
+    json_object_set_int_member(object, "clip_skip", round->clip_skip);
     json_object_set_string_member(object, "style", style);
     json_object_set_string_member(object, "model", round->model_name);
     json_object_set_int_member(object, "width", round->width);

@@ -6,6 +6,8 @@
 #include "src/cli/probe.h"
 
 static char *model, *in, *out, *prompt, *negative_prompt;
+static gboolean words;
+static int clip_skip = 1;
 static char **lora;
 
 static const GOptionEntry entries[] = {
@@ -18,6 +20,10 @@ static const GOptionEntry entries[] = {
     { "negative-prompt", 'n', 0, G_OPTION_ARG_STRING, &negative_prompt,
       N_("The text that prompt keeps away from (default: none, which is not an empty one)"),
       N_("TEXT") },
+    { "words", 0, 0, G_OPTION_ARG_NONE, &words,
+      N_("Brackets in prompts are characters, not weights"), NULL },
+    { "clip-skip", 0, 0, G_OPTION_ARG_INT, &clip_skip,
+      N_("Stop at the Nth layer from the end of the text encoder (1: the last)"), "N" },
     { "lora", 'l', 0, G_OPTION_ARG_FILENAME_ARRAY, &lora,
       N_("An adapter, in kohya or diffusers naming; given twice to d3po, the first one samples and "
          "the second one is trained"),
@@ -108,7 +114,13 @@ static gboolean run(PenCli *cli, char **arguments, GError **error)
         return FALSE;
     gboolean ok;
     if (part->run) {
-        PenProbe probe = { .cli = cli, .prompt = prompt, .negative_prompt = negative_prompt };
+        PenProbe probe = {
+            .cli = cli,
+            .prompt = prompt,
+            .negative_prompt = negative_prompt,
+            .reading = words ? PEN_PROMPT_WORDS : PEN_PROMPT_WEIGHTS,
+            .clip_skip = (guint)MAX(clip_skip, 1),
+        };
         ok = open_probe(cli, &probe, folder, error) && part->run(&probe, error) &&
              pen_safetensors_writer_save(probe.out, out, error);
         close_probe(&probe);

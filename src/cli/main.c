@@ -20,6 +20,7 @@ static const PenCommand *const commands[] = {
     &pen_command_style,
     &pen_command_history,
     &pen_command_models,
+    &pen_command_store,
     &pen_command_probe,
     &pen_command_bench,
     NULL,

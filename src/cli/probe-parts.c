@@ -139,7 +139,7 @@ gboolean pen_probe_text(PenProbe *probe, GError **error)
     if (ok) {
         PenConditioning **conditionings = g_new0(PenConditioning *, dims[0]);
         ok = pen_runtime_encode_tokens(probe->runtime, (const gint32 *const *)ids, (guint)dims[0],
-                                       (guint32)dims[1], conditionings, NULL, error);
+                                       (guint32)dims[1], NULL, conditionings, NULL, error);
         if (ok)
             write_conditionings(probe, "", conditionings, dims[0]);
         free_conditionings(conditionings, dims[0]);
@@ -151,12 +151,16 @@ gboolean pen_probe_text(PenProbe *probe, GError **error)
 
 gboolean pen_probe_prompt(PenProbe *probe, GError **error)
 {
-    const char *texts[2] = { probe->prompt, probe->negative_prompt };
+    g_autoptr(PenPrompt) prompt = pen_prompt_new(probe->prompt, probe->reading);
+    g_autoptr(PenPrompt) negative =
+        probe->negative_prompt ? pen_prompt_new(probe->negative_prompt, probe->reading) : NULL;
+    PenPrompt *prompts[2] = { prompt, negative };
     PenConditioning *conditionings[2];
 
     if (!probe->prompt)
         return pen_cli_usage_error(error, _("prompt needs a text: give --prompt TEXT."));
-    if (!pen_runtime_encode_texts(probe->runtime, texts, 2, conditionings, NULL, NULL, error))
+    if (!pen_runtime_encode_prompts(probe->runtime, prompts, 2, probe->clip_skip, conditionings,
+                                    NULL, NULL, error))
         return FALSE;
     write_conditionings(probe, "", conditionings, 1);
     write_conditionings(probe, "negative_", conditionings + 1, 1);

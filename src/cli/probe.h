@@ -22,6 +22,8 @@ typedef struct {
     PenSafetensors *in;
     PenSafetensorsWriter *out;
     const char *prompt, *negative_prompt; /* or NULL */
+    PenPromptReading reading;
+    guint clip_skip;
     GPtrArray *adapters; /* PenProbeAdapter, in the order of --lora */
 } PenProbe;
 

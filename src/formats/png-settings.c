@@ -24,6 +24,9 @@ void pen_png_settings_free(PenPngSettings *settings)
     g_free(settings->model_hash);
     g_free(settings->model);
     g_free(settings->style);
+    g_free(settings->adapters);
+    g_free(settings->vae);
+    g_free(settings->others);
     g_free(settings);
 }
 
@@ -76,7 +79,15 @@ char *pen_png_settings_to_text(const PenPngSettings *settings)
     append_value(line, "Model", settings->model);
     if (settings->eta >= 0)
         append_number(line, "Eta", settings->eta);
+    if (settings->clip_skip > 1)
+        append_number(line, "Clip skip", settings->clip_skip);
+    if (settings->words)
+        append_value(line, "Emphasis", "None");
+    append_value(line, "VAE", settings->vae);
+    append_value(line, "Adapters", settings->adapters);
     append_value(line, "Style", settings->style);
+    if (settings->style && settings->style_strength > 0)
+        append_number(line, "Style strength", settings->style_strength);
     if (settings->candidate >= 0)
         append_number(line, "Candidate", settings->candidate);
 
@@ -138,9 +149,89 @@ static gboolean read_pair(const char **text, char **key, char **value)
     return TRUE;
 }
 
+// Settings that say nothing about how the picture is made, or that are told by others.
+static gboolean is_idle(const char *key)
+{
+    static const char *const idle[] = { "Version",    "Lora hashes",       "TI hashes", "VAE hash",
+                                        "Hashes",     "Model hash",        "User",      "RNG",
+                                        "Created at", "Civitai resources", NULL };
+    return g_strv_contains(idle, key);
+}
+
+static char **find_text(PenPngSettings *settings, const char *key)
+{
+    return g_str_equal(key, "Sampler")      ? &settings->sampler
+           : g_str_equal(key, "Model hash") ? &settings->model_hash
+           : g_str_equal(key, "Model")      ? &settings->model
+           : g_str_equal(key, "Style")      ? &settings->style
+           : g_str_equal(key, "Adapters")   ? &settings->adapters
+           : g_str_equal(key, "VAE")        ? &settings->vae
+                                            : NULL;
+}
+
+static int *find_count(PenPngSettings *settings, const char *key)
+{
+    return g_str_equal(key, "Steps")       ? &settings->steps
+           : g_str_equal(key, "Candidate") ? &settings->candidate
+           : g_str_equal(key, "Clip skip") ? &settings->clip_skip
+                                           : NULL;
+}
+
+static double *find_number(PenPngSettings *settings, const char *key)
+{
+    return g_str_equal(key, "CFG scale")        ? &settings->guidance
+           : g_str_equal(key, "Eta")            ? &settings->eta
+           : g_str_equal(key, "Style strength") ? &settings->style_strength
+                                                : NULL;
+}
+
+// FALSE: there is no place for this setting.
+static gboolean take(PenPngSettings *settings, const char *key, const char *value)
+{
+    double number = g_ascii_strtod(value, NULL);
+    char **text = find_text(settings, key);
+    int *count = find_count(settings, key);
+    double *real = find_number(settings, key);
+    if (text) {
+        g_free(*text);
+        *text = g_strdup(value);
+    } else if (count) {
+        if (number >= (count == &settings->candidate ? 0 : 1) && number <= G_MAXINT)
+            *count = (int)number;
+    } else if (real) {
+        if (isfinite(number) && (number > 0 || (number == 0 && real != &settings->guidance)))
+            *real = number;
+    } else if (g_str_equal(key, "Seed")) {
+        settings->has_seed =
+            g_ascii_string_to_unsigned(value, 10, 0, G_MAXUINT64, &settings->seed, NULL);
+    } else if (g_str_equal(key, "Size")) {
+        g_auto(GStrv) sides = g_strsplit(value, "x", 2);
+        guint64 width, height;
+        if (g_strv_length(sides) == 2 &&
+            g_ascii_string_to_unsigned(sides[0], 10, 1, G_MAXINT, &width, NULL) &&
+            g_ascii_string_to_unsigned(sides[1], 10, 1, G_MAXINT, &height, NULL)) {
+            settings->width = (guint)width;
+            settings->height = (guint)height;
+        }
+    } else if (g_str_equal(key, "Schedule type")) {
+        char *both = g_strdup_printf("%s %s", settings->sampler ? settings->sampler : "", value);
+        if (settings->sampler && !g_str_equal(value, "Automatic")) {
+            g_free(settings->sampler);
+            settings->sampler = g_steal_pointer(&both);
+        }
+        g_free(both);
+    } else if (g_str_equal(key, "Emphasis")) {
+        settings->words = g_str_equal(value, "None");
+    } else {
+        return is_idle(key);
+    }
+    return TRUE;
+}
+
 // Fills in what the line says; returns the number of pairs, 0 if it is not a line of settings.
 static guint read_line(PenPngSettings *settings, const char *line)
 {
+    g_autoptr(GString) others = g_string_new(NULL);
     guint n = 0;
     while (*line) {
         g_autofree char *key = NULL;
@@ -148,40 +239,11 @@ static guint read_line(PenPngSettings *settings, const char *line)
         if (!read_pair(&line, &key, &value))
             return 0;
         n++;
-        if (!settings)
-            continue;
-
-        double number = g_ascii_strtod(value, NULL);
-        char **string = strcmp(key, "Sampler") == 0      ? &settings->sampler
-                        : strcmp(key, "Model hash") == 0 ? &settings->model_hash
-                        : strcmp(key, "Model") == 0      ? &settings->model
-                        : strcmp(key, "Style") == 0      ? &settings->style
-                                                         : NULL;
-        if (string) {
-            g_free(*string);
-            *string = g_strdup(value);
-        } else if (strcmp(key, "Steps") == 0 && number >= 1 && number <= G_MAXINT) {
-            settings->steps = (int)number;
-        } else if (strcmp(key, "Candidate") == 0 && number >= 0 && number <= G_MAXINT) {
-            settings->candidate = (int)number;
-        } else if (strcmp(key, "CFG scale") == 0 && isfinite(number) && number > 0) {
-            settings->guidance = number;
-        } else if (strcmp(key, "Eta") == 0 && isfinite(number) && number >= 0) {
-            settings->eta = number;
-        } else if (strcmp(key, "Seed") == 0) {
-            settings->has_seed =
-                g_ascii_string_to_unsigned(value, 10, 0, G_MAXUINT64, &settings->seed, NULL);
-        } else if (strcmp(key, "Size") == 0) {
-            g_auto(GStrv) sides = g_strsplit(value, "x", 2);
-            guint64 width, height;
-            if (g_strv_length(sides) == 2 &&
-                g_ascii_string_to_unsigned(sides[0], 10, 1, G_MAXINT, &width, NULL) &&
-                g_ascii_string_to_unsigned(sides[1], 10, 1, G_MAXINT, &height, NULL)) {
-                settings->width = (guint)width;
-                settings->height = (guint)height;
-            }
-        }
+        if (settings && !take(settings, key, value))
+            g_string_append_printf(others, "%s%s: %s", others->len ? ", " : "", key, value);
     }
+    if (settings && others->len)
+        settings->others = g_string_free(g_steal_pointer(&others), FALSE);
     return n;
 }
 

@@ -24,7 +24,7 @@ typedef struct {
     char *prompt;
     char *negative;
     int steps;
-    char *sampler; // "DDIM"
+    char *sampler; // "DDIM"; with the schedule, where the text says it: "DPM++ 2M Karras"
     double guidance;
     double eta;
     gboolean has_seed;
@@ -34,6 +34,12 @@ typedef struct {
     char *model;
     char *style;   // the adapter
     int candidate; // which one of the round that the seed makes, from 0
+    double style_strength;
+    char *adapters; // others, "NAME:STRENGTH, NAME:STRENGTH"
+    char *vae;
+    int clip_skip;
+    gboolean words; // the prompt's brackets are characters (src/formats/prompt.h)
+    char *others;   // on reading: what has no place here, "KEY: VALUE, KEY: VALUE"
 } PenPngSettings;
 
 // New settings of which nothing is known.
@@ -43,8 +49,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenPngSettings, pen_png_settings_free)
 
 char *pen_png_settings_to_text(const PenPngSettings *settings);
 
-// Never fails: text without a line of settings is all prompt, and settings we do not know are
-// ignored.
+// Never fails: text without a line of settings is all prompt.
 PenPngSettings *pen_png_settings_from_text(const char *text);
 
 G_END_DECLS

@@ -5,6 +5,8 @@
 #include <png.h>
 #include <string.h>
 
+#include "src/formats/png-colour.h"
+
 #define MAX_SIDE 65535
 #define MAX_PIXELS 64000000
 #define MAX_FILE (1u << 30)
@@ -22,6 +24,8 @@ typedef struct {
     const guint8 *input;
     gsize left;
     PenPng *picture;
+    PenPngColour *colour; // NULL: the pixels are sRGB
+    guint8 *pixels;       // as the file has them, if they are not
     guint8 **rows;
     // writing
     PenFileWriter *file;
@@ -183,38 +187,60 @@ static void take_texts(State *state, png_infop info)
     }
 }
 
-static gboolean read_png(State *state)
+static void read_header(State *state)
 {
-    PenPng *picture = state->picture;
-    if (setjmp(png_jmpbuf(state->png)))
-        return FALSE;
     png_set_read_fn(state->png, state, on_read);
     png_set_user_limits(state->png, MAX_SIDE, MAX_SIDE);
     png_set_chunk_malloc_max(state->png, MAX_TEXT_CHUNK);
     png_set_chunk_cache_max(state->png, MAX_CHUNKS);
     png_read_info(state->png, state->info);
+}
+
+static gboolean read_png(State *state)
+{
+    PenPng *picture = state->picture;
+    if (setjmp(png_jmpbuf(state->png)))
+        return FALSE;
+    read_header(state);
     picture->width = png_get_image_width(state->png, state->info);
     picture->height = png_get_image_height(state->png, state->info);
     if ((guint64)picture->width * picture->height > MAX_PIXELS)
         png_error(state->png, _("the picture is too large"));
 
+    gboolean deep = png_get_bit_depth(state->png, state->info) == 16;
+    state->colour = pen_png_colour_new(state->png, state->info, deep);
     png_set_expand(state->png);
-    png_set_scale_16(state->png);
+    if (deep && !state->colour)
+        png_set_scale_16(state->png);
+    else if (deep && G_BYTE_ORDER == G_LITTLE_ENDIAN)
+        png_set_swap(state->png);
     png_set_gray_to_rgb(state->png);
-    png_set_add_alpha(state->png, 0xff, PNG_FILLER_AFTER);
+    png_set_add_alpha(state->png, 0xffff, PNG_FILLER_AFTER);
     png_set_interlace_handling(state->png);
     png_read_update_info(state->png, state->info);
-    gsize stride = (gsize)picture->width * 4;
+    gsize pixels = (gsize)picture->width * picture->height;
+    gsize stride = (gsize)picture->width * (state->colour && deep ? 8 : 4);
     if (png_get_rowbytes(state->png, state->info) != stride)
         png_error(state->png, _("its pixels are of an unknown kind"));
-    picture->rgba = g_try_malloc0(stride * picture->height);
-    if (!picture->rgba)
+    picture->rgba = g_try_malloc0(pixels * 4);
+    state->pixels = state->colour ? g_try_malloc0(stride * picture->height) : NULL;
+    if (!picture->rgba || (state->colour && !state->pixels))
         png_error(state->png, _("there is not enough memory for it"));
     state->rows = g_new(guint8 *, picture->height);
     for (guint y = 0; y < picture->height; y++)
-        state->rows[y] = picture->rgba + y * stride;
+        state->rows[y] = (state->colour ? state->pixels : picture->rgba) + y * stride;
     png_read_image(state->png, state->rows);
     png_read_end(state->png, state->end_info);
+    if (state->colour)
+        pen_png_colour_run(state->colour, state->pixels, pixels, picture->rgba);
+    return TRUE;
+}
+
+static gboolean read_texts(State *state)
+{
+    if (setjmp(png_jmpbuf(state->png)))
+        return FALSE;
+    read_header(state);
     return TRUE;
 }
 
@@ -225,7 +251,8 @@ static void text_clear(gpointer data)
     g_free((char *)text->text);
 }
 
-PenPng *pen_png_read(const char *path, GError **error)
+// Reads what `read` reads of a file.
+static PenPng *read_file(const char *path, gboolean (*read)(State *state), GError **error)
 {
     g_autoptr(GBytes) bytes = pen_file_map(path, MAX_FILE, error);
     if (!bytes)
@@ -239,14 +266,16 @@ PenPng *pen_png_read(const char *path, GError **error)
     state.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &state, on_error, on_warning);
     state.info = state.png ? png_create_info_struct(state.png) : NULL;
     state.end_info = state.png ? png_create_info_struct(state.png) : NULL;
-    gboolean read = state.info && state.end_info && read_png(&state);
-    if (read) {
+    gboolean done = state.info && state.end_info && read(&state);
+    if (done) {
         take_texts(&state, state.info);
         take_texts(&state, state.end_info);
     }
     png_destroy_read_struct(&state.png, &state.info, &state.end_info);
+    pen_png_colour_free(state.colour);
+    g_free(state.pixels);
     g_free(state.rows);
-    if (read)
+    if (done)
         return state.picture;
 
     g_autofree char *name = g_filename_display_name(path);
@@ -256,6 +285,30 @@ PenPng *pen_png_read(const char *path, GError **error)
     g_clear_error(&state.error);
     pen_png_free(state.picture);
     return NULL;
+}
+
+PenPng *pen_png_read(const char *path, GError **error)
+{
+    return read_file(path, read_png, error);
+}
+
+char *pen_png_read_text(const char *path, const char *key, GError **error)
+{
+    /* Most programs put their texts before the pixels, and some behind them. */
+    g_autoptr(PenPng) head = read_file(path, read_texts, error);
+    if (!head)
+        return NULL;
+    if (pen_png_text(head, key))
+        return g_strdup(pen_png_text(head, key));
+    g_autoptr(PenPng) whole = read_file(path, read_png, error);
+    if (!whole)
+        return NULL;
+    if (!pen_png_text(whole, key)) {
+        g_autofree char *name = g_filename_display_name(path);
+        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
+                    _("“%s” does not say which settings it was made with."), name);
+    }
+    return g_strdup(pen_png_text(whole, key));
 }
 
 void pen_png_free(PenPng *png)

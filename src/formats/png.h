@@ -32,8 +32,12 @@ gboolean pen_png_write(const char *path, const guint8 *pixels, guint width, guin
 GBytes *pen_png_to_bytes(const guint8 *pixels, guint width, guint height, guint channels,
                          gsize stride, const PenPngText *texts, gsize n_texts, GError **error);
 
-// Reads a PNG of any kind as 8-bit RGBA. At most 64 million pixels. Damaged files are an error.
+// Reads a PNG of any kind as 8-bit sRGB with alpha; what it says of its colours is heeded
+// (src/formats/png-colour.h). At most 64 million pixels. Damaged files are an error.
 PenPng *pen_png_read(const char *path, GError **error);
+
+// The text of that keyword alone, without the pixels where that is possible; NOT_FOUND if there is none.
+char *pen_png_read_text(const char *path, const char *key, GError **error);
 
 void pen_png_free(PenPng *png);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenPng, pen_png_free)

@@ -4,6 +4,7 @@
 #include "src/models/clip-text.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 #include "src/models/layers.h"
 
@@ -74,8 +75,8 @@ PenGraph *pen_clip_text_new(const PenClipTextConfig *config, PenWeights *weights
 }
 
 gboolean pen_clip_text_embed(const PenClipTextConfig *config, PenWeights *weights,
-                             const gint32 *ids, guint32 batch, guint32 tokens, float *embeddings,
-                             GError **error)
+                             const gint32 *ids, guint32 batch, guint32 tokens, const float *rows,
+                             guint32 n_rows, float *embeddings, GError **error)
 {
     if (tokens > config->positions) {
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
@@ -87,13 +88,22 @@ gboolean pen_clip_text_embed(const PenClipTextConfig *config, PenWeights *weight
     g_autofree float *positions = g_new(float, row);
     for (guint32 i = 0; i < tokens; i++)
         order[i] = (gint32)i;
+    gsize n_ids = (gsize)batch * tokens, hidden = config->hidden;
+    g_autofree gint32 *plain = g_memdup2(ids, n_ids * sizeof *ids);
+    for (gsize i = 0; i < n_ids; i++)
+        if (ids[i] >= (gint32)config->vocabulary && ids[i] - config->vocabulary < n_rows)
+            plain[i] = 0;
 
     if (!pen_weights_gather(weights, "text_model.embeddings.position_embedding.weight",
                             config->positions, config->hidden, order, tokens, positions, error) ||
         !pen_weights_gather(weights, "text_model.embeddings.token_embedding.weight",
-                            config->vocabulary, config->hidden, ids, (gsize)batch * tokens,
+                            config->vocabulary, config->hidden, plain, n_ids,
                             embeddings, error))
         return FALSE;
+    for (gsize i = 0; i < n_ids; i++)
+        if (plain[i] != ids[i])
+            memcpy(embeddings + i * hidden, rows + (ids[i] - config->vocabulary) * hidden,
+                   hidden * sizeof *rows);
     for (guint32 n = 0; n < batch; n++)
         for (gsize i = 0; i < row; i++)
             embeddings[n * row + i] += positions[i];

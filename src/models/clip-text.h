@@ -21,10 +21,10 @@ G_BEGIN_DECLS
 PenGraph *pen_clip_text_new(const PenClipTextConfig *config, PenWeights *weights, guint32 batch,
                             guint32 tokens, GError **error);
 
-/* ids[batch, tokens] -> embeddings[batch, tokens, hidden]. `tokens` is at most config->positions.
- */
+/* ids[batch, tokens] -> embeddings[batch, tokens, hidden]. `tokens` is at most config->positions. The id
+ * config->vocabulary + i stands for rows[n_rows, hidden]'s row i, an embedding's; `rows` may be NULL. */
 gboolean pen_clip_text_embed(const PenClipTextConfig *config, PenWeights *weights,
-                             const gint32 *ids, guint32 batch, guint32 tokens, float *embeddings,
-                             GError **error);
+                             const gint32 *ids, guint32 batch, guint32 tokens, const float *rows,
+                             guint32 n_rows, float *embeddings, GError **error);
 
 G_END_DECLS

@@ -20,8 +20,8 @@ typedef struct {
 /* A text encoder. */
 typedef struct {
     PenWeights *weights;
-    PenPlan *plan; /* of batch 1, kept for the next texts of as many tokens */
-    guint32 tokens;
+    PenPlan *plan; /* of batch 1, kept for the next texts of as many tokens and layers */
+    guint32 tokens, left_out;
 } Encoder;
 
 struct _PenRuntime {
@@ -177,12 +177,12 @@ static void share_progress(double fraction, gpointer user_data)
 /* --- text ---------------------------------------------------------------------------------- */
 
 /* A text encoder's plan for as many tokens, its weights loaded. */
-static PenPlan *encoder_plan(PenRuntime *runtime, guint i, guint32 tokens,
-                             GCancellable *cancellable, GError **error)
+static PenPlan *encoder_plan(PenRuntime *runtime, guint i, const PenClipTextConfig *config,
+                             guint32 tokens, GCancellable *cancellable, GError **error)
 {
-    const PenClipTextConfig *config = &runtime->model->encoders[i].config;
     Encoder *encoder = &runtime->encoders[i];
-    if (!encoder->plan || encoder->tokens != tokens) {
+    if (!encoder->plan || encoder->tokens != tokens ||
+        encoder->left_out != config->layers_left_out) {
         g_clear_pointer(&encoder->plan, pen_plan_free);
         PenGraph *graph = pen_clip_text_new(config, encoder->weights, 1, tokens, error);
         if (!graph) {
@@ -193,6 +193,7 @@ static PenPlan *encoder_plan(PenRuntime *runtime, guint i, guint32 tokens,
         if (!encoder->plan)
             return NULL;
         encoder->tokens = tokens;
+        encoder->left_out = config->layers_left_out;
     }
     return pen_weights_load(encoder->weights, NULL, NULL, cancellable, error) ? encoder->plan
                                                                               : NULL;
@@ -214,18 +215,25 @@ static void take_pooled(const PenTextEncoder *encoder, const gint32 *ids, guint3
 /* Text encoder i of the model: its columns, from `column` on, of the conditionings' hidden states,
  * and the pooled text if it gives one. */
 static gboolean run_encoder(PenRuntime *runtime, guint i, const gint32 *ids, guint n,
-                            guint32 tokens, gsize column, PenConditioning **conditionings,
-                            GCancellable *cancellable, GError **error)
+                            guint32 tokens, const PenTextOptions *options, gsize column,
+                            PenConditioning **conditionings, GCancellable *cancellable,
+                            GError **error)
 {
     const PenTextEncoder *encoder = &runtime->model->encoders[i];
+    PenClipTextConfig config = encoder->config;
+    const GArray *rows = options->embeddings ? options->embeddings->tables[i] : NULL;
     gsize channels = encoder->config.hidden, size = tokens * channels;
     g_autofree float *embeddings = g_new(float, n *size);
     g_autofree float *hidden = g_new(float, size);
 
-    if (!pen_clip_text_embed(&encoder->config, runtime->encoders[i].weights, ids, n, tokens,
-                             embeddings, error))
+    if (options->clip_skip > 1 && runtime->model->n_encoders == 1)
+        config.layers_left_out =
+            MIN(config.layers_left_out + options->clip_skip - 1, config.layers - 1);
+    if (!pen_clip_text_embed(&config, runtime->encoders[i].weights, ids, n, tokens,
+                             rows ? (const float *)(gpointer)rows->data : NULL,
+                             rows ? rows->len / config.hidden : 0, embeddings, error))
         return FALSE;
-    PenPlan *plan = encoder_plan(runtime, i, tokens, cancellable, error);
+    PenPlan *plan = encoder_plan(runtime, i, &config, tokens, cancellable, error);
     gboolean done = plan != NULL;
     for (guint k = 0; done && k < n; k++) {
         PenConditioning *to = conditionings[k];
@@ -246,12 +254,14 @@ static gboolean run_encoder(PenRuntime *runtime, guint i, const gint32 *ids, gui
 }
 
 static gboolean run_encoders(PenRuntime *runtime, const gint32 *const *ids, guint n,
-                             guint32 tokens, PenConditioning **conditionings,
-                             GCancellable *cancellable, GError **error)
+                             guint32 tokens, const PenTextOptions *options,
+                             PenConditioning **conditionings, GCancellable *cancellable,
+                             GError **error)
 {
     gsize column = 0;
     for (guint i = 0; i < runtime->model->n_encoders; i++) {
-        if (!run_encoder(runtime, i, ids[i], n, tokens, column, conditionings, cancellable, error))
+        if (!run_encoder(runtime, i, ids[i], n, tokens, options, column, conditionings,
+                         cancellable, error))
             return FALSE;
         column += runtime->model->encoders[i].config.hidden;
     }
@@ -259,48 +269,24 @@ static gboolean run_encoders(PenRuntime *runtime, const gint32 *const *ids, guin
 }
 
 gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *const *ids, guint n,
-                                   guint32 tokens, PenConditioning **conditionings,
-                                   GCancellable *cancellable, GError **error)
+                                   guint32 tokens, const PenTextOptions *options,
+                                   PenConditioning **conditionings, GCancellable *cancellable,
+                                   GError **error)
 {
+    const PenTextOptions plain = { 0 };
+    if (!options)
+        options = &plain;
     GError *failure = NULL;
     for (guint k = 0; k < n; k++)
         conditionings[k] = pen_model_new_conditioning(runtime->model, tokens);
-    gboolean ok = run_encoders(runtime, ids, n, tokens, conditionings, cancellable, &failure);
+    gboolean ok = run_encoders(runtime, ids, n, tokens, options, conditionings, cancellable, &failure);
     if (!ok && make_room(runtime, &failure))
-        ok = run_encoders(runtime, ids, n, tokens, conditionings, cancellable, &failure);
+        ok = run_encoders(runtime, ids, n, tokens, options, conditionings, cancellable, &failure);
     for (guint k = 0; !ok && k < n; k++)
         g_clear_pointer(&conditionings[k], pen_conditioning_free);
     if (!ok)
         g_propagate_error(error, failure);
     return ok;
-}
-
-gboolean pen_runtime_encode_texts(PenRuntime *runtime, const char *const *texts, guint n,
-                                  PenConditioning **conditionings, gboolean *truncated,
-                                  GCancellable *cancellable, GError **error)
-{
-    const PenModel *model = runtime->model;
-    gsize size = (gsize)n * model->tokens;
-    g_autofree gint32 *all = g_new(gint32, size * model->n_encoders);
-    const gint32 *ids[PEN_MODEL_MAX_ENCODERS] = { NULL };
-
-    for (guint e = 0; e < model->n_encoders; e++) {
-        gint32 *own = all + e * size;
-        ids[e] = own;
-        for (guint k = 0; k < n; k++)
-            pen_tokenizer_encode_padded(model->encoders[e].tokenizer, texts[k] ? texts[k] : "",
-                                        own + (gsize)k * model->tokens,
-                                        truncated ? &truncated[k] : NULL);
-    }
-    if (!pen_runtime_encode_tokens(runtime, ids, n, model->tokens, conditionings, cancellable,
-                                   error))
-        return FALSE;
-    for (guint k = 0; k < n; k++)
-        if (!texts[k] && model->zeros_without_text) {
-            pen_conditioning_free(conditionings[k]);
-            conditionings[k] = pen_model_new_conditioning(model, model->tokens);
-        }
-    return TRUE;
 }
 
 /* --- pictures ------------------------------------------------------------------------------ */

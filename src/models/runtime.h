@@ -18,6 +18,8 @@
  */
 
 #include "compute/plan.h"
+#include "src/formats/prompt.h"
+#include "src/models/embeddings.h"
 #include "src/models/model.h"
 #include "src/models/unet.h"
 
@@ -39,17 +41,35 @@ PenDtype pen_runtime_dtype(PenRuntime *runtime);
 
 /* --- text ---------------------------------------------------------------------------------- */
 
-/* n texts -> conditionings[n]. A text that is NULL is none at all: zeros where the model wants that
- * (PenModel.zeros_without_text), else as "". truncated[n] (may be NULL) tells which texts were
+/*
+ * n prompts -> conditionings[n], all of as many tokens: those of the chunks of the longest prompt
+ * (src/models/text-chunks.h). A prompt that is NULL is no text at all: zeros where the model wants that
+ * (PenModel.zeros_without_text), else as an empty one. `clip_skip` 2 leaves out the text encoder's last
+ * layer, and so on; 0 and 1 leave out none, and a model of two encoders, which reads the layer before the
+ * last by itself, takes no notice. `notices` (may be NULL) gets sentences (char *) about what was not
+ * understood, not found or too long. Adapters that prompts name are the caller's to add to the model.
+ */
+gboolean pen_runtime_encode_prompts(PenRuntime *runtime, PenPrompt *const *prompts, guint n,
+                                    guint clip_skip, PenConditioning **conditionings,
+                                    GPtrArray *notices, GCancellable *cancellable, GError **error);
+
+/* The same for texts that are words and nothing else. truncated[n] (may be NULL) tells which were
  * longer than the model reads. */
 gboolean pen_runtime_encode_texts(PenRuntime *runtime, const char *const *texts, guint n,
                                   PenConditioning **conditionings, gboolean *truncated,
                                   GCancellable *cancellable, GError **error);
 
-/* The same for tokens: ids[e] is [n, tokens] of text encoder e, one for each that the model has. */
+typedef struct {
+    guint clip_skip;                 /* as above */
+    const PenEmbeddings *embeddings; /* whose rows the ids from the vocabulary's size on mean; or NULL */
+} PenTextOptions;
+
+/* The same for tokens: ids[e] is [n, tokens] of text encoder e, one for each that the model has.
+ * `options` may be NULL. */
 gboolean pen_runtime_encode_tokens(PenRuntime *runtime, const gint32 *const *ids, guint n,
-                                   guint32 tokens, PenConditioning **conditionings,
-                                   GCancellable *cancellable, GError **error);
+                                   guint32 tokens, const PenTextOptions *options,
+                                   PenConditioning **conditionings, GCancellable *cancellable,
+                                   GError **error);
 
 /* --- pictures ------------------------------------------------------------------------------ */
 

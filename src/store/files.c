@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,9 +166,44 @@ void pen_files_forget(PenStore *store, const char *relative)
     g_unlink(path);
 }
 
+gint64 pen_files_folder_id(const char *name)
+{
+    guint64 id;
+    return g_ascii_string_to_unsigned(name, 10, 1, G_MAXINT64, &id, NULL) ? (gint64)id : 0;
+}
+
+static gint64 highest_folder(PenStore *store, const char *table)
+{
+    g_autofree char *path = pen_store_path(store, table);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    gint64 highest = 0;
+    for (const char *name; dir && (name = g_dir_read_name(dir));)
+        highest = MAX(highest, pen_files_folder_id(name));
+    return highest;
+}
+
+gboolean pen_files_pass_folders(PenStore *store, const char *table, GError **error)
+{
+    PenSql *sql = store->sql;
+    gint64 last;
+    if (!pen_sql_int(sql, &last, error, "SELECT seq FROM sqlite_sequence WHERE name = ?",
+                     PEN_SQL_TEXT(table)))
+        return FALSE;
+    g_autofree char *next = g_strdup_printf("%s/%" G_GINT64_FORMAT, table, last + 1);
+    g_autofree char *path = pen_store_path(store, next);
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        return TRUE;
+    gint64 highest = highest_folder(store, table);
+    return pen_sql_run(sql, error, "UPDATE sqlite_sequence SET seq = ? WHERE name = ?",
+                       PEN_SQL_INT(highest), PEN_SQL_TEXT(table)) &&
+           (pen_sql_changes(sql) > 0 ||
+            pen_sql_run(sql, error, "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",
+                        PEN_SQL_TEXT(table), PEN_SQL_INT(highest)));
+}
+
 typedef struct {
     PenStore *store;
-    GHashTable *named; /* relative paths */
+    GHashTable *named; /* relative paths of files, and of the folders that a row owns */
     gint64 newest;     /* files written after this second stay */
     PenGarbage deleted;
 } Collection;
@@ -191,7 +227,10 @@ static void collect_folder(Collection *collection, const char *relative)
 
         if (g_lstat(child_path, &info) != 0)
             continue;
+        gboolean top = !strchr(relative, '/');
         if (S_ISDIR(info.st_mode)) {
+            if (top && !g_hash_table_contains(collection->named, child))
+                continue; /* of a round that the database has lost: pen_store_restore_round() */
             collect_folder(collection, child);
             if (info.st_mtime <= collection->newest)
                 g_rmdir(child_path);
@@ -216,14 +255,10 @@ gboolean pen_store_collect_garbage(PenStore *store, gint64 min_age_seconds, PenG
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     if (!pen_sql_begin(&scope, store->sql, error) ||
         !pen_sql_each(store->sql,
-                      "SELECT picture_file FROM candidates WHERE picture_file IS NOT NULL "
-                      "UNION SELECT trajectory_file FROM candidates "
-                      "WHERE trajectory_file IS NOT NULL "
-                      "UNION SELECT start_file FROM rounds WHERE start_file IS NOT NULL "
-                      "UNION SELECT mask_file FROM rounds WHERE mask_file IS NOT NULL "
-                      "UNION SELECT mask_file FROM places WHERE mask_file IS NOT NULL "
-                      "UNION SELECT adapter_file FROM style_versions "
-                      "UNION SELECT checkpoint_file FROM runs WHERE checkpoint_file IS NOT NULL",
+                      PEN_FILES_NAMED
+                      " UNION SELECT 'rounds/' || id FROM rounds "
+                      "UNION SELECT 'runs/' || id FROM runs "
+                      "UNION SELECT 'styles/' || uuid FROM styles",
                       NULL, 0, add_name, named, error))
         return FALSE;
     for (gsize i = 0; i < G_N_ELEMENTS(folders); i++)

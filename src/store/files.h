@@ -33,10 +33,11 @@ typedef struct {
 } PenGarbage;
 
 /*
- * Deletes the files below rounds/, styles/ and runs/ that no row names (left by a process that was
- * killed between writing a file and recording it) and that were last written more than
+ * Deletes the files in the folders of rounds, styles and runs that no row names (left by a process that
+ * was killed between writing a file and recording it) and that were last written more than
  * `min_age_seconds` ago, and folders that are empty then. A day is a good age: what another process
- * is just writing must be spared. Styles that are deleted, and may be restored, keep their files.
+ * is just writing must be spared. Folders of rounds, styles and runs that the database does not know
+ * stay: repair.h. Styles that are deleted, and may be restored, keep their files.
  * `deleted` may be NULL.
  */
 gboolean pen_store_collect_garbage(PenStore *store, gint64 min_age_seconds, PenGarbage *deleted,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "src/store/actions.h"
+#include "src/store/rounds.h"
 #include "src/store/row.h"
 #include "src/store/store.h"
 #include "src/store/styles.h"
@@ -44,12 +45,31 @@ gboolean pen_files_make_folder(const char *path, GError **error);
 /* An error where the folder's file system has no locks, without which SQLite would wait in vain and a
  * database could be damaged. */
 gboolean pen_files_check_locks(const char *folder, GError **error);
+/* In a transaction, before a row of `table` ("rounds", "runs") is added, whose id names its folder: ids
+ * go on behind the folders that lie there. There may be some that no row knows, of a database that was
+ * moved aside or of one that a backup has replaced. */
+gboolean pen_files_pass_folders(PenStore *store, const char *table, GError **error);
+/* The id that a folder is named after, or 0. */
+gint64 pen_files_folder_id(const char *name);
+/* Selects the relative names of all files that rows name. */
+#define PEN_FILES_NAMED \
+    "SELECT picture_file FROM candidates WHERE picture_file IS NOT NULL " \
+    "UNION SELECT trajectory_file FROM candidates " \
+    "WHERE trajectory_file IS NOT NULL " \
+    "UNION SELECT start_file FROM rounds WHERE start_file IS NOT NULL " \
+    "UNION SELECT mask_file FROM rounds WHERE mask_file IS NOT NULL " \
+    "UNION SELECT mask_file FROM places WHERE mask_file IS NOT NULL " \
+    "UNION SELECT adapter_file FROM style_versions " \
+    "UNION SELECT checkpoint_file FROM runs WHERE checkpoint_file IS NOT NULL"
 /* Deletes a file (or NULL: nothing), after the commit that no longer names it. Should it stay, it
  * is garbage to collect. */
 void pen_files_forget(PenStore *store, const char *relative);
 
 /* actions.c: adds a done action; of `action`, id, created and state are ignored. */
 gboolean pen_action_log(PenSql *sql, const PenAction *action, GError **error);
+
+/* rounds.c: adds a round under its own id. */
+gboolean pen_round_insert_as(PenSql *sql, const PenRound *round, GError **error);
 
 /* styles.c: the style, or NOT_FOUND if it is deleted. */
 PenStyle *pen_style_get_living(PenSql *sql, gint64 style, GError **error);

@@ -16,6 +16,8 @@ static const PenField round_fields[] = {
     PEN_FIELD(PenRound, style_strength, REAL),
     PEN_FIELD(PenRound, prompt, TEXT),
     PEN_FIELD(PenRound, negative_prompt, OPTION),
+    PEN_FIELD(PenRound, words, INT),
+    PEN_FIELD(PenRound, clip_skip, INT),
     PEN_FIELD(PenRound, model_path, TEXT),
     PEN_FIELD(PenRound, model_name, TEXT),
     PEN_FIELD(PenRound, model_hash, TEXT),
@@ -95,7 +97,9 @@ gint64 pen_store_begin_round(PenStore *store, const PenRound *round, const guint
     if (!pen_sql_begin(&scope, sql, error) || !pen_session_begin(store, error) ||
         !check_style(sql, &entry, error))
         return 0;
-    gint64 id = pen_row_insert(sql, &pen_round_type, &entry, error);
+    gint64 id = pen_files_pass_folders(store, "rounds", error)
+                    ? pen_row_insert(sql, &pen_round_type, &entry, error)
+                    : 0;
     if (!id || !pen_sql_run(sql, error, "UPDATE rounds SET session = ? WHERE id = ?",
                             PEN_SQL_TEXT(store->session), PEN_SQL_INT(id)))
         return 0;
@@ -107,6 +111,13 @@ gint64 pen_store_begin_round(PenStore *store, const PenRound *round, const guint
             return 0;
     }
     return pen_sql_commit(&scope, error) ? id : 0;
+}
+
+gboolean pen_round_insert_as(PenSql *sql, const PenRound *round, GError **error)
+{
+    gint64 id = pen_row_insert(sql, &pen_round_type, round, error);
+    return id && pen_sql_run(sql, error, "UPDATE rounds SET id = ? WHERE id = ?",
+                             PEN_SQL_INT(round->id), PEN_SQL_INT(id));
 }
 
 gboolean pen_store_set_round_start(PenStore *store, gint64 round, GBytes *picture, GBytes *mask,

@@ -32,6 +32,8 @@ typedef struct {
     double style_strength; /* adapter scale that sampled it */
     char *prompt;
     char *negative_prompt; /* NULL: none */
+    gboolean words;        /* the prompts' brackets are characters, not weights */
+    int clip_skip;         /* 1: none; 2: without the text encoder's last layer; … */
     char *model_path;      /* or what else says which model; the store does not look at it */
     char *model_name;
     char *model_hash;

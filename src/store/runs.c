@@ -116,7 +116,9 @@ gint64 pen_store_begin_run(PenStore *store, const PenRun *run, const gint64 *pic
     entry.message = NULL;
     entry.steps_done = 0;
     entry.checkpoint_file = NULL;
-    gint64 id = pen_row_insert(sql, &pen_run_type, &entry, error);
+    gint64 id = pen_files_pass_folders(store, "runs", error)
+                    ? pen_row_insert(sql, &pen_run_type, &entry, error)
+                    : 0;
     if (!id || !pen_sql_run(sql, error, "UPDATE runs SET session = ? WHERE id = ?",
                             PEN_SQL_TEXT(store->session), PEN_SQL_INT(id)))
         return 0;

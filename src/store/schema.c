@@ -225,6 +225,11 @@ static const char version_8[] =
     ") STRICT;"
     "CREATE INDEX places_of_image ON places (image);";
 
+/* Earlier prompts were words and nothing else (src/formats/prompt.h). */
+static const char version_9[] =
+    "ALTER TABLE rounds ADD COLUMN words INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE rounds ADD COLUMN clip_skip INTEGER NOT NULL DEFAULT 1;";
+
 const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4,
                                              version_5, version_6, version_7, version_8,
-                                             NULL };
+                                             version_9, NULL };

@@ -52,9 +52,9 @@ static void set_error(PenSql *sql, int last_errno, GError **error)
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_CORRUPT,
-                    _("The database %s is damaged (%s). Restore it from a backup, or move it and "
-                      "the files beside it that begin with the same name to another folder to "
-                      "begin afresh; pictures and styles' files are kept."),
+                    _("The database %s is damaged (%s). Restore it from a backup, or let "
+                      "“penchant store repair” move it aside and bring back the rounds from "
+                      "their pictures; no picture and no style's file is lost."),
                     sql->path, sqlite3_errmsg(sql->db));
         break;
     case SQLITE_FULL:

@@ -69,7 +69,7 @@ static gboolean check_foreign_keys(PenStore *store, GError **error)
         return TRUE;
     g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_CORRUPT,
                 _("The database in %s has %d entries that refer to missing ones. Restore it from a "
-                  "backup, or move it aside to begin afresh."),
+                  "backup, or let “penchant store repair” move it aside."),
                 store->folder, violations);
     return FALSE;
 }
@@ -202,8 +202,8 @@ gboolean pen_store_check(PenStore *store, GError **error)
         return FALSE;
     if (g_strcmp0(finding, "ok") != 0) {
         g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_CORRUPT,
-                    _("The database in %s is damaged (%s). Restore it from a backup, or move it "
-                      "aside to begin afresh."),
+                    _("The database in %s is damaged (%s). Restore it from a backup, or let "
+                      "“penchant store repair” move it aside."),
                     store->folder, finding ? finding : "");
         return FALSE;
     }

@@ -10,6 +10,7 @@
 #include "src/engine/tiles.h"
 #include "src/formats/png-settings.h"
 #include "src/formats/png.h"
+#include "src/models/user-files.h"
 #include "src/sampling/noise.h"
 #include "src/studio/job.h"
 
@@ -124,6 +125,7 @@ typedef struct {
     PenRuntime *runtime;
     PenModel *model;
     char *spec; /* of the model */
+    PenPrompt *prompt, *negative; /* as they are read; NULL: no negative prompt */
     guint32 height, width; /* of latents */
     guint32 tile;          /* side in latents; 0: as a whole */
     guint step;            /* so many are done */
@@ -141,6 +143,8 @@ static void round_clear(Round *r)
     g_clear_pointer(&r->start, g_free);
     g_clear_pointer(&r->condition, g_free);
     g_clear_pointer(&r->spec, g_free);
+    g_clear_pointer(&r->prompt, pen_prompt_free);
+    g_clear_pointer(&r->negative, pen_prompt_free);
 }
 
 /* A style learns about the very model it was made for: with adapters added it draws, but what it
@@ -204,6 +208,8 @@ static gboolean record(Round *r, GError **error)
         .style_strength = r->scale,
         .prompt = (char *)request->prompt,
         .negative_prompt = (char *)request->negative_prompt,
+        .words = request->words,
+        .clip_skip = (int)MAX(request->clip_skip, 1),
         .model_path = r->spec,
         .model_name = r->model->name,
         .model_hash = r->model->identity,
@@ -284,12 +290,28 @@ static void on_tile(guint done, guint count, gpointer data)
     pen_job_progress(r->job, steps_and_decoding(r, now * request->steps));
 }
 
+/* "NAME:STRENGTH, NAME:STRENGTH", or NULL. */
+static char *list_adapters(const PenModelSpec *spec)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < spec->loras->len; i++) {
+        const PenModelLora *lora = spec->loras->pdata[i];
+        g_autofree char *name = pen_user_file_stem(lora->file);
+        char strength[G_ASCII_DTOSTR_BUF_SIZE];
+        g_ascii_formatd(strength, sizeof strength, "%g", lora->strength);
+        g_string_append_printf(text, "%s%s:%s", text->len ? ", " : "", name, strength);
+    }
+    return text->len ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+}
+
 static char *settings_text(const Round *r, guint place)
 {
     const PenRoundRequest *request = &r->input->request;
     g_autoptr(PenPngSettings) settings = pen_png_settings_new();
     settings->prompt = g_strdup(request->prompt);
     settings->negative = g_strdup(request->negative_prompt);
+    settings->words = request->words;
+    settings->clip_skip = (int)request->clip_skip;
     settings->steps = (int)request->steps;
     settings->sampler = g_strdup("DDIM");
     settings->guidance = request->guidance;
@@ -301,7 +323,11 @@ static char *settings_text(const Round *r, guint place)
     settings->height = request->height;
     settings->model_hash = g_strndup(r->model->identity, 10);
     settings->model = g_strdup(r->model->name);
-    settings->style = r->adapter ? g_strdup(r->input->style->name) : NULL;
+    settings->adapters = list_adapters(r->model->spec);
+    if (r->adapter) {
+        settings->style = g_strdup(r->input->style->name);
+        settings->style_strength = r->scale;
+    }
     return pen_png_settings_to_text(settings);
 }
 
@@ -356,20 +382,19 @@ static gboolean finish_candidate(Round *r, guint place, const PenTrajectory *tra
 static gboolean sample(Round *r, GError **error)
 {
     const PenRoundRequest *request = &r->input->request;
-    const char *texts[2] = {request->prompt, request->negative_prompt};
+    PenPrompt *prompts[2] = {r->prompt, r->negative};
     PenConditioning *conditionings[2];
-    gboolean truncated[2] = {FALSE, FALSE};
-    if (!pen_runtime_encode_texts(r->runtime, texts, 2, conditionings, truncated,
-                                  r->job->cancellable, error))
+    g_autoptr(GPtrArray) notices = g_ptr_array_new_with_free_func(g_free);
+    if (!pen_runtime_encode_prompts(r->runtime, prompts, 2, request->clip_skip, conditionings,
+                                    notices, r->job->cancellable, error))
         return FALSE;
+    if (request->clip_skip > 1 && r->model->n_encoders > 1)
+        g_ptr_array_add(notices, g_strdup(_("This model's text encoders are read before their last "
+                                            "layers anyway: clip skip does nothing.")));
+    for (guint i = 0; i < notices->len; i++)
+        pen_job_notice(r->job, notices->pdata[i]);
     g_autoptr(PenConditioning) cond = conditionings[0];
     g_autoptr(PenConditioning) uncond = conditionings[1];
-    if (truncated[0] || truncated[1])
-        pen_job_notice(r->job,
-                       truncated[0]
-                           ? _("The prompt is longer than the model reads; its end was left out.")
-                           : _("The negative prompt is longer than the model reads; its end was "
-                               "left out."));
     PenSamplerJob job = {
         .n = request->count,
         .height = r->height,
@@ -445,12 +470,55 @@ static gboolean encode_start(Round *r, GError **error)
                             error);
 }
 
+/* The adapters that the prompt names, on top of the model that is asked for. A new spec. */
+static char *add_prompt_adapters(const Round *r, const char *wanted, GError **error)
+{
+    g_autofree char *folder = pen_model_user_folder();
+    g_autoptr(PenModelSpec) spec = pen_model_spec_parse(wanted, error);
+    if (!spec)
+        return NULL;
+    for (guint i = 0; i < r->prompt->loras->len; i++) {
+        const PenPromptLora *lora = &g_array_index(r->prompt->loras, PenPromptLora, i);
+        g_autofree char *file = pen_user_file_find(folder, lora->name);
+        if (file && fabs(lora->strength) <= PEN_MODEL_LORA_MAX_STRENGTH) {
+            if (!pen_model_spec_find_lora(spec, file))
+                pen_model_spec_add_lora(spec, file, lora->strength);
+            continue;
+        }
+        g_autofree char *text = g_strdup_printf(
+            file ? _("%s was left out: a strength is from -100 to 100.")
+                 : _("%s was left out: there is no such file in %s."),
+            lora->written, folder);
+        pen_job_notice(r->job, text);
+    }
+    return pen_model_spec_to_text(spec);
+}
+
+static gboolean read_prompts(Round *r, GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    PenPromptReading reading = request->words ? PEN_PROMPT_WORDS : PEN_PROMPT_WEIGHTS;
+    r->prompt = pen_prompt_new(request->prompt, reading);
+    if (request->negative_prompt)
+        r->negative = pen_prompt_new(request->negative_prompt, reading);
+    for (guint i = 0; r->negative && i < r->negative->loras->len; i++) {
+        const PenPromptLora *lora = &g_array_index(r->negative->loras, PenPromptLora, i);
+        g_ptr_array_add(r->negative->not_understood, g_strdup(lora->written));
+    }
+    g_autoptr(GError) inner = NULL;
+    g_autofree char *wanted = add_prompt_adapters(r, request->model, &inner);
+    if (inner)
+        g_propagate_error(error, g_steal_pointer(&inner));
+    else
+        r->spec = pen_studio_find_model(r->job->studio, wanted, r->input->style, error);
+    return r->spec != NULL;
+}
+
 static gboolean make_round(Round *r, GError **error)
 {
     PenRoundRequest *request = &r->input->request;
     PenStudio *studio = r->job->studio;
-    r->spec = pen_studio_find_model(studio, request->model, r->input->style, error);
-    if (!r->spec)
+    if (!read_prompts(r, error))
         return FALSE;
     g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, r->spec, 0, error);
     if (!info)

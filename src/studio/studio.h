@@ -99,6 +99,8 @@ typedef struct {
     const char *negative_prompt; /* NULL: none */
     gint64 style_version;        /* that samples; 0: the style's current one */
     gboolean tiles; /* in tiles of the size that the model was trained on: src/engine/tiles.h */
+    gboolean words;  /* the prompts' brackets are characters, not weights (src/formats/prompt.h) */
+    guint clip_skip; /* 0 and 1: none; 2: without the text encoder's last layer; … */
     gint64 style; /* that samples, and that the picks will teach unless adapters are added to its
                      model; 0: none */
     double style_strength;       /* negative: the style's own */

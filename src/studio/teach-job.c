@@ -266,10 +266,13 @@ static gboolean load_checkpoint(Teaching *t, GError **error)
 static gboolean encode_texts(Teaching *t, Lesson *lesson, GError **error)
 {
     const char *negative = t->run->d3po.guided ? lesson->round->negative_prompt : NULL;
-    const char *texts[2] = {lesson->round->prompt, negative};
+    PenPromptReading reading = lesson->round->words ? PEN_PROMPT_WORDS : PEN_PROMPT_WEIGHTS;
+    g_autoptr(PenPrompt) prompt = pen_prompt_new(lesson->round->prompt, reading);
+    g_autoptr(PenPrompt) against = negative ? pen_prompt_new(negative, reading) : NULL;
+    PenPrompt *prompts[2] = {prompt, against};
     PenConditioning *conditionings[2];
-    if (!pen_runtime_encode_texts(t->runtime, texts, 2, conditionings, NULL, t->job->cancellable,
-                                  error))
+    if (!pen_runtime_encode_prompts(t->runtime, prompts, 2, (guint)lesson->round->clip_skip,
+                                    conditionings, NULL, t->job->cancellable, error))
         return FALSE;
     lesson->cond = conditionings[0];
     lesson->uncond = conditionings[1];

@@ -94,12 +94,14 @@ static void test_errors(void)
 
 // Settings own their strings, but those of this test are never freed.
 #define S(string) ((char *)(string))
+// The members that few cases use.
+#define NO_MORE 0, NULL, NULL, 0, FALSE, NULL
 
 static void test_settings_text(void)
 {
     PenPngSettings settings = {
-        S("a cat, sitting"), S("dog"),     20,  S("DDIM"), 5, -1, TRUE, 1, 64, 64,
-        S("0123abcdef"),     S("starter"), NULL, -1
+        S("a cat, sitting"), S("dog"),     20,   S("DDIM"), 5,      -1, TRUE, 1, 64, 64,
+        S("0123abcdef"),     S("starter"), NULL, -1,        NO_MORE
     };
     g_autofree char *text = pen_png_settings_to_text(&settings);
     g_assert_cmpstr(text, ==,
@@ -123,20 +125,44 @@ static void assert_equal(const PenPngSettings *a, const PenPngSettings *b)
     g_assert_cmpstr(a->model, ==, b->model);
     g_assert_cmpstr(a->style, ==, b->style);
     g_assert_cmpint(a->candidate, ==, b->candidate);
+    g_assert_cmpfloat(a->style_strength, ==, b->style_strength);
+    g_assert_cmpstr(a->adapters, ==, b->adapters);
+    g_assert_cmpstr(a->vae, ==, b->vae);
+    g_assert_cmpint(a->clip_skip, ==, b->clip_skip);
+    g_assert_cmpint(a->words, ==, b->words);
+    g_assert_cmpstr(a->others, ==, b->others);
 }
 
 static void test_settings_round_trip(void)
 {
     PenPngSettings cases[] = {
-        { S("a cat"), S("dog"), 20, S("DDIM"), 5, 1, TRUE, G_MAXUINT64, 64, 48, S("0123"), S("m"),
-          S("my style"), 3 },
+        { S("a cat"),
+          S("dog"),
+          20,
+          S("DDIM"),
+          5,
+          1,
+          TRUE,
+          G_MAXUINT64,
+          64,
+          48,
+          S("0123"),
+          S("m"),
+          S("my style"),
+          3,
+          0.5,
+          S("ink:0.8, deep one:1"),
+          S("kl-f8"),
+          2,
+          TRUE,
+          NULL },
         { S("two\nlines: yes, two"), NULL, 20, S("DDIM"), 7.5, 0, TRUE, 0, 512, 512, NULL, NULL,
-          NULL, 0 },
-        { NULL, S("only negative"), 1, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL, -1 },
+          NULL, 0, NO_MORE },
+        { NULL, S("only negative"), 1, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL, -1, NO_MORE },
         { S("猫 🎨"), S("\"犬\""), 50, S("DDIM"), 1.25, 0.5, TRUE, 7, 8, 8, NULL,
-          S("a, \"b\": \\c\nd"), S(":"), -1 },
-        { S("only a prompt"), NULL, 0, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL, -1 },
-        { NULL, NULL, 0, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL, -1 },
+          S("a, \"b\": \\c\nd"), S(":"), -1, NO_MORE },
+        { S("only a prompt"), NULL, 0, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL, -1, NO_MORE },
+        { NULL, NULL, 0, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL, -1, NO_MORE },
     };
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *text = pen_png_settings_to_text(&cases[i]);

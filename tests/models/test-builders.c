@@ -91,7 +91,7 @@ static float *encode(const PenTextEncoder *encoder, const gint32 *ids, guint32 b
         pen_weights_new(NULL, encoder->weights, PEN_DTYPE_F32);
     gsize n = (gsize)batch * tokens * config->hidden;
     g_autofree float *embeddings = g_new(float, n);
-    pen_clip_text_embed(config, weights, ids, batch, tokens, embeddings, &error);
+    pen_clip_text_embed(config, weights, ids, batch, tokens, NULL, 0, embeddings, &error);
     g_assert_no_error(error);
     g_autoptr(PenGraph) graph = pen_clip_text_new(config, weights, batch, tokens, &error);
     g_assert_no_error(error);

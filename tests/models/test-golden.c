@@ -88,7 +88,7 @@ static void test_text(gconstpointer data)
     g_autofree float *out = g_new(float, hidden->n);
     g_autofree float *pooled_out = g_new0(float, two ? pooled->n : 0);
     pen_runtime_encode_tokens(runtime, (const gint32 *const[]){ first, second }, batch, tokens,
-                              conditionings, NULL, &error);
+                              NULL, conditionings, NULL, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < batch; i++) {
         gsize size = hidden->n / batch, pooled_size = two ? pooled->n / batch : 0;

@@ -87,6 +87,7 @@ static void test_garbage(Fixture *fixture, gconstpointer data)
 
     g_assert_true(pen_store_write(store, "rounds/77/0.png", content, &error));
     g_assert_true(pen_store_write(store, "rounds/1/0.png.ABCDEF", content, &error));
+    g_assert_true(pen_store_write(store, "rounds/1/draft/0.png", content, &error));
     g_assert_true(pen_store_write(store, "runs/1/step-0.safetensors", content, &error));
     g_assert_true(pen_store_write(store, "models/mine/unet.safetensors", content, &error));
     g_assert_true(pen_store_collect_garbage(store, 3600, &deleted, &error));
@@ -95,7 +96,8 @@ static void test_garbage(Fixture *fixture, gconstpointer data)
     g_assert_no_error(error);
     g_assert_cmpuint(deleted.files, ==, 3);
     g_assert_cmpuint(deleted.bytes, ==, 3 * g_bytes_get_size(content));
-    assert_exists(fixture, "rounds/77", FALSE);
+    assert_exists(fixture, "rounds/77/0.png", TRUE); /* the database may have lost it */
+    assert_exists(fixture, "rounds/1/draft", FALSE);
     assert_exists(fixture, "models/mine/unet.safetensors", TRUE);
     assert_exists(fixture, "rounds/1/3.png", TRUE);
     assert_exists(fixture, "rounds/1/3.safetensors", TRUE);

@@ -12,7 +12,7 @@
 struct _PenAdvancedView {
     GtkExpander parent;
     PenApp *app;
-    GtkWidget *steps, *guidance, *eta, *fixed_seed, *seed, *device;
+    GtkWidget *steps, *guidance, *eta, *words, *clip_skip, *fixed_seed, *seed, *device;
     gboolean filling;   /* the device chooser is being filled: its signal is no choice */
     gboolean unfolding; /* until the settings that were folded away have their place */
 };
@@ -25,6 +25,8 @@ static void on_edited(PenAdvancedView *view)
     settings->steps = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(view->steps));
     settings->guidance = gtk_spin_button_get_value(GTK_SPIN_BUTTON(view->guidance));
     settings->eta = gtk_range_get_value(GTK_RANGE(view->eta));
+    settings->words = gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(view->words));
+    settings->clip_skip = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(view->clip_skip));
     settings->fixed_seed = gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(view->fixed_seed));
     settings->seed = g_ascii_strtoull(gtk_entry_get_text(GTK_ENTRY(view->seed)), NULL, 10);
     settings->advanced = gtk_expander_get_expanded(GTK_EXPANDER(view));
@@ -147,6 +149,18 @@ static GtkWidget *build(PenAdvancedView *view)
                      "are all alike and nothing can be taught."));
     gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Randomness"), view->eta), FALSE, FALSE, 0);
 
+    view->words = gtk_check_button_new_with_mnemonic(_("_Brackets are characters"));
+    gtk_widget_set_tooltip_text(view->words,
+                                _("Otherwise (word:1.3) makes a word stronger, and [word] weaker"));
+    gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(view->words), settings->words);
+    view->clip_skip = pen_ui_spin(1, 12, 1, settings->clip_skip);
+    gtk_widget_set_tooltip_text(view->clip_skip,
+                                _("At which layer from the end the text encoder is read; 1: the "
+                                  "last. Many models trained on drawings want 2."));
+    gtk_box_pack_start(GTK_BOX(box),
+                       pen_ui_pair(view->words, pen_ui_field(_("C_lip skip"), view->clip_skip)),
+                       FALSE, FALSE, 0);
+
     view->fixed_seed = gtk_check_button_new_with_mnemonic(_("_Keep the seed"));
     view->seed = gtk_entry_new();
     pen_ui_name(view->seed, _("Seed"));
@@ -170,6 +184,8 @@ static GtkWidget *build(PenAdvancedView *view)
     g_signal_connect_swapped(view->steps, "value-changed", G_CALLBACK(on_edited), view);
     g_signal_connect_swapped(view->guidance, "value-changed", G_CALLBACK(on_edited), view);
     g_signal_connect_swapped(view->eta, "value-changed", G_CALLBACK(on_edited), view);
+    g_signal_connect_swapped(view->words, "toggled", G_CALLBACK(on_edited), view);
+    g_signal_connect_swapped(view->clip_skip, "value-changed", G_CALLBACK(on_edited), view);
     g_signal_connect_swapped(view->fixed_seed, "toggled", G_CALLBACK(on_edited), view);
     g_signal_connect_swapped(view->seed, "changed", G_CALLBACK(on_edited), view);
     return box;

@@ -212,6 +212,8 @@ static void make_half(PenCompareView *view, gint64 style, gboolean with)
     g_autofree char *spec = pen_app_spec(view->app);
     request.model = spec;
     request.prompt = view->asked;
+    request.words = settings->words;
+    request.clip_skip = (guint)settings->clip_skip;
     request.style = style;
     request.without_style = !with;
     request.count = 1;

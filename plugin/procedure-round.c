@@ -18,7 +18,8 @@ typedef struct {
     PenFrom from;
     PenFit fit;
     int grow, soften;
-    int count, width, height, steps;
+    gboolean words;
+    int count, width, height, steps, clip_skip;
     double seed, guidance, eta, strength, change;
 } RoundArgs;
 
@@ -29,7 +30,8 @@ static void round_args_read(RoundArgs *args, GimpProcedureConfig *config)
                  "model", &args->model, "vae", &args->vae, "adapters", &args->adapters, "change",
                  &args->change, "width", &args->width, "height", &args->height, "steps",
                  &args->steps, "guidance", &args->guidance, "eta", &args->eta, "seed", &args->seed,
-                 "device", &args->device, NULL);
+                 "words", &args->words, "clip-skip", &args->clip_skip, "device", &args->device,
+                 NULL);
     args->from = gimp_procedure_config_get_choice_id(config, "start-from");
     pen_procedure_read_placing(config, &args->fit, &args->grow, &args->soften);
 }
@@ -158,6 +160,8 @@ static GimpValueArray *make_round(GimpProcedure *procedure, GimpImage *image,
     request.model = spec;
     request.prompt = args.prompt ? args.prompt : "";
     request.negative_prompt = pen_procedure_or_null(args.negative_prompt);
+    request.words = args.words;
+    request.clip_skip = (guint)args.clip_skip;
     request.style = style;
     request.style_strength = args.strength;
     request.count = args.count;
@@ -272,6 +276,14 @@ GimpProcedure *pen_procedure_new_round(GimpPlugIn *plug_in)
     gimp_procedure_add_string_argument(p, "model", _("_Model"),
                                        _("Name or folder of the model; empty: the starter model"),
                                        "", G_PARAM_READWRITE);
+    gimp_procedure_add_boolean_argument(
+        p, "words", _("_Brackets are characters"),
+        _("Otherwise (word:1.3) in a prompt makes a word stronger, and [word] weaker"), FALSE,
+        G_PARAM_READWRITE);
+    gimp_procedure_add_int_argument(
+        p, "clip-skip", _("C_lip skip"),
+        _("At which layer from the end the text encoder is read; 1: the last"), 1, 12, 1,
+        G_PARAM_READWRITE);
     gimp_procedure_add_string_argument(p, "device", _("_Device"),
                                        _("Part of a device's name; empty: chosen by itself"), "",
                                        G_PARAM_READWRITE);

@@ -288,6 +288,8 @@ static PenRoundOrder *new_order(PenRoundPanel *panel)
     request->model = order->model;
     request->prompt = order->prompt;
     request->negative_prompt = order->negative_prompt;
+    request->words = settings->words;
+    request->clip_skip = (guint)settings->clip_skip;
     request->style = pen_app_style(panel->app);
     request->count = (guint)settings->count;
     request->steps = (guint)settings->steps;

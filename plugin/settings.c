@@ -68,6 +68,8 @@ PenSettings *pen_settings_load(void)
     settings->steps = read_int(file, "steps", 20, 1, 150);
     settings->guidance = read_double(file, "guidance", 0, 0, 30);
     settings->eta = read_double(file, "eta", 1, 0, 1);
+    settings->words = g_key_file_get_boolean(file, GROUP, "words", NULL);
+    settings->clip_skip = read_int(file, "clip-skip", 1, 1, 12);
     settings->fixed_seed = g_key_file_get_boolean(file, GROUP, "fixed-seed", NULL);
     settings->seed = g_key_file_get_uint64(file, GROUP, "seed", NULL);
     settings->advanced = g_key_file_get_boolean(file, GROUP, "advanced", NULL);
@@ -98,6 +100,8 @@ gboolean pen_settings_save(const PenSettings *settings, GError **error)
     g_key_file_set_integer(file, GROUP, "steps", settings->steps);
     g_key_file_set_double(file, GROUP, "guidance", settings->guidance);
     g_key_file_set_double(file, GROUP, "eta", settings->eta);
+    g_key_file_set_boolean(file, GROUP, "words", settings->words);
+    g_key_file_set_integer(file, GROUP, "clip-skip", settings->clip_skip);
     g_key_file_set_boolean(file, GROUP, "fixed-seed", settings->fixed_seed);
     g_key_file_set_uint64(file, GROUP, "seed", settings->seed);
     g_key_file_set_boolean(file, GROUP, "advanced", settings->advanced);

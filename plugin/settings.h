@@ -51,6 +51,8 @@ typedef struct {
     int steps;
     double guidance; /* 0: what suits the model */
     double eta;
+    gboolean words; /* the prompts' brackets are characters, not weights */
+    int clip_skip;  /* 1: none */
     gboolean fixed_seed;
     guint64 seed;
     gboolean advanced; /* the advanced settings are unfolded */

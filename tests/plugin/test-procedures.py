@@ -51,7 +51,7 @@ def call(name, **args):
     return [values.index(i) for i in range(1, values.length())]
 
 made = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", count=2, steps=3, width=64, height=64,
-            seed=2**52 + 1)
+            seed=2**52 + 1, words=True, clip_skip=2)
 round, image = made[:2]
 layers = image.get_layers()
 report = {"round": round, "size": [image.get_width(), image.get_height()],
@@ -110,9 +110,9 @@ def batch(env, interpreter, code):
     return result.stdout + result.stderr
 
 
-def seed_of(env, round):
+def drawn_with(env, round):
     with sqlite3.connect("file:%s/penchant.db?mode=ro" % env["PENCHANT_DATA"], uri=True) as database:
-        return database.execute("SELECT seed FROM rounds WHERE id = ?", (round,)).fetchone()[0]
+        return database.execute("SELECT seed, words, clip_skip FROM rounds WHERE id = ?", (round,)).fetchone()
 
 
 def made_with(env, round):
@@ -157,7 +157,8 @@ def main():
     report.check("Python makes a round into a new image",
                  found.get("size") == [64, 64] and found.get("layers") == 2 and found.get("name") == "heart (1)",
                  "%s\n%s" % (found, output))
-    report.check("It takes the seeds that Penchant records", seed_of(env, found.get("round")) == 2**52 + 1, found)
+    report.check("It takes the seeds that Penchant records, and how the prompt is read",
+                 drawn_with(env, found.get("round")) == (2**52 + 1, 1, 2), found)
     report.check("Python picks", found.get("pick") == 2, found)
     taught = found.get("taught")
     report.check("Python teaches a style, which adopts both rounds",

@@ -94,6 +94,8 @@ static gpointer run(PenJob *job, GError **error)
     request.model = round->model_path;
     request.prompt = round->prompt;
     request.negative_prompt = round->negative_prompt;
+    request.words = round->words;
+    request.clip_skip = (guint)round->clip_skip;
     request.guidance = round->guidance;
     request.has_seed = TRUE;
     request.seed = round->seed;

@@ -60,7 +60,7 @@ def test_weights_draw_another_picture(folder):
 
 
 def test_long_prompts_in_chunks(folder):
-    long = ", ".join(["a bird on a tree"] * 12)
+    long = ", ".join(["a bird on a tree"] * 30)
     done = make(folder, long)
     assert "left out" not in done.err, done.err
     # What stands behind the first 75 tokens counts, in both prompts.

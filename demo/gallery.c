@@ -18,6 +18,7 @@ PenGallery *pen_gallery_new(const char *const *motifs, guint n_motifs, guint eac
         .rgb = g_new0(guint8 *, n),
         .value = g_new0(double, n),
         .recognised = g_new0(gboolean, n),
+        .style = g_new0(int, n),
     };
     return gallery;
 }
@@ -31,20 +32,23 @@ void pen_gallery_free(PenGallery *gallery)
     g_free(gallery->rgb);
     g_free(gallery->value);
     g_free(gallery->recognised);
+    g_free(gallery->style);
     g_free(gallery);
 }
 
 gboolean pen_gallery_add(PenGallery *gallery, guint8 *rgb, const PenTaste *taste, PenJudge *motifs,
-                         GError **error)
+                         PenJudge *styles, GError **error)
 {
     guint i = gallery->n++;
     gallery->rgb[i] = rgb;
     if (!pen_taste_measure(taste, rgb, PEN_JUDGE_SIZE, PEN_JUDGE_SIZE, &gallery->value[i], error))
         return FALSE;
     int seen = pen_judge_decide(motifs, rgb, error);
-    gallery->recognised[i] =
-        seen >= 0 && seen == pen_judge_class(motifs, gallery->motifs[i / gallery->each]);
-    return seen >= 0;
+    if (seen < 0)
+        return FALSE;
+    gallery->recognised[i] = seen == pen_judge_class(motifs, gallery->motifs[i / gallery->each]);
+    gallery->style[i] = pen_judge_decide(styles, rgb, error);
+    return gallery->style[i] >= 0;
 }
 
 double pen_gallery_share_above(const PenGallery *gallery, double threshold)
@@ -61,6 +65,14 @@ double pen_gallery_motif_accuracy(const PenGallery *gallery)
     for (guint i = 0; i < gallery->n; i++)
         recognised += (guint)gallery->recognised[i];
     return (double)recognised / gallery->n;
+}
+
+double pen_gallery_style_share(const PenGallery *gallery, int style)
+{
+    guint n = 0;
+    for (guint i = 0; i < gallery->n; i++)
+        n += gallery->style[i] == style;
+    return (double)n / gallery->n;
 }
 
 double pen_gallery_mean(const PenGallery *gallery)

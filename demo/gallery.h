@@ -14,6 +14,7 @@ typedef struct {
     guint8 **rgb;         /* PEN_JUDGE_SIZE pixels a side */
     double *value;        /* of the taste */
     gboolean *recognised; /* the judge sees the motif that was asked for */
+    int *style;           /* the judge's first choice */
 } PenGallery;
 
 PenGallery *pen_gallery_new(const char *const *motifs, guint n_motifs, guint each);
@@ -22,11 +23,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenGallery, pen_gallery_free)
 
 /* Takes the next picture over, also on failure. */
 gboolean pen_gallery_add(PenGallery *gallery, guint8 *rgb, const PenTaste *taste, PenJudge *motifs,
-                         GError **error);
+                         PenJudge *styles, GError **error);
 
 /* Shares between 0 and 1. */
 double pen_gallery_share_above(const PenGallery *gallery, double threshold);
 double pen_gallery_motif_accuracy(const PenGallery *gallery);
+double pen_gallery_style_share(const PenGallery *gallery, int style);
 
 double pen_gallery_mean(const PenGallery *gallery);
 

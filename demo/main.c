@@ -30,7 +30,7 @@ static struct {
     char *taste, *out, *device;
     int lessons, picks, candidates, pictures, steps, seed;
     double guidance;
-    gboolean ranked;
+    gboolean ranked, shared_noise;
 } options = { .lessons = 2,
               .picks = 5,
               .candidates = 4,
@@ -40,10 +40,13 @@ static struct {
 
 static const GOptionEntry entries[] = {
     { "taste", 0, 0, G_OPTION_ARG_STRING, &options.taste,
-      "a style of the starter model, vivid, pale, dark, bright, compressible or incompressible",
+      "a style of the starter model, vivid, pale, dark, bright, small, blue, compressible, "
+      "incompressible or random",
       "TASTE" },
     { "ranked", 0, 0, G_OPTION_ARG_NONE, &options.ranked,
       "the artist ranks all candidates, not only the best", NULL },
+    { "shared-noise", 0, 0, G_OPTION_ARG_NONE, &options.shared_noise,
+      "all candidates of a round start from one noise, as in the published script", NULL },
     { "out", 0, 0, G_OPTION_ARG_FILENAME, &options.out, "where to leave the figures", "FOLDER" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &options.device, "the Vulkan device", "NAME" },
     { "lessons", 0, 0, G_OPTION_ARG_INT, &options.lessons, "how often to teach", "N" },
@@ -97,6 +100,7 @@ static PenRoundRequest round_of(const Demo *demo, const char *prompt, int count,
     request.count = (guint)count;
     request.steps = (guint)options.steps;
     request.guidance = options.guidance;
+    request.shared_noise = options.shared_noise;
     request.has_seed = TRUE;
     request.seed = seed;
     return request;
@@ -119,7 +123,7 @@ static PenGallery *look(Demo *demo, gboolean without_style, GError **error)
                 return NULL;
             for (guint c = 0; c < result->n; c++)
                 if (!pen_gallery_add(gallery, g_steal_pointer(&result->rgb[c]), &demo->taste,
-                                     demo->motifs, error))
+                                     demo->motifs, demo->styles, error))
                     return NULL;
         }
     }
@@ -226,9 +230,12 @@ static void curve_add(Curve *curve, const Demo *demo, const PenGallery *gallery,
 {
     curve->picks[curve->n] = demo->picks;
     curve->share[curve->n] = pen_gallery_share_above(gallery, threshold);
-    g_string_append_printf(curve->csv, "%u,%u,%.4f,%.4f,%.4f,%.1f\n", demo->picks, demo->rounds,
+    g_string_append_printf(curve->csv, "%u,%u,%.4f,%.4f,%.4f,%.1f", demo->picks, demo->rounds,
                            curve->share[curve->n], pen_gallery_mean(gallery),
                            pen_gallery_motif_accuracy(gallery), pen_gallery_distance(gallery));
+    for (int i = 0; pen_judge_classes(demo->styles)[i]; i++)
+        g_string_append_printf(curve->csv, ",%.4f", pen_gallery_style_share(gallery, i));
+    g_string_append_c(curve->csv, '\n');
     curve->n++;
 }
 
@@ -329,8 +336,11 @@ static gboolean play(Demo *demo, GError **error)
     Curve curve = {
         .picks = g_new0(double, n),
         .share = g_new0(double, n),
-        .csv = g_string_new("picks,rounds,share,mean,motif,distance\n"),
+        .csv = g_string_new("picks,rounds,share,mean,motif,distance"),
     };
+    for (int i = 0; pen_judge_classes(demo->styles)[i]; i++)
+        g_string_append_printf(curve.csv, ",%s", pen_judge_classes(demo->styles)[i]);
+    g_string_append_c(curve.csv, '\n');
     gboolean ok = play_lessons(demo, &curve, error);
     curve_clear(&curve);
     return ok;

@@ -4,8 +4,12 @@
 #include <gdk-pixbuf/gdk-pixbuf.h>
 #include <stdlib.h>
 
-static const char *const names[] = { "vivid",        "pale",           "dark", "bright",
-                                     "compressible", "incompressible", NULL };
+static const char *const names[] = { "vivid",        "pale",           "dark",  "bright",
+                                     "compressible", "incompressible", "small", "blue",
+                                     "random",       NULL };
+
+#define BORDER 4      /* pixels that show the ground */
+#define GROUND_NEAR 40 /* levels that a pixel of the ground may differ by */
 
 char *pen_taste_names(const PenJudge *styles)
 {
@@ -63,6 +67,50 @@ static double mean_luminance(const guint8 *rgb, gsize n_pixels)
     return sum / (double)n_pixels;
 }
 
+/* The median of each channel along the border. */
+static void ground_colour(const guint8 *rgb, guint width, guint height, int colour[3])
+{
+    for (guint c = 0; c < 3; c++) {
+        guint counts[256] = { 0 }, n = 0, below = 0;
+        for (guint y = 0; y < height; y++)
+            for (guint x = 0; x < width; x++)
+                if (MIN(MIN(x, y), MIN(width - 1 - x, height - 1 - y)) < BORDER) {
+                    counts[rgb[((gsize)y * width + x) * 3 + c]]++;
+                    n++;
+                }
+        for (colour[c] = 0; below + counts[colour[c]] <= n / 2; colour[c]++)
+            below += counts[colour[c]];
+    }
+}
+
+static double ground_percent(const guint8 *rgb, guint width, guint height)
+{
+    gsize ground = 0, n = (gsize)width * height;
+    int colour[3];
+    ground_colour(rgb, width, height, colour);
+    for (gsize i = 0; i < n; i++) {
+        int far = 0;
+        for (guint c = 0; c < 3; c++)
+            far = MAX(far, ABS(rgb[i * 3 + c] - colour[c]));
+        ground += far <= GROUND_NEAR;
+    }
+    return 100 * (double)ground / (double)n;
+}
+
+static double ground_blueness(const guint8 *rgb, guint width, guint height)
+{
+    int colour[3];
+    ground_colour(rgb, width, height, colour);
+    return colour[2] - MAX(colour[0], colour[1]);
+}
+
+/* A number that has nothing to do with how the picture looks. */
+static double lot(const guint8 *rgb, gsize size)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new_static(rgb, size);
+    return g_bytes_hash(bytes) % 1000 / 10.0;
+}
+
 gboolean pen_taste_measure(const PenTaste *taste, const guint8 *rgb, guint width, guint height,
                            double *value, GError **error)
 {
@@ -85,6 +133,15 @@ gboolean pen_taste_measure(const PenTaste *taste, const guint8 *rgb, guint width
         break;
     case PEN_TASTE_INCOMPRESSIBLE:
         *value = jpeg_kilobytes(rgb, width, height);
+        break;
+    case PEN_TASTE_SMALL:
+        *value = ground_percent(rgb, width, height);
+        break;
+    case PEN_TASTE_BLUE:
+        *value = ground_blueness(rgb, width, height);
+        break;
+    case PEN_TASTE_RANDOM:
+        *value = lot(rgb, (gsize)width * height * 3);
         break;
     case PEN_TASTE_STYLE:
         if (!pen_judge_look_for(taste->judge, rgb, taste->style, value, error))

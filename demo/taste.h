@@ -17,6 +17,9 @@ typedef enum {
      * as can be. */
     PEN_TASTE_COMPRESSIBLE,
     PEN_TASTE_INCOMPRESSIBLE,
+    PEN_TASTE_SMALL, /* percent of the picture that is ground: within 40 levels of its border's colour */
+    PEN_TASTE_BLUE,  /* how much bluer the ground is than it is red or green */
+    PEN_TASTE_RANDOM, /* picks by lot: a control, from which nothing is to be learnt */
     PEN_TASTE_STYLE, /* how sure the judge is that the picture has a style, in percent */
 } PenTasteKind;
 
@@ -32,7 +35,7 @@ char *pen_taste_names(const PenJudge *styles);
 /* FALSE for a name that is none of those. */
 gboolean pen_taste_from_name(PenTaste *taste, const char *name, PenJudge *styles);
 
-/* The property of rgb[height, width, 3]: 0 to 255, kB (negative where less is better) or percent.
+/* The property of rgb[height, width, 3]: levels of 255, kB (negative where less is better) or percent.
  */
 gboolean pen_taste_measure(const PenTaste *taste, const guint8 *rgb, guint width, guint height,
                            double *value, GError **error);

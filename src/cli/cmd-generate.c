@@ -20,6 +20,7 @@ static int count = PEN_CLI_UNSET_COUNT, steps = PEN_CLI_UNSET_COUNT, width = PEN
            height = PEN_CLI_UNSET_COUNT, clip_skip = PEN_CLI_UNSET_COUNT;
 static double guidance = PEN_CLI_UNSET, eta = PEN_CLI_UNSET, strength = PEN_CLI_UNSET,
               style_strength = PEN_CLI_UNSET;
+static gboolean shared_noise;
 
 static const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
@@ -48,6 +49,8 @@ static const GOptionEntry entries[] = {
     { "count", 'c', 0, G_OPTION_ARG_INT, &count, N_("Candidates of the round (4)"), "N" },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed,
       N_("The same seed gives the same pictures (default: random)"), "N" },
+    { "shared-noise", 0, 0, G_OPTION_ARG_NONE, &shared_noise,
+      N_("All candidates start from the same noise, as in the published script"), NULL },
     { "steps", 0, 0, G_OPTION_ARG_INT, &steps, N_("Sampling steps (20)"), "N" },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &guidance,
       N_("How closely the prompt is followed (default: what suits the model)"), N_("X") },
@@ -271,6 +274,7 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
                 error, _("--style-strength goes with --style and is from 0 to 100."));
         request->style_strength = style_strength;
     }
+    request->shared_noise = shared_noise;
     if (seed) {
         request->has_seed = TRUE;
         if (!pen_cli_parse_uint64(seed, "--seed", &request->seed, error))

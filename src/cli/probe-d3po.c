@@ -132,11 +132,12 @@ static gboolean check_timesteps(PenProbe *probe, const D3po *d, GError **error)
 /* --- sampling and training ---------------------------------------------------------------------
  */
 
-static void given_noise(int candidate, guint step, gsize n, float *out, gpointer data)
+static void given_noise(guint candidate, guint step, gsize n, float *out, gpointer data)
 {
     const D3po *d = data;
-    const float *from =
-        candidate < 0 ? d->init_noise : d->noise + ((gsize)candidate * d->steps + step) * n;
+    const float *from = step == PEN_SAMPLER_INITIAL
+                            ? d->init_noise
+                            : d->noise + ((gsize)candidate * d->steps + step) * n;
     memcpy(out, from, n * sizeof *out);
 }
 

@@ -21,15 +21,14 @@ static guint pictures_at_once(const PenSamplerJob *job)
     return 1;
 }
 
-static void seeded_noise(int candidate, guint step, gsize n, float *out, gpointer data)
+static void seeded_noise(guint candidate, guint step, gsize n, float *out, gpointer data)
 {
     const PenSamplerJob *job = data;
-    if (candidate < 0) {
-        pen_noise_fill(job->seed, PEN_STREAM_INITIAL, 0, n, out);
-        return;
-    }
-    guint64 seed = pen_noise_derive_seed(job->seed, PEN_STREAM_CANDIDATE, (guint64)candidate);
-    pen_noise_fill(seed, pen_noise_step_stream(step), 0, n, out);
+    gboolean initial = step == PEN_SAMPLER_INITIAL;
+    guint64 seed = initial && job->shared_noise
+                       ? job->seed
+                       : pen_noise_derive_seed(job->seed, PEN_STREAM_CANDIDATE, candidate);
+    pen_noise_fill(seed, initial ? PEN_STREAM_INITIAL : pen_noise_step_stream(step), 0, n, out);
 }
 
 typedef struct {
@@ -60,19 +59,18 @@ static gboolean start(Sampling *s, const PenModel *model, GError **error)
         s->trajectories[i] = t;
         t->guidance = job->guidance;
         t->eta = job->eta;
+        t->drawn_scale = job->adapter ? job->scale : 0;
+        pen_trajectory_keep_answers(t, job->guidance != 1);
         if (condition_channels)
             pen_trajectory_set_condition(t, condition_channels, job->condition);
         if (!pen_schedule_get_timesteps(schedule, (int)job->steps, t->timesteps, error))
             return FALSE;
+        gsize n = pen_trajectory_elements(t);
+        float *latents = pen_trajectory_latents(t, first);
+        s->noise(i, PEN_SAMPLER_INITIAL, n, latents, s->noise_data);
+        if (job->start)
+            pen_schedule_add_noise(schedule, t->timesteps[first], n, job->start, latents, latents);
     }
-    PenTrajectory *t = s->trajectories[0];
-    gsize n = pen_trajectory_elements(t);
-    float *latents = pen_trajectory_latents(t, first);
-    s->noise(-1, 0, n, latents, s->noise_data);
-    if (job->start)
-        pen_schedule_add_noise(schedule, t->timesteps[first], n, job->start, latents, latents);
-    for (guint i = 1; i < job->n; i++)
-        memcpy(pen_trajectory_latents(s->trajectories[i], first), latents, n * sizeof *latents);
     return TRUE;
 }
 
@@ -108,7 +106,10 @@ static gboolean advance(Sampling *s, const PenDdimStep *step, guint k, guint fir
         float *next = pen_trajectory_latents(t, k + 1);
         gboolean stochastic = pen_ddim_step_is_stochastic(step);
         if (stochastic)
-            s->noise((int)(first + i), k, n, noise, s->noise_data);
+            s->noise(first + i, k, n, noise, s->noise_data);
+        memcpy(pen_trajectory_answer(t, t->cond, k), outputs[i].cond, n * sizeof *x);
+        if (t->uncond)
+            memcpy(pen_trajectory_answer(t, t->uncond, k), outputs[i].uncond, n * sizeof *x);
         pen_ddim_advance(step, n, x, &outputs[i], stochastic ? noise : NULL, next);
         pen_ddim_predict_x0(step, n, x, &outputs[i], s->predicted[first + i]);
         if (stochastic && (!job->adapter || job->scale == 0))

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The sampler: makes the candidates of a round with DDIM, from one initial noise, and keeps their
- * trajectories. All candidates advance together, step by step, so that they can be shown as they
- * sharpen.
+ * The sampler: makes the candidates of a round with DDIM and keeps their trajectories. Each starts
+ * from a noise of its own: from a shared one, as in the published script, they come out alike and
+ * leave little to choose from (docs/learning.md). All advance together, step by step, so that they
+ * can be shown as they sharpen.
  */
 
 #include "src/engine/tiles.h"
@@ -13,8 +14,9 @@
 
 G_BEGIN_DECLS
 
-/* Fills out[n] with the noise of a candidate's step, or with the initial noise (candidate < 0). */
-typedef void (*PenSamplerNoise)(int candidate, guint step, gsize n, float *out, gpointer data);
+/* Fills out[n] with the noise of a candidate's step, or with that it starts from. */
+#define PEN_SAMPLER_INITIAL G_MAXUINT
+typedef void (*PenSamplerNoise)(guint candidate, guint step, gsize n, float *out, gpointer data);
 
 /* After step `step` of `steps`: `predicted[i]` are candidate i's finished latents as the model
  * guesses them now. FALSE with an error stops the sampler. */
@@ -31,6 +33,7 @@ typedef struct {
     PenUNetAdapter *adapter; /* uploaded; or NULL */
     double scale;            /* of the adapter; 0 is the bare model */
     guint64 seed;            /* of the round: src/sampling/noise.h */
+    gboolean shared_noise;   /* all candidates start from the same noise */
 
     const float *condition; /* for an inpainting model, and needed there: src/engine/inpainting.h */
 

@@ -91,42 +91,59 @@ gboolean pen_trainer_recomputes(const PenTrainer *trainer)
     return trainer->denoiser && pen_denoiser_recomputes(trainer->denoiser);
 }
 
+gboolean pen_trainer_check(PenRuntime *runtime, const PenTrainerRound *round, GError **error)
+{
+    const PenTrajectory *first = round->trajectories[0];
+    const PenModel *model = pen_runtime_model(runtime);
+    if (first->condition_channels == model->condition_channels &&
+        first->channels == model->unet.out_channels)
+        return TRUE;
+    g_set_error_literal(
+        error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
+        first->channels != model->unet.out_channels
+            ? _("A round that was made with another kind of model cannot teach this one.")
+        : model->condition_channels
+            ? _("A round that was not made with this inpainting model cannot teach it.")
+            : _("A round that was made with an inpainting model cannot teach another one."));
+    return FALSE;
+}
+
 static gboolean prepare(PenTrainer *trainer, const PenTrainerRound *round, GError **error)
 {
     const PenTrajectory *first = round->trajectories[0];
-    guint32 channels = pen_runtime_model(trainer->runtime)->condition_channels;
-    if (first->condition_channels != channels) {
-        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
-                    channels ? _("A round that was not made with this inpainting model cannot "
-                                 "teach it.")
-                             : _("A round that was made with an inpainting model cannot teach "
-                                 "another one."));
+    if (!pen_trainer_check(trainer->runtime, round, error) ||
+        !pen_trainer_prepare(trainer, first, round->n, round->cond->tokens, error))
         return FALSE;
-    }
-    if (!pen_trainer_prepare(trainer, first, round->n, round->cond->tokens, error))
-        return FALSE;
-    pen_denoiser_set_conditioning(trainer->denoiser, round->cond, round->uncond);
+    pen_denoiser_set_conditioning(trainer->denoiser,
+                                  round->without_prompt ? round->uncond : round->cond,
+                                  round->uncond);
     /* The candidates of a round differ in their noise alone. */
-    for (guint i = 0; channels && i < trainer->at_once; i++)
+    for (guint i = 0; first->condition_channels && i < trainer->at_once; i++)
         pen_denoiser_set_condition(trainer->denoiser, i, first->condition);
     return TRUE;
 }
 
 /* Some candidates of a round at one step: as many as the denoiser takes at once. */
 typedef struct {
+    const PenTrainerRound *round;
     PenTrajectory **trajectories;
     guint n, k;
     PenDdimStep step;
-    float *next;             /* [n, elements]: the steps whose log-probability counts */
+    float *latents;          /* [n, elements] */
+    float *next;             /* the same: the steps whose log-probability counts */
     PenModelOutput *outputs; /* [n], the denoiser's: valid until its next run */
     double *log_prob;        /* [n] */
+    double *reference;       /* [n] */
+    gboolean asked;          /* the policy: its answers are in the denoiser */
 } Batch;
 
 static void batch_clear(Batch *batch)
 {
+    g_free(batch->latents);
     g_free(batch->next);
     g_free(batch->outputs);
     g_free(batch->log_prob);
+    g_free(batch->reference);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Batch, batch_clear)
 
@@ -137,54 +154,209 @@ static gboolean batch_init(Batch *batch, PenTrainer *trainer, const PenTrainerRo
     PenTrajectory **t = round->trajectories + first;
     gsize n = pen_trajectory_elements(t[0]);
     *batch = (Batch){
+        .round = round,
         .trajectories = t,
         .n = trainer->at_once,
         .k = k,
+        .latents = g_new(float, trainer->at_once * n),
         .next = g_new(float, trainer->at_once * n),
         .outputs = g_new0(PenModelOutput, trainer->at_once),
         .log_prob = g_new0(double, trainer->at_once),
+        .reference = g_new0(double, trainer->at_once),
     };
-    if (!pen_ddim_step_init(&batch->step, schedule, t[0]->timesteps[k], (int)t[0]->steps,
-                            t[0]->eta, error))
-        return FALSE;
-    for (guint i = 0; i < batch->n; i++) {
-        float *next = batch->next + i * n;
-        if (trainer->config.hindsight)
-            pen_ddim_posterior_mean(&batch->step, n, pen_trajectory_latents(t[i], k),
-                                    pen_trajectory_latents(t[i], t[i]->steps), next);
-        else
-            memcpy(next, pen_trajectory_latents(t[i], k + 1), n * sizeof *next);
-    }
-    return TRUE;
+    for (guint i = 0; i < batch->n; i++)
+        memcpy(batch->latents + i * n, pen_trajectory_latents(t[i], k), n * sizeof(float));
+    return pen_ddim_step_init(&batch->step, schedule, t[0]->timesteps[k], (int)t[0]->steps,
+                              t[0]->eta, error);
 }
 
-/* The log-probabilities; the model's outputs stay in the denoiser for a backward pass. */
-static gboolean evaluate(PenTrainer *trainer, Batch *batch, double scale, GCancellable *cancellable,
-                         GError **error)
+/* The model's answers, into batch->outputs; they stay in the denoiser for a backward pass. */
+static gboolean ask(PenTrainer *trainer, Batch *batch, double scale, GCancellable *cancellable,
+                    GError **error)
+{
+    return pen_denoiser_run(trainer->denoiser, batch->latents, batch->step.timestep, scale,
+                            trainer->guided ? batch->trajectories[0]->guidance : 1, batch->outputs,
+                            cancellable, error);
+}
+
+static void take_log_prob(const Batch *batch, double *log_prob)
 {
     gsize n = pen_trajectory_elements(batch->trajectories[0]);
-    g_autofree float *latents = g_new(float, batch->n * n);
     for (guint i = 0; i < batch->n; i++)
-        memcpy(latents + i * n, pen_trajectory_latents(batch->trajectories[i], batch->k),
-               n * sizeof *latents);
-    if (!pen_denoiser_run(trainer->denoiser, latents, batch->step.timestep, scale,
-                          trainer->guided ? batch->trajectories[0]->guidance : 1, batch->outputs,
-                          cancellable, error))
-        return FALSE;
+        log_prob[i] = pen_ddim_log_prob(&batch->step, n, batch->latents + i * n,
+                                        &batch->outputs[i], batch->next + i * n);
+}
+
+/* Whether the loss compares the answers of c and u with targets (src/engine/hindsight.h). */
+static gboolean has_targets(const PenTrainer *trainer)
+{
+    return trainer->config.hindsight && !trainer->config.guided;
+}
+
+/* --- the bare model -------------------------------------------------------------------------- */
+
+/* Lets the bare model answer where it has not yet; of trajectories that it drew itself, and with the
+ * same numbers, the answers are there. */
+static gboolean fill_bare(PenTrainer *trainer, Batch *batch, GCancellable *cancellable,
+                          GError **error)
+{
+    gboolean turn = batch->round->without_prompt, missing = FALSE;
+    gboolean as_drawn = !pen_runtime_eight_bits(trainer->runtime);
     for (guint i = 0; i < batch->n; i++) {
-        batch->log_prob[i] = pen_ddim_log_prob(&batch->step, n, latents + i * n,
-                                               &batch->outputs[i], batch->next + i * n);
-        if (!isfinite(batch->log_prob[i])) {
-            g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_FAILED,
-                        _("The model's numbers overflowed while learning. Use --precision f32, or "
-                          "a smaller learning rate from an earlier version of the style."));
-            return FALSE;
+        PenTrajectory *t = batch->trajectories[i];
+        const float *drawn = pen_trajectory_answer(t, turn && t->uncond ? t->uncond : t->cond, batch->k);
+        if (as_drawn && t->drawn_scale == 0 && !pen_trajectory_get_bare(t, batch->k, turn))
+            pen_trajectory_set_bare(t, batch->k, turn, drawn);
+        missing = missing || !pen_trajectory_get_bare(t, batch->k, turn);
+    }
+    if (!missing)
+        return TRUE;
+    batch->asked = batch->round->policy_is_bare;
+    if (!ask(trainer, batch, batch->asked ? 1 : 0, cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < batch->n; i++)
+        pen_trajectory_set_bare(batch->trajectories[i], batch->k, turn, batch->outputs[i].cond);
+    return TRUE;
+}
+
+static void aim_at_targets(const Batch *batch)
+{
+    gsize n = pen_trajectory_elements(batch->trajectories[0]);
+    gboolean turn = batch->round->without_prompt;
+    g_autofree float *target = g_new(float, n);
+    for (guint i = 0; i < batch->n; i++) {
+        const PenTrajectory *t = batch->trajectories[i];
+        const float *bare = pen_trajectory_get_bare(t, batch->k, turn), *x = batch->latents + i * n;
+        PenModelOutput answer = {.cond = target, .guidance = 1};
+        pen_hindsight_target(batch->round->hindsight, &batch->step, t, batch->k, turn, bare,
+                             target);
+        pen_ddim_mean(&batch->step, n, x, &answer, batch->next + i * n);
+        answer.cond = bare;
+        batch->reference[i] =
+            pen_ddim_log_prob(&batch->step, n, x, &answer, batch->next + i * n);
+    }
+}
+
+static void aim_at_steps(const PenTrainer *trainer, const Batch *batch)
+{
+    gsize n = pen_trajectory_elements(batch->trajectories[0]);
+    g_autofree float *found = g_new(float, n);
+    for (guint i = 0; i < batch->n; i++) {
+        const PenTrajectory *t = batch->trajectories[i];
+        PenModelOutput answer = {.cond = found, .guidance = 1};
+        float *next = batch->next + i * n;
+        if (!trainer->config.hindsight) {
+            memcpy(next, pen_trajectory_latents(t, batch->k + 1), n * sizeof *next);
+            continue;
         }
+        pen_ddim_find_output(&batch->step, n, batch->latents + i * n,
+                             pen_trajectory_latents(t, t->steps), found);
+        pen_ddim_mean(&batch->step, n, batch->latents + i * n, &answer, next);
+    }
+}
+
+static gboolean fill_reference(PenTrainer *trainer, Batch *batch, gboolean *changed,
+                               GCancellable *cancellable, GError **error)
+{
+    gboolean missing = FALSE;
+    for (guint i = 0; i < batch->n; i++) {
+        batch->reference[i] = batch->trajectories[i]->reference[batch->k];
+        missing = missing || isnan(batch->reference[i]);
+    }
+    if (!missing)
+        return TRUE;
+    if (!ask(trainer, batch, 0, cancellable, error))
+        return FALSE;
+    take_log_prob(batch, batch->log_prob);
+    for (guint i = 0; i < batch->n; i++)
+        if (isnan(batch->reference[i])) {
+            batch->trajectories[i]->reference[batch->k] = batch->reference[i] =
+                batch->log_prob[i];
+            if (changed)
+                changed[i] = TRUE;
+        }
+    return TRUE;
+}
+
+/* Which steps count, and their log-probability under the bare model. */
+static gboolean aim(PenTrainer *trainer, Batch *batch, gboolean *changed,
+                    GCancellable *cancellable, GError **error)
+{
+    if (!has_targets(trainer)) {
+        aim_at_steps(trainer, batch);
+        return fill_reference(trainer, batch, changed, cancellable, error);
+    }
+    if (!fill_bare(trainer, batch, cancellable, error))
+        return FALSE;
+    aim_at_targets(batch);
+    return TRUE;
+}
+
+gboolean pen_trainer_fill_reference(PenTrainer *trainer, const PenTrainerRound *round,
+                                    gboolean *changed, GCancellable *cancellable, GError **error)
+{
+    if (!prepare(trainer, round, error))
+        return FALSE;
+    for (guint i = 0; i < round->n; i += trainer->at_once)
+        for (guint j = 0; j < round->n_steps; j++) {
+            g_auto(Batch) batch = { 0 };
+            if (!batch_init(&batch, trainer, round, i, round->steps[j], error) ||
+                !aim(trainer, &batch, changed ? changed + i : NULL, cancellable, error))
+                return FALSE;
+        }
+    return TRUE;
+}
+
+/* One turn's answers to all steps of trajectories that have none. */
+static gboolean fill_turn(PenTrainer *trainer, const PenTrainerRound *round, GCancellable *cancellable,
+                          GError **error)
+{
+    const PenTrajectory *first = round->trajectories[0];
+    gsize n = pen_trajectory_elements(first);
+    if (!prepare(trainer, round, error))
+        return FALSE;
+    for (guint i = 0; i < round->n; i += trainer->at_once)
+        for (guint k = first->first; k < first->steps; k++) {
+            g_auto(Batch) batch = { 0 };
+            if (!batch_init(&batch, trainer, round, i, k, error) ||
+                !ask(trainer, &batch, 0, cancellable, error))
+                return FALSE;
+            for (guint b = 0; b < batch.n; b++) {
+                PenTrajectory *t = batch.trajectories[b];
+                float *answers = round->without_prompt ? t->uncond : t->cond;
+                memcpy(pen_trajectory_answer(t, answers, k), batch.outputs[b].cond,
+                       n * sizeof *answers);
+            }
+        }
+    return TRUE;
+}
+
+gboolean pen_trainer_fill_answers(PenTrainer *trainer, const PenTrainerRound *round,
+                                  GCancellable *cancellable, GError **error)
+{
+    gboolean missing = FALSE, guided = round->trajectories[0]->guidance != 1;
+    for (guint i = 0; i < round->n; i++)
+        missing = missing || !round->trajectories[i]->cond;
+    if (!missing)
+        return TRUE;
+    for (guint i = 0; i < round->n; i++) {
+        g_free(round->trajectories[i]->cond);
+        g_free(round->trajectories[i]->uncond);
+        pen_trajectory_keep_answers(round->trajectories[i], guided);
+        round->trajectories[i]->drawn_scale = 0;
+    }
+    for (guint turn = 0; turn < (guided ? 2 : 1); turn++) {
+        PenTrainerRound one = *round;
+        one.without_prompt = turn;
+        if (!fill_turn(trainer, &one, cancellable, error))
+            return FALSE;
     }
     return TRUE;
 }
 
-/* The gradient of sum over the batch of coefficient[i] log_prob[i]; after evaluate() at scale 1. */
+/* --- the gradient ---------------------------------------------------------------------------- */
+
+/* The gradient of sum over the batch of coefficient[i] log_prob[i]; after ask() at scale 1. */
 static gboolean backward(PenTrainer *trainer, const Batch *batch, const double *coefficient,
                          float *gradient, GCancellable *cancellable, GError **error)
 {
@@ -198,40 +370,6 @@ static gboolean backward(PenTrainer *trainer, const Batch *batch, const double *
                                    uncond);
     }
     return pen_denoiser_backward(trainer->denoiser, gradient, cancellable, error);
-}
-
-static gboolean fill_reference(PenTrainer *trainer, Batch *batch, gboolean *changed,
-                               GCancellable *cancellable, GError **error)
-{
-    gboolean missing = FALSE;
-    for (guint i = 0; i < batch->n; i++)
-        missing = missing || isnan(batch->trajectories[i]->reference[batch->k]);
-    if (!missing)
-        return TRUE;
-    if (!evaluate(trainer, batch, 0, cancellable, error))
-        return FALSE;
-    for (guint i = 0; i < batch->n; i++)
-        if (isnan(batch->trajectories[i]->reference[batch->k])) {
-            batch->trajectories[i]->reference[batch->k] = batch->log_prob[i];
-            if (changed)
-                changed[i] = TRUE;
-        }
-    return TRUE;
-}
-
-gboolean pen_trainer_fill_reference(PenTrainer *trainer, const PenTrainerRound *round,
-                                    gboolean *changed, GCancellable *cancellable, GError **error)
-{
-    if (!prepare(trainer, round, error))
-        return FALSE;
-    for (guint i = 0; i < round->n; i += trainer->at_once)
-        for (guint j = 0; j < round->n_steps; j++) {
-            g_auto(Batch) batch = { 0 };
-            if (!batch_init(&batch, trainer, round, i, round->steps[j], error) ||
-                !fill_reference(trainer, &batch, changed ? changed + i : NULL, cancellable, error))
-                return FALSE;
-        }
-    return TRUE;
 }
 
 /* What a round's gradient is made of. */
@@ -269,17 +407,23 @@ static gboolean step_gradient(PenTrainer *trainer, const PenTrainerRound *round,
 {
     static const double one = 1;
     gsize n_values = trainer->adapter->n_values;
-    gboolean together = trainer->at_once == round->n;
+    gboolean together = trainer->at_once == round->n, finite = TRUE;
     g_auto(Batch) batch = { 0 };
     for (guint i = 0; i < round->n; i += trainer->at_once) {
         batch_clear(&batch);
         if (!batch_init(&batch, trainer, round, i, k, error) ||
-            !fill_reference(trainer, &batch, NULL, cancellable, error) ||
-            !evaluate(trainer, &batch, 1, cancellable, error))
+            !aim(trainer, &batch, NULL, cancellable, error) ||
+            (!batch.asked && !ask(trainer, &batch, 1, cancellable, error)))
             return FALSE;
+        take_log_prob(&batch, batch.log_prob);
         for (guint b = 0; b < batch.n; b++) {
             work->log_prob[i + b] = batch.log_prob[b];
-            work->reference[i + b] = batch.trajectories[b]->reference[k];
+            work->reference[i + b] = batch.reference[b];
+            finite = finite && isfinite(batch.log_prob[b]) && isfinite(batch.reference[b]);
+        }
+        if (!finite) {
+            result->overflowed++;
+            return TRUE;
         }
         if (!together && !backward(trainer, &batch, &one, work->each + i * n_values, cancellable,
                                    error))
@@ -316,6 +460,7 @@ gboolean pen_trainer_gradient(PenTrainer *trainer, const PenTrainerRound *round,
     guint64 terms = pen_ranking_count_pairs(n, round->ranks) * round->n_steps;
 
     result->loss = 0;
+    result->overflowed = 0;
     for (guint j = 0; j < round->n_steps; j++) {
         if (!step_gradient(trainer, round, round->steps[j], terms, &work, result, cancellable,
                            error))

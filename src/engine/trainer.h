@@ -8,13 +8,15 @@
  * all candidates of the step are done, the loss gives each a coefficient (src/learning/d3po.h), and
  * the backward passes, weighted with these, add up to the exact gradient over all pairs. Small
  * pictures are evaluated together, all candidates in one plan; of large ones each candidate's
- * forward pass is followed at once by its backward pass. The reference's log-probabilities never
- * change; the trajectories keep them (src/engine/trajectory.h), and those that are missing are
- * computed at adapter scale 0. They belong to the steps as they were sampled, or with
- * config->hindsight to those that the finished latents imply: the caller empties what is of the other
- * kind.
+ * forward pass is followed at once by its backward pass.
+ *
+ * The bare model never changes, so what it says is asked once, at adapter scale 0. In hindsight
+ * without guidance (src/engine/hindsight.h) the trajectories keep its answers. In the other losses
+ * they keep the reference's log-probabilities, which belong to the steps as they were sampled or, in
+ * hindsight, to those that the finished latents imply: the caller empties what is of another kind.
  */
 
+#include "src/engine/hindsight.h"
 #include "src/engine/trajectory.h"
 #include "src/learning/d3po.h"
 #include "src/models/runtime.h"
@@ -25,10 +27,12 @@ typedef struct {
     guint n; /* candidates, of one size and schedule */
     PenTrajectory **trajectories;
     const int *ranks;
-    const PenConditioning *cond, *uncond; /* as for the sampler; the loss uses `uncond` if it is
-                                             guided */
+    const PenConditioning *cond, *uncond; /* as for the sampler */
+    gboolean without_prompt;              /* of a loss that is not guided: whose turn it is */
     guint n_steps;                        /* trained steps */
     const guint *steps;                   /* their indices, each stochastic */
+    const PenHindsight *hindsight; /* fitted; of the loss in hindsight that is not guided */
+    gboolean policy_is_bare; /* the adapter has no effect yet: its answers are the bare model's */
 } PenTrainerRound;
 
 typedef struct {
@@ -36,6 +40,7 @@ typedef struct {
     PenD3poStats stats;
     double *log_prob;  /* [n, n_steps]; caller's, or NULL */
     double *reference; /* the same under the bare model */
+    guint overflowed;  /* steps that were left out because the model's numbers overflowed there */
 } PenTrainerResult;
 
 typedef struct _PenTrainer PenTrainer;
@@ -58,10 +63,18 @@ gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, gui
 /* After preparing: pen_denoiser_recomputes(). */
 gboolean pen_trainer_recomputes(const PenTrainer *trainer);
 
+/* Lets the bare model say what the round's trajectories lack (pen_trajectory_keep_answers()): those of
+ * earlier versions, which are then as if the bare model had drawn them. */
+gboolean pen_trainer_fill_answers(PenTrainer *trainer, const PenTrainerRound *round,
+                                  GCancellable *cancellable, GError **error);
+
 /* Fills the missing reference log-probabilities of `steps` in the round's trajectories. `changed[n]`
  * (may be NULL) tells which trajectories learnt something and want to be stored. */
 gboolean pen_trainer_fill_reference(PenTrainer *trainer, const PenTrainerRound *round,
                                     gboolean *changed, GCancellable *cancellable, GError **error);
+
+/* Whether the round is of a model of this kind. */
+gboolean pen_trainer_check(PenRuntime *runtime, const PenTrainerRound *round, GError **error);
 
 /* Sets gradient[adapter->n_values] and `result`; fills the reference where it is missing.
  * `progress` is called with the share of the round that is done. */

@@ -34,6 +34,10 @@ void pen_trajectory_free(PenTrajectory *trajectory)
     g_free(trajectory->latents);
     g_free(trajectory->reference);
     g_free(trajectory->condition);
+    g_free(trajectory->cond);
+    g_free(trajectory->uncond);
+    g_free(trajectory->bare[0]);
+    g_free(trajectory->bare[1]);
     g_free(trajectory);
 }
 
@@ -46,6 +50,13 @@ void pen_trajectory_set_condition(PenTrajectory *trajectory, guint32 channels,
     trajectory->condition = g_memdup2(condition, n * sizeof *condition);
 }
 
+void pen_trajectory_keep_answers(PenTrajectory *trajectory, gboolean guided)
+{
+    gsize n = (trajectory->steps - trajectory->first) * pen_trajectory_elements(trajectory);
+    trajectory->cond = g_new0(float, n);
+    trajectory->uncond = guided ? g_new0(float, n) : NULL;
+}
+
 gsize pen_trajectory_elements(const PenTrajectory *trajectory)
 {
     return (gsize)trajectory->height * trajectory->width * trajectory->channels;
@@ -54,6 +65,40 @@ gsize pen_trajectory_elements(const PenTrajectory *trajectory)
 float *pen_trajectory_latents(const PenTrajectory *trajectory, guint step)
 {
     return trajectory->latents + (step - trajectory->first) * pen_trajectory_elements(trajectory);
+}
+
+float *pen_trajectory_answer(const PenTrajectory *trajectory, float *answers, guint step)
+{
+    return answers ? answers + (step - trajectory->first) * pen_trajectory_elements(trajectory)
+                   : NULL;
+}
+
+gsize pen_trajectory_bytes(const PenTrajectory *trajectory)
+{
+    /* Latents, two answers of who drew it and as many of the bare model. */
+    return 5 * (trajectory->steps - trajectory->first + 1) * pen_trajectory_elements(trajectory) *
+           sizeof(float);
+}
+
+const float *pen_trajectory_get_bare(const PenTrajectory *trajectory, guint step,
+                                     gboolean without_prompt)
+{
+    const float *answer =
+        pen_trajectory_answer(trajectory, trajectory->bare[without_prompt], step);
+    return answer && !isnan(*answer) ? answer : NULL;
+}
+
+void pen_trajectory_set_bare(PenTrajectory *trajectory, guint step, gboolean without_prompt,
+                             const float *answer)
+{
+    float **bare = &trajectory->bare[without_prompt];
+    gsize n = pen_trajectory_elements(trajectory), steps = trajectory->steps - trajectory->first;
+    if (!*bare) {
+        *bare = g_new(float, steps * n);
+        for (gsize k = 0; k < steps; k++)
+            (*bare)[k * n] = NAN;
+    }
+    memcpy(pen_trajectory_answer(trajectory, *bare, step), answer, n * sizeof *answer);
 }
 
 GBytes *pen_trajectory_save(const PenTrajectory *t, GError **error)
@@ -77,6 +122,15 @@ GBytes *pen_trajectory_save(const PenTrajectory *t, GError **error)
         pen_safetensors_writer_add(writer, "condition", PEN_SAFETENSOR_F32, 3,
                                    (gsize[]){t->height, t->width, t->condition_channels},
                                    t->condition);
+    gsize answers[4] = {steps - t->first, t->height, t->width, t->channels};
+    if (t->cond) {
+        pen_safetensors_writer_add(writer, "drawn_scale", PEN_SAFETENSOR_F64, 1, (gsize[]){1},
+                                   &t->drawn_scale);
+        pen_safetensors_writer_add_floats(writer, "cond", PEN_SAFETENSOR_F16, 4, answers, t->cond);
+    }
+    if (t->cond && t->uncond)
+        pen_safetensors_writer_add_floats(writer, "uncond", PEN_SAFETENSOR_F16, 4, answers,
+                                          t->uncond);
     return pen_safetensors_writer_to_bytes(writer, error);
 }
 
@@ -114,6 +168,30 @@ static gboolean load_condition(PenTrajectory *t, const PenSafetensors *file, gbo
         return FALSE;
     *sound = all_finite(values, condition->n_elements);
     pen_trajectory_set_condition(t, (guint32)condition->dims[2], values);
+    return TRUE;
+}
+
+/* What the model said, if the file has it. */
+static gboolean load_answers(PenTrajectory *t, const PenSafetensors *file, gboolean *sound,
+                             GError **error)
+{
+    const PenSafetensor *scale = pen_safetensors_lookup(file, "drawn_scale");
+    const PenSafetensor *cond = pen_safetensors_lookup(file, "cond");
+    const PenSafetensor *uncond = pen_safetensors_lookup(file, "uncond");
+    gsize n = (t->steps - t->first) * pen_trajectory_elements(t);
+    if (!cond)
+        return TRUE;
+    *sound = *sound && scale && scale->n_elements == 1 && scale->type == PEN_SAFETENSOR_F64 &&
+             cond->n_elements == n && (!uncond || uncond->n_elements == n);
+    if (!*sound)
+        return TRUE;
+    pen_trajectory_keep_answers(t, uncond != NULL);
+    memcpy(&t->drawn_scale, scale->data, sizeof t->drawn_scale);
+    if (!pen_safetensor_to_f32(cond, t->cond, error) ||
+        (uncond && !pen_safetensor_to_f32(uncond, t->uncond, error)))
+        return FALSE;
+    *sound = isfinite(t->drawn_scale) && all_finite(t->cond, n) &&
+             (!uncond || all_finite(t->uncond, n));
     return TRUE;
 }
 
@@ -155,7 +233,7 @@ PenTrajectory *pen_trajectory_load(const char *path, GError **error)
         t->timesteps[k] = (int)numbers[k];
     }
     sound = sound && all_finite(t->latents, latents->n_elements);
-    if (!load_condition(t, file, &sound, error))
+    if (!load_condition(t, file, &sound, error) || !load_answers(t, file, &sound, error))
         return NULL;
     if (!sound) {
         damaged(path, error);

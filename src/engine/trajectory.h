@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A trajectory: the latents of one candidate at every step of its sampling, which is what D3PO
- * trains on. Latents are [height, width, channels] float32, channels last.
+ * A trajectory: the latents of one candidate at every step of its sampling, and what the model said
+ * there, which is what D3PO trains on. Latents are [height, width, channels] float32, channels last.
  */
 
 #include <gio/gio.h>
@@ -20,6 +20,18 @@ typedef struct {
     float *latents;   /* step k leads from latents k - first to the one after it */
     guint32 condition_channels; /* of an inpainting model; else 0 */
     float *condition; /* [height, width, condition_channels]: what the model saw beside the latents */
+
+    /* What the model said at each step, [steps - first] latents each (in the file: float16): with the
+     * prompt, and without it or with the negative prompt. NULL in files of versions that did not keep
+     * them; `uncond` is NULL, too, where guidance was 1. `drawn_scale` is the adapter's scale then: 0
+     * where it was the bare model that said so. */
+    float *cond, *uncond;
+    double drawn_scale;
+
+    /* What the bare model says at each step, with the prompt and without, as far as somebody has asked
+     * it since: not in the file. NULL, or the step's first number NaN, where it is not known. */
+    float *bare[2];
+
     double *reference; /* [steps] log-probability of the step under the bare model; NaN while it is
                           not known */
 } PenTrajectory;
@@ -33,11 +45,27 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenTrajectory, pen_trajectory_free)
 void pen_trajectory_set_condition(PenTrajectory *trajectory, guint32 channels,
                                   const float *condition);
 
+/* Makes room for what the model says; `guided`: also without the prompt. */
+void pen_trajectory_keep_answers(PenTrajectory *trajectory, gboolean guided);
+
+/* Bytes that it takes in memory, about. */
+gsize pen_trajectory_bytes(const PenTrajectory *trajectory);
+
 /* Floats of one step's latents. */
 gsize pen_trajectory_elements(const PenTrajectory *trajectory);
 
 /* The latents that enter step k (first … steps; the last are the finished ones). */
 float *pen_trajectory_latents(const PenTrajectory *trajectory, guint step);
+
+/* What `answers` (cond or uncond) holds of step k; NULL where they were not kept. */
+float *pen_trajectory_answer(const PenTrajectory *trajectory, float *answers, guint step);
+
+/* What the bare model says at step k; NULL where it is not known. */
+const float *pen_trajectory_get_bare(const PenTrajectory *trajectory, guint step,
+                                     gboolean without_prompt);
+/* Copies `answer`, one latents' worth. */
+void pen_trajectory_set_bare(PenTrajectory *trajectory, guint step, gboolean without_prompt,
+                             const float *answer);
 
 /* As a safetensors file, and back. Loading checks shapes and that numbers are finite. */
 GBytes *pen_trajectory_save(const PenTrajectory *trajectory, GError **error);

@@ -52,6 +52,12 @@ guint pen_curriculum_count_updates(guint steps, double fraction, guint per_updat
     return per_update ? (wanted + per_update - 1) / per_update : 1;
 }
 
+void pen_curriculum_pace(guint n, guint wanted, guint *passes, guint *together)
+{
+    *passes = wanted && n ? MAX(1, (wanted + n / 2) / n) : 1;
+    *together = wanted ? MAX(1, (n * *passes + wanted / 2) / wanted) : 1;
+}
+
 guint pen_curriculum_split_steps(const guint *chosen, guint n_chosen, guint update,
                                  guint n_updates, guint *mine)
 {

@@ -64,6 +64,9 @@ typedef struct {
     guint epochs;             // passes over the rounds
     gboolean hindsight;       // the steps' mean given the finished picture, not their noise, counts
     gboolean guided;          // the policy is the guided prediction, not the two in it by turns
+    gboolean afresh; // a lesson begins at the bare model, with an adapter made for its picks
+    guint updates;   // that an epoch aims at, whatever the number of rounds; 0: each round's own
+    gboolean falling_rate; // the learning rate falls to 0 in the course of the lesson
 } PenD3poConfig;
 
 // The script's epoch count belongs to its thousands of pictures, so one pass is the default here.

@@ -76,13 +76,18 @@ void pen_ddim_predict_x0(const PenDdimStep *step, gsize n, const float *x,
         x0[i] = (float)(step->x0_from_x * x[i] + step->x0_from_output * guided(output, i));
 }
 
-void pen_ddim_posterior_mean(const PenDdimStep *step, gsize n, const float *x, const float *x0,
-                             float *x_next)
+void pen_ddim_find_output(const PenDdimStep *step, gsize n, const float *x, const float *x0,
+                          float *output)
 {
-    for (gsize i = 0; i < n; i++) {
-        double output = (x0[i] - step->x0_from_x * x[i]) / step->x0_from_output;
-        x_next[i] = (float)(step->mean_from_x * x[i] + step->mean_from_output * output);
-    }
+    for (gsize i = 0; i < n; i++)
+        output[i] = (float)((x0[i] - step->x0_from_x * x[i]) / step->x0_from_output);
+}
+
+void pen_ddim_mean(const PenDdimStep *step, gsize n, const float *x, const PenModelOutput *output,
+                   float *mean)
+{
+    for (gsize i = 0; i < n; i++)
+        mean[i] = (float)mean_at(step, x, output, i);
 }
 
 double pen_ddim_log_prob(const PenDdimStep *step, gsize n, const float *x,

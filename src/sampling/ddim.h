@@ -54,11 +54,15 @@ void pen_ddim_predict_x0(const PenDdimStep *step, gsize n, const float *x,
                          const PenModelOutput *output, float *x0);
 
 /**
- * Where the step leads in the mean if the finished latents are known to be x0: mu with that x0 in
- * place of the model's guess, which is the mean of q(x' | x, x0) (eq. 7 there).
+ * The output by which the model would have guessed the finished latents x0: in epsilon prediction
+ * (x - sqrt(a) x0) / sqrt(1-a). The mean that goes with it is that of q(x' | x, x0) (eq. 7 there).
  */
-void pen_ddim_posterior_mean(const PenDdimStep *step, gsize n, const float *x, const float *x0,
-                             float *x_next);
+void pen_ddim_find_output(const PenDdimStep *step, gsize n, const float *x, const float *x0,
+                          float *output);
+
+// mu, for an output.
+void pen_ddim_mean(const PenDdimStep *step, gsize n, const float *x, const PenModelOutput *output,
+                   float *mean);
 
 // log p(x_next | x). NaN for a deterministic step.
 double pen_ddim_log_prob(const PenDdimStep *step, gsize n, const float *x,

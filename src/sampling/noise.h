@@ -26,8 +26,8 @@
  * Seeds and streams of a round
  *
  *     round seed R          what the user sees and may choose
- *     initial noise         seed R, stream PEN_STREAM_INITIAL; all candidates of a round share it
  *     candidate i's seed    C_i = pen_noise_derive_seed(R, PEN_STREAM_CANDIDATE, i)
+ *     initial noise         seed C_i, stream PEN_STREAM_INITIAL; seed R where all candidates share it
  *     noise of step k       seed C_i, stream pen_noise_step_stream(k)
  *
  * k counts steps from 0 at the noisy end over all `steps`, also where image to image leaves the
@@ -45,6 +45,7 @@
 #define PEN_STREAM_TIMESTEPS(epoch) PEN_STREAM(6, epoch)
 #define PEN_STREAM_PROMPTS(pair) PEN_STREAM(7, pair)
 #define PEN_STREAM_FEATURES PEN_STREAM(8, 0)
+#define PEN_STREAM_SKETCH PEN_STREAM(9, 0)
 
 static inline guint64 pen_noise_step_stream(guint step)
 {

@@ -230,6 +230,12 @@ static const char version_9[] =
     "ALTER TABLE rounds ADD COLUMN words INTEGER NOT NULL DEFAULT 1;"
     "ALTER TABLE rounds ADD COLUMN clip_skip INTEGER NOT NULL DEFAULT 1;";
 
+/* In earlier versions a lesson went on from the last one's result, once through its rounds. */
+static const char version_10[] = "ALTER TABLE runs ADD COLUMN afresh INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE runs ADD COLUMN updates INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE runs ADD COLUMN falling_rate INTEGER NOT NULL DEFAULT 0;";
+
 const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4,
                                              version_5, version_6, version_7, version_8,
-                                             version_9, NULL };
+                                             version_9, version_10,
+                                             NULL };

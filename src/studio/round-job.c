@@ -407,6 +407,7 @@ static gboolean sample(Round *r, GError **error)
         .adapter = r->adapter,
         .scale = r->scale,
         .seed = r->result->seed,
+        .shared_noise = request->shared_noise,
         .start = r->start,
         .condition = r->condition,
         .strength = request->start_strength,

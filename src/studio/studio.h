@@ -112,6 +112,7 @@ typedef struct {
     double eta;
     gboolean has_seed; /* else a random one */
     guint64 seed;
+    gboolean shared_noise; /* all candidates start from one noise, as in the published script */
     gboolean keep; /* record the round in the store; else only make the pictures */
     gboolean previews;
 

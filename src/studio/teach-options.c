@@ -9,8 +9,8 @@
 #define NO_COUNT G_MININT
 #define NO_NUMBER (-G_MAXDOUBLE)
 
-static char *preset, *hindsight, *guided;
-static int epochs = NO_COUNT, timesteps_per_update = NO_COUNT;
+static char *preset, *hindsight, *guided, *afresh, *falling_rate;
+static int epochs = NO_COUNT, timesteps_per_update = NO_COUNT, updates = NO_COUNT;
 static double learning_rate = NO_NUMBER, beta = NO_NUMBER, clip = NO_NUMBER,
               loser_weight = NO_NUMBER, timestep_fraction = NO_NUMBER;
 static gboolean new_only;
@@ -36,6 +36,14 @@ static const GOptionEntry entries[] = {
     { "guided", 0, 0, G_OPTION_ARG_STRING, &guided,
       N_("Whether the model is taught as guidance mixes it, or each part of the mixture by itself"),
       "on|off" },
+    { "afresh", 0, 0, G_OPTION_ARG_STRING, &afresh,
+      N_("Whether a lesson begins at the bare model, or goes on from the style's version"), "on|off" },
+    { "updates", 0, 0, G_OPTION_ARG_INT, &updates,
+      N_("About how often the style changes in an epoch, whatever the number of picks; 0: as often as "
+         "the picks say"),
+      "N" },
+    { "falling-rate", 0, 0, G_OPTION_ARG_STRING, &falling_rate,
+      N_("Whether the learning rate falls to 0 in the course of the lesson"), "on|off" },
     { "new-only", 0, 0, G_OPTION_ARG_NONE, &new_only,
       N_("Learn only picks that the style has not learnt yet"), NULL },
     G_OPTION_ENTRY_NULL,
@@ -65,6 +73,7 @@ static const struct {
     { "--epochs", &epochs, G_STRUCT_OFFSET(PenD3poConfig, epochs), 1, 10000 },
     { "--timesteps-per-update", &timesteps_per_update,
       G_STRUCT_OFFSET(PenD3poConfig, timesteps_per_update), 0, 1000 },
+    { "--updates", &updates, G_STRUCT_OFFSET(PenD3poConfig, updates), 0, 1000000 },
 };
 
 static const struct {
@@ -74,6 +83,8 @@ static const struct {
 } switches[] = {
     { "--hindsight", &hindsight, G_STRUCT_OFFSET(PenD3poConfig, hindsight) },
     { "--guided", &guided, G_STRUCT_OFFSET(PenD3poConfig, guided) },
+    { "--afresh", &afresh, G_STRUCT_OFFSET(PenD3poConfig, afresh) },
+    { "--falling-rate", &falling_rate, G_STRUCT_OFFSET(PenD3poConfig, falling_rate) },
 };
 
 const GOptionEntry *pen_teach_options_entries(void)

@@ -180,7 +180,8 @@ static void test_gallery(Fixture *f, gconstpointer data G_GNUC_UNUSED)
     fill(grey, 10, 20, 40);
     guint8 *pictures[] = { black, grey, sample(sheet, 2, 1), sample(sheet, 3, 1) };
     for (guint i = 0; i < G_N_ELEMENTS(pictures); i++)
-        g_assert_true(pen_gallery_add(gallery, pictures[i], &taste, f->motifs, &error));
+        g_assert_true(pen_gallery_add(gallery, pictures[i], &taste, f->motifs,
+                                       f->styles, &error));
     g_assert_false(gallery->recognised[2]);
     g_assert_true(gallery->recognised[3]);
     g_assert_cmpfloat_with_epsilon(pen_gallery_share_above(gallery, 5), 0.75, 1e-9);

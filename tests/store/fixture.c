@@ -94,6 +94,9 @@ gint64 fixture_begin_run(PenStore *store, gint64 style, GError **error)
     run.d3po.timesteps_per_update = 3;
     run.d3po.hindsight = TRUE;
     run.d3po.guided = FALSE;
+    run.d3po.afresh = TRUE;
+    run.d3po.updates = 70;
+    run.d3po.falling_rate = TRUE;
     g_autoptr(GPtrArray) picks = pen_store_list_picks(store, style, TRUE, error);
     if (!picks)
         return 0;

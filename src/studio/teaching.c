@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include "src/studio/teaching.h"
+
+#include <glib/gi18n-lib.h>
+#include <math.h>
+#include <string.h>
+
+#include "src/formats/safetensors-writer.h"
+#include "src/learning/adapter-init.h"
+#include "src/learning/curriculum.h"
+
+/* A crash costs at most so much of the work, in microseconds. */
+#define CHECKPOINT_INTERVAL (10 * G_TIME_SPAN_SECOND)
+/* More than this, of some forty rounds, change a new adapter's start no more. */
+#define SKETCH_UPDATES 300
+
+/* Some timesteps of one round, whose gradient is taken at once. */
+typedef struct {
+    guint epoch, lesson, update, n_updates;
+} Update;
+
+void pen_teaching_clear(PenTeaching *t)
+{
+    g_clear_pointer(&t->trainer, pen_trainer_free);
+    g_clear_pointer(&t->adamw, pen_adamw_free);
+    g_clear_pointer(&t->adapter, pen_unet_adapter_free);
+    g_clear_pointer(&t->lessons, pen_lessons_free);
+    g_clear_pointer(&t->updates, g_array_unref);
+    g_clear_pointer(&t->style, pen_style_free);
+    g_clear_pointer(&t->run, pen_run_free);
+    g_clear_pointer(&t->values, g_free);
+    g_clear_pointer(&t->gradient, g_free);
+    g_clear_pointer(&t->sum, g_free);
+}
+
+/* --- the course ------------------------------------------------------------------------------ */
+
+static guint count_updates(const PenTeaching *t, const PenLesson *lesson)
+{
+    return pen_curriculum_count_updates((guint)lesson->round->steps, t->run->d3po.timestep_fraction,
+                                        t->run->d3po.timesteps_per_update);
+}
+
+/* All rounds once. */
+static void list_pass(PenTeaching *t, guint epoch)
+{
+    guint n = t->lessons->list->len;
+    g_autofree guint *order = g_new(guint, n);
+    pen_curriculum_order_rounds(t->run->seed, epoch, n, order);
+    for (guint i = 0; i < n; i++) {
+        guint n_updates = count_updates(t, pen_lessons_get(t->lessons, order[i]));
+        for (guint u = 0; u < n_updates; u++) {
+            Update update = {epoch, order[i], u, n_updates};
+            g_array_append_val(t->updates, update);
+        }
+    }
+}
+
+/* The course of the run, which its settings and rounds alone decide. */
+void pen_teaching_plan(PenTeaching *t)
+{
+    guint n = 0, passes;
+    for (guint i = 0; i < t->lessons->list->len; i++)
+        n += count_updates(t, pen_lessons_get(t->lessons, i));
+    pen_curriculum_pace(n, t->run->d3po.updates, &passes, &t->together);
+    t->updates = g_array_new(FALSE, FALSE, sizeof(Update));
+    for (guint epoch = 0; epoch < t->run->d3po.epochs * passes; epoch++)
+        list_pass(t, epoch);
+    t->sketched = MIN(n, SKETCH_UPDATES);
+    t->run->steps_total = (int)((t->updates->len + t->together - 1) / t->together);
+}
+
+/* --- the adapter ----------------------------------------------------------------------------- */
+
+static void init_values(PenTeaching *t)
+{
+    for (guint i = 0; i < t->adapter->n_modules; i++) {
+        const PenUNetAdapterModule *module = &t->adapter->modules[i];
+        pen_adapter_init_down(t->run->seed, module->path, t->adapter->rank,
+                              (gsize)t->adapter->rank * module->in, t->values + module->a);
+    }
+}
+
+/* The version whose values a lesson starts from; 0: a new adapter. A lesson that begins afresh leaves
+ * behind what earlier lessons made of these picks, but not an adapter that no lesson made: one that
+ * was imported. */
+static gboolean find_start(PenTeaching *t, gint64 *start, GError **error)
+{
+    *start = t->run->from_version;
+    while (*start && t->run->d3po.afresh) {
+        g_autoptr(PenStyleVersion) version =
+            pen_store_get_style_version(t->store, *start, error);
+        if (!version)
+            return FALSE;
+        if (!version->run)
+            break;
+        *start = version->parent;
+    }
+    return TRUE;
+}
+
+static gboolean load_start(PenTeaching *t, GError **error)
+{
+    const PenModel *model = pen_runtime_model(t->runtime);
+    g_autofree float *from = NULL;
+    gint64 start;
+    if (!find_start(t, &start, error))
+        return FALSE;
+    t->adapter = start ? pen_studio_load_adapter(t->job->studio, model, start, &from, error)
+                       : pen_unet_adapter_new(&model->unet, t->run->d3po.adapter_rank, error);
+    if (!t->adapter)
+        return FALSE;
+    t->is_new = !start;
+    gsize n = t->adapter->n_values;
+    t->values = g_new0(float, n);
+    t->gradient = g_new0(float, n);
+    t->sum = g_new0(float, n);
+    if (from)
+        memcpy(t->values, from, n * sizeof *from);
+    else
+        init_values(t);
+    t->adamw = pen_adamw_new(n);
+    return TRUE;
+}
+
+static GBytes *save_checkpoint(PenTeaching *t, GError **error)
+{
+    g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
+    g_autoptr(GBytes) adamw = pen_adamw_save(t->adamw);
+    gsize n = t->adapter->n_values, size = g_bytes_get_size(adamw);
+    pen_safetensors_writer_set_metadata(writer, "format", "penchant checkpoint 1");
+    pen_safetensors_writer_add(writer, "values", PEN_SAFETENSOR_F32, 1, &n, t->values);
+    pen_safetensors_writer_add_bytes(writer, "adamw", PEN_SAFETENSOR_U8, 1, &size, adamw);
+    return pen_safetensors_writer_to_bytes(writer, error);
+}
+
+static gboolean load_checkpoint(PenTeaching *t, GError **error)
+{
+    if (!t->run->checkpoint_file)
+        return TRUE;
+    g_autofree char *path = pen_store_path(t->store, t->run->checkpoint_file);
+    g_autoptr(PenSafetensors) file = pen_safetensors_open(path, error);
+    if (!file)
+        return FALSE;
+    const PenSafetensor *values = pen_safetensors_require(file, "values", error);
+    const PenSafetensor *state = pen_safetensors_require(file, "adamw", error);
+    if (!values || !state)
+        return FALSE;
+    if (values->n_elements != t->adapter->n_values) {
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
+                    _("The interrupted lesson in “%s” does not fit the model. Start afresh."),
+                    path);
+        return FALSE;
+    }
+    g_autoptr(GBytes) bytes = g_bytes_new(state->data, state->size);
+    g_clear_pointer(&t->adamw, pen_adamw_free);
+    t->adamw = pen_adamw_load(bytes, t->adapter->n_values, error);
+    t->is_new = FALSE;
+    t->changed = TRUE;
+    return t->adamw && pen_safetensor_to_f32(values, t->values, error);
+}
+
+gboolean pen_teaching_load(PenTeaching *t, GError **error)
+{
+    return load_start(t, error) && load_checkpoint(t, error);
+}
+
+/* --- gradients ------------------------------------------------------------------------------- */
+
+/* Trajectories keep the reference log-probabilities of the steps that were sampled, under the guided
+ * model as it was then: those of other steps and policies, and of a model in 8 bits, are not theirs. */
+static gboolean reference_is_kept(const PenTeaching *t)
+{
+    return !t->run->d3po.hindsight && t->run->d3po.guided && !pen_runtime_eight_bits(t->runtime);
+}
+
+/* Whether the loss compares answers with targets, for which it needs the answers. */
+static gboolean needs_answers(const PenTeaching *t)
+{
+    return t->run->d3po.hindsight && !t->run->d3po.guided;
+}
+
+static gboolean store_trajectory(PenTeaching *t, const PenLesson *lesson, guint i, GError **error)
+{
+    g_autoptr(GBytes) file = pen_trajectory_save(lesson->trajectories->pdata[i], error);
+    return file && pen_store_write(t->store, lesson->files->pdata[i], file, error);
+}
+
+/* For all steps at once, so that each trajectory is written once. */
+static gboolean fill_reference(PenTeaching *t, const PenLesson *lesson, const PenTrainerRound *round,
+                               GError **error)
+{
+    g_autofree gboolean *changed = g_new0(gboolean, round->n);
+    if (!pen_trainer_fill_reference(t->trainer, round, changed, t->job->cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < round->n; i++)
+        if (changed[i] && !store_trajectory(t, lesson, i, error))
+            return FALSE;
+    return TRUE;
+}
+
+static void on_progress(double fraction, gpointer user_data)
+{
+    PenTeaching *t = user_data;
+    pen_job_progress(t->job, (t->done + fraction / t->together) / t->work);
+}
+
+static gboolean leaves_out_prompt(const PenTeaching *t, const Update *update,
+                                  const PenTrajectory *trajectory)
+{
+    return !t->run->d3po.guided && trajectory->guidance != 1 &&
+           pen_curriculum_leaves_out_prompt(t->run->seed, update->epoch, update->lesson,
+                                            update->update, update->n_updates);
+}
+
+/* The gradient of the loss of an update's timesteps, added to t->sum. */
+static gboolean add_gradient(PenTeaching *t, const Update *update, gboolean policy_is_bare,
+                             PenTrainerResult *result, GError **error)
+{
+    PenLesson *lesson = pen_lessons_get(t->lessons, update->lesson);
+    if (!pen_lessons_load(t->lessons, lesson, error))
+        return FALSE;
+    const PenTrajectory *first = lesson->trajectories->pdata[0];
+    g_autofree gboolean *trainable = g_new0(gboolean, first->steps);
+    g_autofree guint *chosen = g_new0(guint, first->steps);
+    g_autofree guint *mine = g_new0(guint, first->steps);
+    if (!pen_trainer_trainable_steps(t->runtime, first, trainable, error))
+        return FALSE;
+    PenTrainerRound round = pen_lesson_round(lesson);
+    round.without_prompt = leaves_out_prompt(t, update, first);
+    round.hindsight = &t->hindsight;
+    round.policy_is_bare = policy_is_bare;
+    round.steps = chosen;
+    round.n_steps = pen_curriculum_choose_steps(t->run->seed, update->epoch, update->lesson,
+                                                first->steps, t->run->d3po.timestep_fraction,
+                                                trainable, chosen);
+    for (guint i = 0; !reference_is_kept(t) && i < round.n; i++)
+        for (guint k = 0; k < first->steps; k++)
+            round.trajectories[i]->reference[k] = NAN;
+    if (reference_is_kept(t) && !fill_reference(t, lesson, &round, error))
+        return FALSE;
+    round.steps = mine;
+    round.n_steps = pen_curriculum_split_steps(chosen, round.n_steps, update->update,
+                                               update->n_updates, mine);
+    PenTrainerResult one = {.stats = result->stats};
+    if (!pen_trainer_gradient(t->trainer, &round, t->gradient, &one, on_progress, t,
+                              t->job->cancellable, error))
+        return FALSE;
+    for (gsize v = 0; v < t->adapter->n_values; v++)
+        t->sum[v] += t->gradient[v];
+    result->stats = one.stats;
+    t->overflowed += one.overflowed;
+    t->done += 1.0 / t->together;
+    return TRUE;
+}
+
+/* --- the start ------------------------------------------------------------------------------- */
+
+/* An adapter made for these picks (src/learning/adapter-init.h). */
+static gboolean sketch(PenTeaching *t, GError **error)
+{
+    PenTrainerResult result = {0};
+    memset(t->values, 0, t->adapter->n_values * sizeof *t->values);
+    memset(t->sum, 0, t->adapter->n_values * sizeof *t->sum);
+    for (guint i = 0; i < t->adapter->n_modules; i++) {
+        const PenUNetAdapterModule *module = &t->adapter->modules[i];
+        pen_adapter_init_sketch(t->run->seed, module->path,
+                                (gsize)t->adapter->rank * module->out, t->values + module->b);
+    }
+    if (!pen_unet_adapter_upload(t->adapter, t->values, error))
+        return FALSE;
+    for (guint i = 0; i < t->sketched; i++)
+        if (!add_gradient(t, &g_array_index(t->updates, Update, i), TRUE, &result, error))
+            return FALSE;
+    memset(t->values, 0, t->adapter->n_values * sizeof *t->values);
+    for (guint i = 0; i < t->adapter->n_modules; i++) {
+        const PenUNetAdapterModule *module = &t->adapter->modules[i];
+        memcpy(t->values + module->a, t->sum + module->a,
+               (gsize)t->adapter->rank * module->in * sizeof *t->values);
+        pen_adapter_init_from_sketch(t->run->seed, module->path, t->adapter->rank, module->in,
+                                     t->values + module->a);
+    }
+    return TRUE;
+}
+
+/* What the targets follow from, for all lessons. */
+static gboolean fit_hindsight(PenTeaching *t, GError **error)
+{
+    const PenSchedule *schedule = pen_runtime_model(t->runtime)->schedule;
+    for (guint i = 0; i < t->lessons->list->len && needs_answers(t); i++) {
+        PenLesson *lesson = pen_lessons_get(t->lessons, i);
+        if (!pen_lessons_load(t->lessons, lesson, error))
+            return FALSE;
+        PenTrainerRound round = pen_lesson_round(lesson);
+        gboolean lacking = FALSE;
+        for (guint c = 0; c < round.n; c++)
+            lacking = lacking || !round.trajectories[c]->cond;
+        if (lacking &&
+            !pen_trainer_fill_answers(t->trainer, &round, t->job->cancellable, error))
+            return FALSE;
+        gboolean exact = !pen_runtime_eight_bits(t->runtime);
+        for (guint c = 0; c < round.n; c++)
+            if ((lacking && exact && !store_trajectory(t, lesson, c, error)) ||
+                !pen_hindsight_add(&t->hindsight, schedule, round.trajectories[c], error))
+                return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean pen_teaching_start(PenTeaching *t, GError **error)
+{
+    gboolean sketched = t->is_new && t->run->d3po.afresh;
+    double before = sketched ? (double)t->sketched / t->together : 0;
+    t->work = t->run->steps_total + before;
+    t->done = t->step;
+    return fit_hindsight(t, error) && (!sketched || sketch(t, error));
+}
+
+/* --- steps ----------------------------------------------------------------------------------- */
+
+static gboolean record_step(PenTeaching *t, const PenTrainingStep *row, GError **error)
+{
+    if (!pen_store_add_training_step(t->store, t->run->id, row, error))
+        return FALSE;
+    pen_job_event(t->job, &(PenStudioEvent){
+                              .kind = PEN_STUDIO_STEP,
+                              .step = (guint)row->step,
+                              .steps = (guint)t->run->steps_total,
+                              .training = row,
+                          });
+    return TRUE;
+}
+
+gboolean pen_teaching_take_step(PenTeaching *t, GError **error)
+{
+    gint64 since = g_get_monotonic_time();
+    gsize n = t->adapter->n_values;
+    PenTrainerResult result = {0};
+    guint first = t->step * t->together, end = MIN(first + t->together, t->updates->len);
+    memset(t->sum, 0, n * sizeof *t->sum);
+    if (!pen_unet_adapter_upload(t->adapter, t->values, error))
+        return FALSE;
+    for (guint i = first; i < end; i++)
+        if (!add_gradient(t, &g_array_index(t->updates, Update, i), FALSE, &result, error))
+            return FALSE;
+    for (gsize v = 0; v < n; v++)
+        t->sum[v] /= (float)(end - first);
+    double rate = t->run->d3po.learning_rate;
+    if (t->run->d3po.falling_rate)
+        rate *= 1 - (double)t->step / t->run->steps_total;
+    PenAdamwConfig adamw = {
+        .learning_rate = rate,
+        .beta1 = t->run->d3po.adam_beta1,
+        .beta2 = t->run->d3po.adam_beta2,
+        .weight_decay = t->run->d3po.weight_decay,
+        .epsilon = t->run->d3po.adam_epsilon,
+    };
+    double norm = pen_clip_grad_norm(t->sum, n, t->run->d3po.max_grad_norm);
+    if (isfinite(norm) && result.stats.terms) {
+        pen_adamw_step(t->adamw, &adamw, t->values, t->sum);
+        t->changed = TRUE;
+    }
+    PenTrainingStep row = {
+        .step = (int)++t->step,
+        .loss = pen_d3po_stats_get_loss(&result.stats),
+        .margin = pen_d3po_stats_get_margin(&result.stats),
+        .agreement = pen_d3po_stats_get_agreement(&result.stats),
+        .grad_norm = norm,
+        .seconds = (double)(g_get_monotonic_time() - since) * 1e-6,
+    };
+    return record_step(t, &row, error);
+}
+
+gboolean pen_teaching_keep(PenTeaching *t, gboolean now, GError **error)
+{
+    if (!now && t->checkpointed &&
+        g_get_monotonic_time() - t->checkpointed < CHECKPOINT_INTERVAL)
+        return TRUE;
+    g_autoptr(GBytes) checkpoint = save_checkpoint(t, error);
+    t->checkpointed = g_get_monotonic_time();
+    return checkpoint &&
+           pen_store_checkpoint_run(t->store, t->run->id, (int)t->step, checkpoint, error);
+}
+

@@ -16,6 +16,26 @@ static const float *drawn(const PenTrajectory *t, guint k, gboolean without_prom
     return without_prompt ? *uncond : *cond;
 }
 
+static void add_turn(PenHindsightSums *sums, const PenTrajectory *t, guint k, gboolean turn,
+                     const float *found)
+{
+    gsize n = pen_trajectory_elements(t);
+    const float *cond, *uncond;
+    double factor;
+    const float *output = drawn(t, k, turn, &cond, &uncond, &factor);
+    for (gsize i = 0; i < n; i++) {
+        double r = (double)found[i] - output[i], p = factor * ((double)cond[i] - uncond[i]);
+        gsize c = i % t->channels;
+        sums->rp += r * p;
+        sums->pp += p * p;
+        if (c < PEN_HINDSIGHT_CHANNELS) {
+            sums->r[c] += r;
+            sums->p[c] += p;
+        }
+    }
+    sums->n += (double)(n / t->channels);
+}
+
 gboolean pen_hindsight_add(PenHindsight *hindsight, const PenSchedule *schedule,
                            const PenTrajectory *t, GError **error)
 {
@@ -27,26 +47,26 @@ gboolean pen_hindsight_add(PenHindsight *hindsight, const PenSchedule *schedule,
             return FALSE;
         pen_ddim_find_output(&step, n, pen_trajectory_latents(t, k),
                              pen_trajectory_latents(t, t->steps), found);
-        for (guint turn = 0; turn < 2; turn++) {
-            const float *cond, *uncond;
-            double factor, along = 0, push = 0;
-            const float *output = drawn(t, k, turn, &cond, &uncond, &factor);
-            for (gsize i = 0; i < n; i++) {
-                double pushed = factor * ((double)cond[i] - uncond[i]);
-                along += ((double)found[i] - output[i]) * pushed;
-                push += pushed * pushed;
-            }
-            hindsight->along[turn][span(step.timestep)] += along;
-            hindsight->push[turn][span(step.timestep)] += push;
-        }
+        for (guint turn = 0; turn < 2; turn++)
+            add_turn(&hindsight->sums[turn][span(step.timestep)], t, k, turn, found);
     }
     return TRUE;
 }
 
-double pen_hindsight_get_share(const PenHindsight *hindsight, int timestep, gboolean without_prompt)
+double pen_hindsight_get_share(const PenHindsight *hindsight, int timestep, gboolean without_prompt,
+                               double mean[PEN_HINDSIGHT_CHANNELS])
 {
-    double push = hindsight->push[without_prompt][span(timestep)];
-    return push > 0 ? CLAMP(hindsight->along[without_prompt][span(timestep)] / push, 0, 1) : 0;
+    const PenHindsightSums *sums = &hindsight->sums[without_prompt][span(timestep)];
+    double n = MAX(sums->n, 1), rp = sums->rp, pp = sums->pp;
+    for (guint c = 0; c < PEN_HINDSIGHT_CHANNELS; c++) {
+        rp -= sums->r[c] * sums->p[c] / n;
+        pp -= sums->p[c] * sums->p[c] / n;
+    }
+    /* Without guidance there is no push, and pp is nothing but rounding. */
+    double share = pp > 1e-9 * sums->pp && pp > 0 ? CLAMP(rp / pp, 0, 1) : 0;
+    for (guint c = 0; c < PEN_HINDSIGHT_CHANNELS; c++)
+        mean[c] = (sums->r[c] - share * sums->p[c]) / n;
+    return share;
 }
 
 void pen_hindsight_target(const PenHindsight *hindsight, const PenDdimStep *step,
@@ -55,12 +75,15 @@ void pen_hindsight_target(const PenHindsight *hindsight, const PenDdimStep *step
 {
     gsize n = pen_trajectory_elements(t);
     const float *cond, *uncond;
-    double factor;
+    double factor, mean[PEN_HINDSIGHT_CHANNELS];
     const float *output = drawn(t, k, without_prompt, &cond, &uncond, &factor);
-    factor *= pen_hindsight_get_share(hindsight, step->timestep, without_prompt);
+    factor *= pen_hindsight_get_share(hindsight, step->timestep, without_prompt, mean);
     pen_ddim_find_output(step, n, pen_trajectory_latents(t, k),
                          pen_trajectory_latents(t, t->steps), target);
-    for (gsize i = 0; i < n; i++)
+    for (gsize i = 0; i < n; i++) {
+        gsize c = i % t->channels;
         target[i] = (float)((double)bare[i] + target[i] - output[i] -
-                            factor * ((double)cond[i] - uncond[i]));
+                            factor * ((double)cond[i] - uncond[i]) -
+                            (c < PEN_HINDSIGHT_CHANNELS ? mean[c] : 0));
+    }
 }

@@ -10,15 +10,17 @@
  * the negative prompt or none. What drew said o_d, and guidance made g_d = u_d + w (c_d - u_d) of it.
  * So y* differs from o_d by
  *
- *     y* - o_d = luck + f_t (g_d - o_d)
+ *     y* - o_d = luck + f_t (g_d - o_d) + m_t
  *
  * The luck is what the noise of this and the later steps did. Candidates of a round differ in nothing
  * else, so a pick says something of the luck alone. The rest they share: the push of guidance, as far
  * as the finished picture kept it. In the published loss, where winner and loser weigh alike, what
  * they share cancels. With a loser weight below 1 it does not, and guidance itself would be learnt:
- * pictures as if drawn at a higher w, whatever was picked. Therefore the step that counts leads to
+ * pictures as if drawn at a higher w, whatever was picked. m_t, a number for each channel, is what
+ * the model gets wrong in the mean; learnt, it would tint all pictures. Therefore the step that counts
+ * leads to
  *
- *     y' = o_b + (y* - o_d) - f_t (g_d - o_d)
+ *     y' = o_b + (y* - o_d) - f_t (g_d - o_d) - m_t
  *
  * where o_b is what the bare model says at x: its own answer and the candidate's luck. (o_b = o_d
  * where the bare model drew. Where a style drew, o_d has the style's shift, which winner and loser
@@ -27,13 +29,11 @@
  * How much to take off. Where an adapter shifts c and u alike, by D, it shifts g by D, since
  * g = u + w (c - u). The log-ratio of the guided policy at y*, which is the one that D3PO derives, is
  * then that of c or u at y* - (g - o): f = 1. But y* is not g and some noise: one step's push is
- * partly undone by those that follow, the earlier the more. f_t is the share that is left, fitted by
- * least squares over all steps of all candidates that are learnt from, winners and losers alike,
- *
- *     f_t = sum <y* - o_d, g_d - o_d> / sum |g_d - o_d|^2
- *
- * so that what remains is uncorrelated with the push. It is about 0.4 in the first steps and 0.95 in
- * the last, and follows from the trajectories alone: a resumed run finds the same.
+ * partly undone by those that follow, the earlier the more. f_t is the share that is left, and m_t its
+ * intercept: the linear regression of y* - o_d on g_d - o_d over all elements of all candidates that
+ * are learnt from, winners and losers alike, for each turn and span of timesteps. What remains has no
+ * mean and is uncorrelated with the push. f_t is about 0.4 in the first steps and 0.95 in the last. It
+ * follows from the trajectories alone: a resumed run finds the same.
  *
  * For models that predict v, y is v: at one x, v is linear in epsilon with the same factor for all
  * terms above, so that f_t and the step that y' leads to are the same.
@@ -44,20 +44,28 @@
 
 G_BEGIN_DECLS
 
-/* The fit of f_t: sums for each turn (0: with the prompt, 1: without) and span of timesteps. Start
- * from zeros. */
+/* Sums over one turn and span, with r = y* - o_d and p = g_d - o_d. */
+#define PEN_HINDSIGHT_CHANNELS 16 /* of those above, m_t is 0 */
+typedef struct {
+    double rp, pp;
+    double r[PEN_HINDSIGHT_CHANNELS], p[PEN_HINDSIGHT_CHANNELS];
+    double n; /* elements of a channel */
+} PenHindsightSums;
+
+/* The regression, for each turn (0: with the prompt, 1: without) and span of timesteps. Start from
+ * zeros. */
 #define PEN_HINDSIGHT_SPANS 20
 typedef struct {
-    double along[2][PEN_HINDSIGHT_SPANS]; /* <y* - o, g - o> */
-    double push[2][PEN_HINDSIGHT_SPANS];  /* |g - o|^2 */
+    PenHindsightSums sums[2][PEN_HINDSIGHT_SPANS];
 } PenHindsight;
 
 /* Adds the steps of a trajectory that has its answers. */
 gboolean pen_hindsight_add(PenHindsight *hindsight, const PenSchedule *schedule,
                            const PenTrajectory *trajectory, GError **error);
 
-/* f_t, from 0 to 1; 0 where nothing was pushed. */
-double pen_hindsight_get_share(const PenHindsight *hindsight, int timestep, gboolean without_prompt);
+/* f_t, from 0 to 1; 0 where nothing was pushed. `mean` becomes m_t. */
+double pen_hindsight_get_share(const PenHindsight *hindsight, int timestep, gboolean without_prompt,
+                               double mean[PEN_HINDSIGHT_CHANNELS]);
 
 /* y' of step k (`step` is made for it) of a trajectory that has its answers, from o_b = bare[n], into
  * target[n]. */

@@ -72,7 +72,7 @@ void pen_adapter_init_from_sketch(guint64 seed, const char *name, guint rank, gu
         float *row = down + (gsize)r * in;
         /* The gradient's size says nothing here, and its smallest numbers would underflow. */
         double size = sqrt(dot(row, row, in));
-        for (guint i = 0; i < in && size > 0; i++)
+        for (guint i = 0; i < in && size > 0 && isfinite(size); i++)
             row[i] = (float)(row[i] / size);
         if (make_orthogonal(down, r, in, length))
             continue;

@@ -92,7 +92,7 @@ static gboolean resume(PenTeaching *t, gint64 run, GError **error)
     for (guint i = 0; i < picks->len; i++)
         if (!pen_lessons_add(t->lessons, picks->pdata[i], error))
             return FALSE;
-    t->step = (guint)t->run->steps_done;
+    t->step = t->kept = (guint)t->run->steps_done;
     g_autofree char *text =
         g_strdup_printf(_("Going on at step %u of %d."), t->step + 1, t->run->steps_total);
     pen_job_notice(t->job, text);
@@ -286,10 +286,12 @@ static gboolean teach(PenTeaching *t, const PenTeachSettings *settings, PenTeach
         return FALSE;
     while (t->step < (guint)t->run->steps_total) {
         pen_job_progress(t->job, t->done / t->work);
-        if (!pen_teaching_take_step(t, error) ||
-            !pen_teaching_keep(t, g_cancellable_is_cancelled(t->job->cancellable), error) ||
-            g_cancellable_set_error_if_cancelled(t->job->cancellable, error))
+        if (!pen_teaching_take_step(t, error) || !pen_teaching_keep(t, FALSE, error) ||
+            g_cancellable_set_error_if_cancelled(t->job->cancellable, error)) {
+            /* However it ends, the steps that were taken are not taken again. */
+            pen_teaching_keep(t, TRUE, NULL);
             return FALSE;
+        }
     }
     return finish(t, result, error);
 }

@@ -375,12 +375,16 @@ gboolean pen_teaching_take_step(PenTeaching *t, GError **error)
 
 gboolean pen_teaching_keep(PenTeaching *t, gboolean now, GError **error)
 {
-    if (!now && t->checkpointed &&
-        g_get_monotonic_time() - t->checkpointed < CHECKPOINT_INTERVAL)
+    gboolean due = !t->checkpointed ||
+                   g_get_monotonic_time() - t->checkpointed >= CHECKPOINT_INTERVAL;
+    if ((!due && !now) || t->step == t->kept)
         return TRUE;
     g_autoptr(GBytes) checkpoint = save_checkpoint(t, error);
+    if (!checkpoint ||
+        !pen_store_checkpoint_run(t->store, t->run->id, (int)t->step, checkpoint, error))
+        return FALSE;
     t->checkpointed = g_get_monotonic_time();
-    return checkpoint &&
-           pen_store_checkpoint_run(t->store, t->run->id, (int)t->step, checkpoint, error);
+    t->kept = t->step;
+    return TRUE;
 }
 

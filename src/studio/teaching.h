@@ -38,6 +38,7 @@ typedef struct {
     guint overflowed;    /* timesteps that were left out because numbers overflowed */
     gboolean changed;    /* some step changed the adapter */
     gint64 checkpointed; /* when; 0: not yet */
+    guint kept;          /* steps of the checkpoint */
     double done, work;   /* of the progress, in steps: the start counts, too */
 } PenTeaching;
 
@@ -55,7 +56,7 @@ gboolean pen_teaching_start(PenTeaching *teaching, GError **error);
 /* Takes the next step and records it; one whose numbers overflowed changes nothing. */
 gboolean pen_teaching_take_step(PenTeaching *teaching, GError **error);
 
-/* Keeps the state after the last step if that is due, or `now`. */
+/* Keeps the state after the last step, unless it is kept already, if that is due or `now`. */
 gboolean pen_teaching_keep(PenTeaching *teaching, gboolean now, GError **error);
 
 G_END_DECLS

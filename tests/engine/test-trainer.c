@@ -17,11 +17,13 @@ typedef struct {
     PenUNetAdapter *adapter;
     PenTrajectory *trajectories[N];
     PenConditioning *conditionings[2]; /* of the prompt, then of no text */
+    PenHindsight *hindsight;           /* NULL, or for the targets */
 } Fixture;
 
 /* A round of noise that a trained adapter looks back on. */
 static void set_up(Fixture *fixture)
 {
+    fixture->hindsight = NULL;
     g_autoptr(GError) error = NULL;
     g_autofree char *folder = pen_model_find(NULL, &error);
     g_autoptr(PenModel) model = pen_model_open(folder, &error);
@@ -101,6 +103,7 @@ static Outcome take_gradient_with(Fixture *fixture, guint batch, gboolean hindsi
         .ranks = ranks,
         .cond = fixture->conditionings[0],
         .uncond = fixture->conditionings[1],
+        .hindsight = fixture->hindsight,
         .n_steps = 2,
         .steps = steps,
     };
@@ -198,6 +201,89 @@ static void test_unguided(void)
     tear_down(&fixture);
 }
 
+/* Without guidance and in hindsight, what counts are steps to the targets (src/engine/hindsight.h), whoever
+ * computed the bare model's answers and whenever. */
+static void test_targets(void)
+{
+    g_autoptr(GError) error = NULL;
+    Fixture fixture;
+    set_up(&fixture);
+    const PenSchedule *schedule = pen_runtime_model(fixture.runtime)->schedule;
+    PenD3poConfig config = PEN_D3PO_CONFIG_INIT;
+    config.hindsight = TRUE;
+    config.guided = FALSE;
+    PenTrainerRound round = { .n = N, .trajectories = fixture.trajectories,
+                              .cond = fixture.conditionings[0], .uncond = fixture.conditionings[1] };
+    g_autoptr(PenTrainer) trainer = pen_trainer_new(fixture.runtime, fixture.adapter, &config);
+    gboolean ok = pen_trainer_fill_answers(trainer, &round, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_true(ok);
+    PenHindsight hindsight = { 0 };
+    for (guint i = 0; i < N; i++)
+        g_assert_true(pen_hindsight_add(&hindsight, schedule, fixture.trajectories[i], &error));
+    fixture.hindsight = &hindsight;
+    Outcome found = take_gradient_with(&fixture, PEN_TRAINER_BATCH_LATENTS, TRUE, FALSE);
+    Outcome again = take_gradient_with(&fixture, 0, TRUE, FALSE);
+    assert_same(&fixture, &found, &again);
+
+    /* The same steps, given as if they had been sampled. */
+    for (guint i = 0; i < N; i++) {
+        PenTrajectory *t = fixture.trajectories[i];
+        gsize n = pen_trajectory_elements(t);
+        g_autofree float *target = g_new(float, n);
+        for (guint j = 0; j < G_N_ELEMENTS(steps); j++) {
+            PenDdimStep step;
+            pen_ddim_step_init(&step, schedule, t->timesteps[steps[j]], STEPS, t->eta, &error);
+            g_assert_no_error(error);
+            pen_hindsight_target(&hindsight, &step, t, steps[j], FALSE,
+                                 pen_trajectory_answer(t, t->cond, steps[j]), target);
+            PenModelOutput output = { .cond = target, .guidance = 1 };
+            pen_ddim_mean(&step, n, pen_trajectory_latents(t, steps[j]), &output,
+                          pen_trajectory_latents(t, steps[j] + 1));
+        }
+    }
+    Outcome expected = take_gradient_with(&fixture, PEN_TRAINER_BATCH_LATENTS, FALSE, FALSE);
+    assert_same(&fixture, &expected, &found);
+
+    /* Where a style drew, the bare model is asked. */
+    for (guint i = 0; i < N; i++)
+        for (guint turn = 0; turn < 2; turn++)
+            g_clear_pointer(&fixture.trajectories[i]->bare[turn], g_free);
+    fixture.trajectories[0]->drawn_scale = 1;
+    Outcome asked = take_gradient_with(&fixture, 0, TRUE, FALSE);
+    g_assert_nonnull(pen_trajectory_get_bare(fixture.trajectories[0], steps[0], FALSE));
+    g_assert_cmpfloat(relative_error(found.gradient, asked.gradient, fixture.adapter->n_values), >, 0);
+    g_free(found.gradient);
+    g_free(again.gradient);
+    g_free(expected.gradient);
+    g_free(asked.gradient);
+    tear_down(&fixture);
+}
+
+/* Steps whose numbers overflow are counted and left out. */
+static void test_overflow(void)
+{
+    g_autoptr(GError) error = NULL;
+    static const int ranks[N] = { 1, 2, 0 };
+    Fixture fixture;
+    set_up(&fixture);
+    PenD3poConfig config = PEN_D3PO_CONFIG_INIT;
+    g_autoptr(PenTrainer) trainer = pen_trainer_new(fixture.runtime, fixture.adapter, &config);
+    g_autofree float *gradient = g_new(float, fixture.adapter->n_values);
+    pen_trajectory_latents(fixture.trajectories[1], 0)[3] = NAN;
+    PenTrainerRound round = { .n = N, .trajectories = fixture.trajectories, .ranks = ranks,
+                              .cond = fixture.conditionings[0], .uncond = fixture.conditionings[1],
+                              .n_steps = 2, .steps = steps };
+    PenTrainerResult result = { 0 };
+    gboolean ok = pen_trainer_gradient(trainer, &round, gradient, &result, NULL, NULL, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_true(ok);
+    g_assert_cmpuint(result.overflowed, ==, 1);
+    g_assert_cmpuint(result.stats.terms, ==, 3); /* of the other step */
+    g_assert_true(isfinite(gradient[0]) && isfinite(result.loss));
+    tear_down(&fixture);
+}
+
 /* With too little memory for all candidates, and for the activations of one: the same gradient. */
 static void test_little_memory(void)
 {
@@ -239,6 +325,8 @@ int main(int argc, char **argv)
     g_test_add_func("/trainer/batch", test_batch);
     g_test_add_func("/trainer/hindsight", test_hindsight);
     g_test_add_func("/trainer/unguided", test_unguided);
+    g_test_add_func("/trainer/targets", test_targets);
+    g_test_add_func("/trainer/overflow", test_overflow);
     g_test_add_func("/trainer/little-memory", test_little_memory);
     return g_test_run();
 }

@@ -24,6 +24,15 @@ static PenTrajectory *example(guint first)
         condition[i] = (float)i / 8;
     if (first)
         pen_trajectory_set_condition(t, 2, condition);
+    /* Half of them without guidance; what halves hold exactly. */
+    gsize answers = (t->steps - first) * pen_trajectory_elements(t);
+    pen_trajectory_keep_answers(t, first != 0);
+    t->drawn_scale = 0.75;
+    for (gsize i = 0; i < answers; i++) {
+        t->cond[i] = (float)(i % 64) / 16;
+        if (t->uncond)
+            t->uncond[i] = -(float)(i % 32) / 8;
+    }
     gsize n = (t->steps - first + 1) * pen_trajectory_elements(t);
     for (gsize i = 0; i < n; i++)
         t->latents[i] = sinf((float)i) * 3;
@@ -62,6 +71,16 @@ static void test_round_trip(gconstpointer data)
     if (t->condition)
         g_assert_cmpmem(back->condition, 3 * 5 * 2 * sizeof(float), t->condition,
                         3 * 5 * 2 * sizeof(float));
+    gsize answers = (t->steps - t->first) * pen_trajectory_elements(t) * sizeof(float);
+    g_assert_cmpfloat(back->drawn_scale, ==, 0.75);
+    g_assert_cmpmem(back->cond, answers, t->cond, answers);
+    g_assert_true((back->uncond == NULL) == (t->uncond == NULL));
+    if (t->uncond)
+        g_assert_cmpmem(back->uncond, answers, t->uncond, answers);
+    g_assert_null(pen_trajectory_get_bare(back, t->first, FALSE));
+    pen_trajectory_set_bare(back, t->first + 1, TRUE, t->cond);
+    g_assert_null(pen_trajectory_get_bare(back, t->first, TRUE));
+    g_assert_cmpfloat(pen_trajectory_get_bare(back, t->first + 1, TRUE)[1], ==, t->cond[1]);
     for (guint k = 0; k < t->steps; k++)
         g_assert_true(back->reference[k] == t->reference[k] ||
                       (isnan(back->reference[k]) && isnan(t->reference[k])));
@@ -112,6 +131,21 @@ static void test_mutated(void)
     }
 }
 
+/* Files of earlier versions have no answers. */
+static void test_no_answers(void)
+{
+    GError *error = NULL;
+    g_autoptr(PenTrajectory) t = example(0);
+    g_clear_pointer(&t->cond, g_free);
+    g_autoptr(GBytes) bytes = pen_trajectory_save(t, &error);
+    g_assert_no_error(error);
+    g_autofree char *path = write_file(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    g_autoptr(PenTrajectory) back = pen_trajectory_load(path, &error);
+    g_assert_no_error(error);
+    g_assert_null(back->cond);
+    g_assert_null(pen_trajectory_answer(back, back->cond, 2));
+}
+
 static void test_not_finite(void)
 {
     GError *error = NULL;
@@ -135,6 +169,7 @@ int main(int argc, char **argv)
                          test_round_trip);
     g_test_add_func("/trajectory/truncated", test_truncated);
     g_test_add_func("/trajectory/mutated", test_mutated);
+    g_test_add_func("/trajectory/no-answers", test_no_answers);
     g_test_add_func("/trajectory/not-finite", test_not_finite);
     int failures = g_test_run();
     g_autofree char *path = g_build_filename(folder, "trajectory.safetensors", NULL);

@@ -2,6 +2,7 @@
 #include "src/learning/adapter-init.h"
 #include "src/learning/curriculum.h"
 #include "src/learning/ranking.h"
+#include "src/sampling/noise.h"
 
 #include <math.h>
 #include <string.h>
@@ -153,6 +154,77 @@ static void test_adapter_init(void)
     g_assert_true(down[0] != other[0]);
 }
 
+// Few rounds often, many rounds together: about as many changes of the adapter.
+static void test_pace(void)
+{
+    static const struct {
+        guint n, wanted, passes, together;
+    } cases[] = {
+        { 35, 70, 2, 1 },     { 70, 70, 1, 1 }, { 7, 70, 10, 1 },  { 280, 70, 1, 4 },
+        { 2100, 70, 1, 30 },  { 50, 70, 1, 1 }, { 1, 0, 1, 1 },    { 100, 0, 1, 1 },
+        { 0, 70, 1, 1 },      { 21, 60, 3, 1 },
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        guint passes, together;
+        pen_curriculum_pace(cases[i].n, cases[i].wanted, &passes, &together);
+        g_assert_cmpuint(passes, ==, cases[i].passes);
+        g_assert_cmpuint(together, ==, cases[i].together);
+    }
+}
+
+// The rows span what the gradient's rows spanned, and stand at right angles.
+static void test_sketch(void)
+{
+    enum { RANK = 4, IN = 24 };
+    float gradient[RANK * IN], down[RANK * IN];
+    pen_noise_fill(3, PEN_STREAM_INITIAL, 0, RANK * IN, gradient);
+    for (guint i = 0; i < IN; i++)
+        gradient[3 * IN + i] = gradient[i] - 2 * gradient[IN + i]; // says nothing new
+    for (guint i = 0; i < RANK * IN; i++)
+        gradient[i] *= 1e-30f; // and its size does not matter
+    memcpy(down, gradient, sizeof down);
+    pen_adapter_init_from_sketch(5, "a", RANK, IN, down);
+    double square = (double)IN / (RANK * RANK);
+    for (guint r = 0; r < RANK; r++)
+        for (guint k = 0; k <= r; k++) {
+            double dot = 0;
+            for (guint i = 0; i < IN; i++)
+                dot += (double)down[r * IN + i] * down[k * IN + i];
+            g_assert_cmpfloat_with_epsilon(dot, r == k ? square : 0, 1e-5);
+        }
+    // The first three rows hold the gradient's.
+    for (guint r = 0; r < 3; r++) {
+        double size = 0, held = 0;
+        for (guint i = 0; i < IN; i++)
+            size += pow(1e30 * (double)gradient[r * IN + i], 2);
+        for (guint k = 0; k < 3; k++) {
+            double dot = 0;
+            for (guint i = 0; i < IN; i++)
+                dot += 1e30 * (double)gradient[r * IN + i] * down[k * IN + i];
+            held += dot * dot / square;
+        }
+        g_assert_cmpfloat_with_epsilon(held / size, 1, 1e-5);
+    }
+}
+
+// Nothing to span, not finite, or more rows than room: a start all the same.
+static void test_sketch_degenerate(void)
+{
+    float down[6 * 4] = { 0 };
+    pen_adapter_init_from_sketch(5, "a", 6, 4, down);
+    for (guint r = 0; r < 6; r++) {
+        double size = 0;
+        for (guint i = 0; i < 4; i++)
+            size += fabs(down[r * 4 + i]);
+        g_assert_cmpfloat(size, >, 0);
+    }
+    down[0] = NAN;
+    down[5] = INFINITY;
+    pen_adapter_init_from_sketch(5, "a", 2, 4, down);
+    for (guint i = 0; i < 8; i++)
+        g_assert_true(isfinite(down[i]));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -162,6 +234,9 @@ int main(int argc, char **argv)
     g_test_add_func("/curriculum/updates", test_updates);
     g_test_add_func("/curriculum/leave-out-prompt", test_leave_out_prompt);
     g_test_add_func("/curriculum/order-rounds", test_order_rounds);
+    g_test_add_func("/curriculum/pace", test_pace);
     g_test_add_func("/adapter-init", test_adapter_init);
+    g_test_add_func("/adapter-init/sketch", test_sketch);
+    g_test_add_func("/adapter-init/sketch-degenerate", test_sketch_degenerate);
     return g_test_run();
 }

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* The targets of hindsight: what candidates share is found and taken off, their luck stays. */
+#include <math.h>
+
+#include "src/engine/hindsight.h"
+#include "src/sampling/noise.h"
+
+enum { SIDE = 12, CHANNELS = 4, N = SIDE * SIDE * CHANNELS, STEPS = 20, CANDIDATES = 40 };
+
+static const double drift[CHANNELS] = { 0.2, -0.1, 0, 0.05 };
+
+static void noise(guint64 seed, float *out)
+{
+    pen_noise_fill(seed, PEN_STREAM_INITIAL, 0, N, out);
+}
+
+/* A candidate's last step but one, whose finished latents are those that answer plus luck, a share of
+ * the push and a drift lead to. */
+static PenTrajectory *candidate(const PenSchedule *schedule, guint64 seed, double share,
+                                gboolean without_prompt, float *luck)
+{
+    g_autoptr(GError) error = NULL;
+    PenTrajectory *t = pen_trajectory_new(SIDE, SIDE, CHANNELS, STEPS, STEPS - 1);
+    PenDdimStep step;
+    t->guidance = 3;
+    t->eta = 1;
+    pen_schedule_get_timesteps(schedule, STEPS, t->timesteps, &error);
+    t->timesteps[STEPS - 1] = 401; /* any one will do */
+    pen_ddim_step_init(&step, schedule, 401, STEPS, 1, &error);
+    g_assert_no_error(error);
+    pen_trajectory_keep_answers(t, TRUE);
+    noise(seed * 4, pen_trajectory_latents(t, STEPS - 1));
+    noise(seed * 4 + 1, t->cond);
+    noise(seed * 4 + 2, t->uncond);
+    noise(seed * 4 + 3, luck);
+    const float *x = pen_trajectory_latents(t, STEPS - 1), *o = without_prompt ? t->uncond : t->cond;
+    float *x0 = pen_trajectory_latents(t, STEPS);
+    for (guint i = 0; i < N; i++) {
+        double g = t->uncond[i] + t->guidance * (t->cond[i] - t->uncond[i]);
+        double y = o[i] + 0.3 * luck[i] + share * (g - o[i]) + drift[i % CHANNELS];
+        x0[i] = (float)(step.x0_from_x * x[i] + step.x0_from_output * y);
+    }
+    return t;
+}
+
+static void test_targets(gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    PenScheduleConfig config = PEN_SCHEDULE_CONFIG_INIT;
+    config.prediction = GPOINTER_TO_UINT(data) & 1 ? PEN_PREDICTION_V : PEN_PREDICTION_EPSILON;
+    gboolean turn = (GPOINTER_TO_UINT(data) & 2) != 0;
+    g_autoptr(PenSchedule) schedule = pen_schedule_new(&config, &error);
+    g_assert_no_error(error);
+    PenHindsight hindsight = { 0 };
+    g_autofree float *luck = g_new(float, N), *target = g_new(float, N), *bare = g_new(float, N);
+    PenTrajectory *t = NULL;
+    for (guint i = 0; i < CANDIDATES; i++) {
+        pen_trajectory_free(t);
+        t = candidate(schedule, 100 + i, 0.6, turn, luck);
+        g_assert_true(pen_hindsight_add(&hindsight, schedule, t, &error));
+    }
+    double mean[PEN_HINDSIGHT_CHANNELS];
+    g_assert_cmpfloat_with_epsilon(pen_hindsight_get_share(&hindsight, 401, turn, mean), 0.6, 0.01);
+    for (guint c = 0; c < CHANNELS; c++)
+        g_assert_cmpfloat_with_epsilon(mean[c], drift[c], 0.02);
+
+    /* The target is another model's answer and the luck. */
+    PenDdimStep step;
+    pen_ddim_step_init(&step, schedule, 401, STEPS, 1, &error);
+    noise(7, bare);
+    pen_hindsight_target(&hindsight, &step, t, STEPS - 1, turn, bare, target);
+    double error_square = 0;
+    for (guint i = 0; i < N; i++)
+        error_square += pow(target[i] - (bare[i] + 0.3 * luck[i]), 2);
+    g_assert_cmpfloat(sqrt(error_square / N), <, 0.03);
+    pen_trajectory_free(t);
+}
+
+/* Without guidance nothing is pushed, and of timesteps that were never seen nothing is known. */
+static void test_no_push(void)
+{
+    g_autoptr(GError) error = NULL;
+    PenScheduleConfig config = PEN_SCHEDULE_CONFIG_INIT;
+    g_autoptr(PenSchedule) schedule = pen_schedule_new(&config, &error);
+    g_autofree float *luck = g_new(float, N);
+    PenHindsight hindsight = { 0 };
+    double mean[PEN_HINDSIGHT_CHANNELS];
+    PenTrajectory *t = candidate(schedule, 5, 0, FALSE, luck);
+    t->guidance = 1;
+    g_clear_pointer(&t->uncond, g_free);
+    g_assert_true(pen_hindsight_add(&hindsight, schedule, t, &error));
+    g_assert_cmpfloat(pen_hindsight_get_share(&hindsight, 401, FALSE, mean), ==, 0);
+    g_assert_cmpfloat(pen_hindsight_get_share(&hindsight, 901, FALSE, mean), ==, 0);
+    g_assert_cmpfloat(mean[0], ==, 0);
+    pen_trajectory_free(t);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_data_func("/hindsight/targets/epsilon", GUINT_TO_POINTER(0), test_targets);
+    g_test_add_data_func("/hindsight/targets/v", GUINT_TO_POINTER(1), test_targets);
+    g_test_add_data_func("/hindsight/targets/epsilon-without-prompt", GUINT_TO_POINTER(2), test_targets);
+    g_test_add_data_func("/hindsight/targets/v-without-prompt", GUINT_TO_POINTER(3), test_targets);
+    g_test_add_func("/hindsight/no-push", test_no_push);
+    return g_test_run();
+}

@@ -38,6 +38,16 @@ static void on_fixed_seed(GtkToggleButton *check, PenAdvancedView *view)
     gtk_widget_set_sensitive(view->seed, gtk_toggle_button_get_active(check));
 }
 
+void pen_advanced_view_reuse(PenAdvancedView *view, const PenRound *round)
+{
+    g_autofree char *seed = g_strdup_printf("%" G_GUINT64_FORMAT, round->seed);
+    gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->steps), round->steps);
+    gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->guidance), round->guidance);
+    gtk_range_set_value(GTK_RANGE(view->eta), round->eta);
+    gtk_entry_set_text(GTK_ENTRY(view->seed), seed);
+    gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(view->fixed_seed), TRUE);
+}
+
 /* A seed is a whole number: nothing else can be typed or pasted. */
 static void on_seed_insert(GtkEditable *entry, const char *text, int length,
                            int *position G_GNUC_UNUSED, gpointer user_data G_GNUC_UNUSED)

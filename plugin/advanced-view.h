@@ -18,4 +18,7 @@ G_DECLARE_FINAL_TYPE(PenAdvancedView, pen_advanced_view, PEN, ADVANCED_VIEW, Gtk
 
 GtkWidget *pen_advanced_view_new(PenApp *app);
 
+/* Takes over what a past round was made with, its seed included. */
+void pen_advanced_view_reuse(PenAdvancedView *view, const PenRound *round);
+
 G_END_DECLS

@@ -7,14 +7,6 @@ GdkPixbuf *pen_picture_new(const guint8 *rgb, int width, int height)
     return gdk_pixbuf_new_from_bytes(bytes, GDK_COLORSPACE_RGB, FALSE, 8, width, height, width * 3);
 }
 
-GdkPixbuf *pen_picture_fit(GdkPixbuf *picture, int side)
-{
-    int width = gdk_pixbuf_get_width(picture), height = gdk_pixbuf_get_height(picture);
-    double scale = (double)side / MAX(width, height);
-    return gdk_pixbuf_scale_simple(picture, MAX((int)(width * scale), 1),
-                                   MAX((int)(height * scale), 1), GDK_INTERP_BILINEAR);
-}
-
 static void picture_free(gpointer picture)
 {
     if (picture)
@@ -30,14 +22,18 @@ GPtrArray *pen_pictures_new(void)
 
 typedef struct {
     GPtrArray *paths;
+    int side;
     PenPicturesLoaded loaded;
     gpointer data;
+    GDestroyNotify data_free;
 } Load;
 
 static void load_free(gpointer data)
 {
     Load *load = data;
     g_ptr_array_unref(load->paths);
+    if (load->data_free)
+        load->data_free(load->data);
     g_free(load);
 }
 
@@ -47,7 +43,12 @@ static void run(GTask *task, gpointer source, gpointer data, GCancellable *cance
     GPtrArray *pictures = pen_pictures_new();
     for (guint i = 0; i < load->paths->len && !g_cancellable_is_cancelled(cancellable); i++) {
         const char *path = load->paths->pdata[i];
-        g_ptr_array_add(pictures, path ? gdk_pixbuf_new_from_file(path, NULL) : NULL);
+        GdkPixbuf *picture = NULL;
+        if (path && load->side)
+            picture = gdk_pixbuf_new_from_file_at_size(path, load->side, load->side, NULL);
+        else if (path)
+            picture = gdk_pixbuf_new_from_file(path, NULL);
+        g_ptr_array_add(pictures, picture);
     }
     g_task_return_pointer(task, pictures, (GDestroyNotify)g_ptr_array_unref);
 }
@@ -61,11 +62,11 @@ static void on_run(GObject *source, GAsyncResult *result, gpointer unused)
         load->loaded(pictures, load->data);
 }
 
-void pen_pictures_load(GPtrArray *paths, GCancellable *cancellable, PenPicturesLoaded loaded,
-                       gpointer data)
+void pen_pictures_load(GPtrArray *paths, int side, GCancellable *cancellable,
+                       PenPicturesLoaded loaded, gpointer data, GDestroyNotify data_free)
 {
     Load *load = g_new(Load, 1);
-    *load = (Load){ g_ptr_array_ref(paths), loaded, data };
+    *load = (Load){ g_ptr_array_ref(paths), side, loaded, data, data_free };
     g_autoptr(GTask) task = g_task_new(NULL, cancellable, on_run, NULL);
     g_task_set_task_data(task, load, load_free);
     g_task_run_in_thread(task, run);

@@ -417,6 +417,25 @@ void pen_round_panel_set_prompt(PenRoundPanel *panel, const char *prompt)
     pen_prompt_view_set_text(PEN_PROMPT_VIEW(panel->prompt), prompt);
 }
 
+void pen_round_panel_reuse(PenRoundPanel *panel, const PenRound *round)
+{
+    PenStore *store = pen_app_store(panel->app);
+    g_autoptr(PenStyleVersion) version =
+        round->style_version ? pen_store_get_style_version(store, round->style_version, NULL)
+                             : NULL;
+    g_autoptr(PenStyle) style =
+        pen_store_get_style(store, version ? version->style : round->style, NULL);
+    pen_app_set_style(panel->app, style && !style->deleted ? style->id : 0);
+    pen_round_panel_set_prompt(panel, round->prompt);
+    gtk_entry_set_text(GTK_ENTRY(panel->negative),
+                       round->negative_prompt ? round->negative_prompt : "");
+    gtk_combo_box_set_active(GTK_COMBO_BOX(panel->shape),
+                             round->width == round->height  ? PEN_SHAPE_SQUARE
+                             : round->width < round->height ? PEN_SHAPE_PORTRAIT
+                                                            : PEN_SHAPE_LANDSCAPE);
+    pen_advanced_view_reuse(PEN_ADVANCED_VIEW(panel->advanced), round);
+}
+
 void pen_round_panel_focus_prompt(PenRoundPanel *panel)
 {
     pen_prompt_view_focus(PEN_PROMPT_VIEW(panel->prompt));

@@ -6,6 +6,7 @@
 #include "plugin/candidate-menu.h"
 #include "plugin/picture-use.h"
 #include "plugin/picture.h"
+#include "plugin/round-bar.h"
 #include "plugin/round-maker.h"
 #include "plugin/ui.h"
 
@@ -14,8 +15,7 @@ struct _PenRoundView {
     PenApp *app;
     PenRoundPanel *panel;
     PenRoundMaker *maker;
-    GtkWidget *stack, *grid, *empty, *hint;
-    GtkWidget *older, *newer, *title, *none, *insert, *more;
+    GtkWidget *stack, *grid, *empty, *bar;
     gint64 round;   /* that is shown; 0: none */
     gint64 loading; /* that will be shown once its pictures are read; 0: none */
     GCancellable *load;
@@ -24,6 +24,9 @@ struct _PenRoundView {
     PenChoiceState choice;
     guint line_soon; /* pen_ui_later() */
 };
+
+enum { SHOWN, RENEWED, N_SIGNALS };
+static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE(PenRoundView, pen_round_view, GTK_TYPE_BOX)
 
@@ -52,21 +55,6 @@ static void show_choice(PenRoundView *view)
                                      view->choice.made && !view->choice.place[i]);
 }
 
-static void show_hint(PenRoundView *view, gboolean any)
-{
-    const char *text;
-    if (!any)
-        text = ""; /* the line stays, so that the cards keep their size */
-    else if (pen_choice_is_none(&view->choice))
-        text = _("None of these. Press a picture's number to vote for it after all.");
-    else if (view->choice.made)
-        text = _("Enter makes the next round. Shift and a number add the next best, Ctrl and a "
-                 "number one that is as good.");
-    else
-        text = _("Vote for the picture that you like best: press its number or click its star.");
-    gtk_label_set_text(GTK_LABEL(view->hint), text);
-}
-
 /* While a round that is being made is shown and not yet recorded, the latest is the one before. */
 static gint64 neighbour(PenRoundView *view, int direction)
 {
@@ -88,28 +76,26 @@ static int meant(PenRoundView *view)
 
 static void update(PenRoundView *view)
 {
-    int n = pen_candidate_grid_get_n(grid_of(view)), k = meant(view);
+    int n = pen_candidate_grid_get_n(grid_of(view));
     gboolean any = FALSE;
     for (int i = 0; i < n; i++)
         any = any || is_ready(view, i);
-    gtk_widget_set_sensitive(view->none, view->round && any);
-    gtk_widget_set_sensitive(view->insert, k >= 0);
-    gtk_widget_set_sensitive(view->more, k >= 0);
-    g_autofree char *insert = k >= 0 ? g_strdup_printf(_("_Insert no. %d as Layer"), k + 1)
-                                     : g_strdup(_("_Insert as Layer"));
-    gtk_button_set_label(GTK_BUTTON(view->insert), insert);
-    gtk_widget_set_sensitive(view->older, neighbour(view, -1) != 0);
-    gtk_widget_set_sensitive(view->newer, neighbour(view, 1) != 0);
     gtk_stack_set_visible_child(GTK_STACK(view->stack), n > 0 ? view->grid : view->empty);
-    if (view->round) {
-        g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT, view->round);
-        g_autofree char *title = g_strdup_printf(_("Round %s"), number);
-        gtk_label_set_text(GTK_LABEL(view->title), title);
-    } else {
-        gtk_label_set_text(GTK_LABEL(view->title), "");
-    }
     show_choice(view);
-    show_hint(view, any);
+    pen_round_bar_show(PEN_ROUND_BAR(view->bar), &(PenRoundBarState){
+                                                     .round = view->round,
+                                                     .older = neighbour(view, -1) != 0,
+                                                     .newer = neighbour(view, 1) != 0,
+                                                     .usable = any,
+                                                     .meant = meant(view),
+                                                     .choice = &view->choice,
+                                                 });
+    g_signal_emit(view, signals[SHOWN], 0, view->round);
+}
+
+static void tell_renewed(PenRoundView *view, gint64 round)
+{
+    g_signal_emit(view, signals[RENEWED], 0, round);
 }
 
 static void load_choice(PenRoundView *view)
@@ -122,6 +108,7 @@ void pen_round_view_refresh(PenRoundView *view)
 {
     load_choice(view);
     update(view);
+    tell_renewed(view, view->round);
 }
 
 /* The cards of the round that is being made, as far as they are. */
@@ -180,7 +167,7 @@ void pen_round_view_show_round(PenRoundView *view, gint64 id)
     }
     view->loading = id;
     view->load = g_cancellable_new();
-    pen_pictures_load(paths, view->load, on_loaded, view);
+    pen_pictures_load(paths, 0, view->load, on_loaded, view, NULL);
 }
 
 gint64 pen_round_view_get_round(PenRoundView *view)
@@ -193,21 +180,11 @@ GtkWidget *pen_round_view_get_pictures(PenRoundView *view)
     return view->stack;
 }
 
-static void leaf(PenRoundView *view, int direction)
+static void on_leaf(PenRoundBar *bar, int direction, PenRoundView *view)
 {
     gint64 round = neighbour(view, direction);
     if (round)
         pen_round_view_show_round(view, round);
-}
-
-static void on_older(PenRoundView *view)
-{
-    leaf(view, -1);
-}
-
-static void on_newer(PenRoundView *view)
-{
-    leaf(view, 1);
 }
 
 /* --- making a round -------------------------------------------------------------------------- */
@@ -236,6 +213,7 @@ static void on_recorded(PenRoundMaker *maker, gint64 round, PenRoundView *view)
         load_choice(view);
     }
     update(view);
+    tell_renewed(view, round);
 }
 
 static void on_changed(PenRoundMaker *maker, int k, PenRoundView *view)
@@ -257,6 +235,8 @@ static void on_progress(PenRoundMaker *maker, double fraction, const char *text,
 static void on_ended(PenRoundMaker *maker, gboolean recorded, PenRoundView *view)
 {
     pen_round_panel_set_running(view->panel, FALSE);
+    if (recorded)
+        tell_renewed(view, pen_round_maker_get_round(maker));
     if (view->following) {
         /* What was not finished is shown as such; in place of an order that failed at once comes
          * what was there before. */
@@ -352,6 +332,7 @@ static void store_choice(PenRoundView *view)
         pen_round_view_refresh(view);
     }
     pen_app_picks_changed(view->app);
+    tell_renewed(view, view->round);
 }
 
 static void vote(PenRoundView *view, int k, PenVote how)
@@ -365,7 +346,7 @@ static void on_vote(PenCandidateGrid *grid, int k, int how, PenRoundView *view)
     vote(view, k, how);
 }
 
-static void on_none(GtkButton *button, PenRoundView *view)
+static void on_none(PenRoundBar *bar, PenRoundView *view)
 {
     if (!view->round)
         return;
@@ -510,16 +491,16 @@ static void on_grid_menu(PenCandidateGrid *grid, int k, PenRoundView *view)
     gtk_menu_popup_at_pointer(GTK_MENU(menu), NULL);
 }
 
-static void on_more(GtkButton *button, PenRoundView *view)
+static void on_more(PenRoundBar *bar, GtkWidget *button, PenRoundView *view)
 {
     int k = meant(view);
     if (k < 0)
         return;
     pen_candidate_grid_set_current(grid_of(view), k);
     GtkWidget *menu = new_menu(view, k, FALSE);
-    gtk_menu_attach_to_widget(GTK_MENU(menu), GTK_WIDGET(button), NULL);
-    gtk_menu_popup_at_widget(GTK_MENU(menu), GTK_WIDGET(button), GDK_GRAVITY_NORTH_EAST,
-                             GDK_GRAVITY_SOUTH_EAST, NULL);
+    gtk_menu_attach_to_widget(GTK_MENU(menu), button, NULL);
+    gtk_menu_popup_at_widget(GTK_MENU(menu), button, GDK_GRAVITY_NORTH_EAST, GDK_GRAVITY_SOUTH_EAST,
+                             NULL);
 }
 
 /* --- building -------------------------------------------------------------------------------- */
@@ -527,9 +508,9 @@ static void on_more(GtkButton *button, PenRoundView *view)
 static void on_opened(PenApp *app, PenRoundView *view)
 {
     /* Go on where the last session ended. */
-    g_autoptr(GPtrArray) rounds = pen_store_list_rounds(pen_app_store(app), 0, 1, NULL);
-    if (rounds && rounds->len && !view->following)
-        pen_round_view_show_round(view, ((PenRound *)rounds->pdata[0])->id);
+    gint64 latest = neighbour(view, -1);
+    if (latest && !view->following)
+        pen_round_view_show_round(view, latest);
     else
         update(view);
 }
@@ -553,32 +534,12 @@ static void build(PenRoundView *view)
     gtk_container_add(GTK_CONTAINER(view->stack), view->grid);
     gtk_box_pack_start(GTK_BOX(view), view->stack, TRUE, TRUE, 0);
 
-    view->hint = pen_ui_label(NULL, "pen-hint");
-    gtk_label_set_xalign(GTK_LABEL(view->hint), 0.5);
-    gtk_widget_set_margin_top(view->hint, 6);
-    gtk_box_pack_start(GTK_BOX(view), view->hint, FALSE, FALSE, 0);
-
-    GtkWidget *bar = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
-    gtk_style_context_add_class(gtk_widget_get_style_context(bar), "pen-bar");
-    view->older = pen_ui_icon_button("go-previous-symbolic", _("Earlier round"));
-    g_signal_connect_swapped(view->older, "clicked", G_CALLBACK(on_older), view);
-    view->newer = pen_ui_icon_button("go-next-symbolic", _("Later round"));
-    g_signal_connect_swapped(view->newer, "clicked", G_CALLBACK(on_newer), view);
-    view->title = gtk_label_new(NULL);
-    view->none = gtk_button_new_with_mnemonic(_("_None of These"));
-    g_signal_connect(view->none, "clicked", G_CALLBACK(on_none), view);
-    view->insert = gtk_button_new_with_mnemonic(_("_Insert as Layer"));
-    g_signal_connect_swapped(view->insert, "clicked", G_CALLBACK(pen_round_view_insert), view);
-    view->more = pen_ui_icon_button("view-more-symbolic", _("More to do with the picture"));
-    gtk_button_set_relief(GTK_BUTTON(view->more), GTK_RELIEF_NORMAL);
-    g_signal_connect(view->more, "clicked", G_CALLBACK(on_more), view);
-    gtk_box_pack_start(GTK_BOX(bar), view->older, FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(bar), view->title, FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(bar), view->newer, FALSE, FALSE, 0);
-    gtk_box_pack_end(GTK_BOX(bar), view->more, FALSE, FALSE, 0);
-    gtk_box_pack_end(GTK_BOX(bar), view->insert, FALSE, FALSE, 0);
-    gtk_box_pack_end(GTK_BOX(bar), view->none, FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(view), bar, FALSE, FALSE, 0);
+    view->bar = pen_round_bar_new();
+    g_signal_connect(view->bar, "leaf", G_CALLBACK(on_leaf), view);
+    g_signal_connect(view->bar, "none", G_CALLBACK(on_none), view);
+    g_signal_connect_swapped(view->bar, "insert", G_CALLBACK(pen_round_view_insert), view);
+    g_signal_connect(view->bar, "more", G_CALLBACK(on_more), view);
+    gtk_box_pack_start(GTK_BOX(view), view->bar, FALSE, FALSE, 0);
     gtk_widget_show_all(GTK_WIDGET(view));
 }
 
@@ -595,6 +556,10 @@ static void pen_round_view_finalize(GObject *object)
 static void pen_round_view_class_init(PenRoundViewClass *class)
 {
     G_OBJECT_CLASS(class)->finalize = pen_round_view_finalize;
+    signals[SHOWN] = g_signal_new("shown", PEN_TYPE_ROUND_VIEW, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                  NULL, G_TYPE_NONE, 1, G_TYPE_INT64);
+    signals[RENEWED] = g_signal_new("renewed", PEN_TYPE_ROUND_VIEW, G_SIGNAL_RUN_LAST, 0, NULL,
+                                    NULL, NULL, G_TYPE_NONE, 1, G_TYPE_INT64);
 }
 
 static void pen_round_view_init(PenRoundView *view)

@@ -4,6 +4,9 @@
 /*
  * One round: its candidates as cards while they are made and afterwards, the artist's votes, and
  * what can be done with a picture. Also leafs through earlier rounds.
+ *
+ *     shown(round: gint64)    another round, or none (0), is shown
+ *     renewed(round: gint64)  a round is new in the store, or looks different now
  */
 
 #include "plugin/app.h"

@@ -44,11 +44,10 @@ static void on_thumbs(GPtrArray *pictures, gpointer data)
     PenStylesView *view = data;
     int factor = gtk_widget_get_scale_factor(GTK_WIDGET(view));
     for (guint i = 0; i < pictures->len; i++) {
-        GdkPixbuf *picture = pictures->pdata[i];
-        if (!picture)
+        if (!pictures->pdata[i])
             continue;
-        g_autoptr(GdkPixbuf) small = pen_picture_fit(picture, THUMB * factor);
-        cairo_surface_t *surface = gdk_cairo_surface_create_from_pixbuf(small, factor, NULL);
+        cairo_surface_t *surface =
+            gdk_cairo_surface_create_from_pixbuf(pictures->pdata[i], factor, NULL);
         gtk_image_set_from_surface(view->thumbs->pdata[i], surface);
         cairo_surface_destroy(surface);
     }
@@ -65,7 +64,8 @@ static void load_thumbs(PenStylesView *view, GPtrArray *styles)
         g_ptr_array_add(paths, file ? pen_store_path(store, file) : NULL);
     }
     view->load = g_cancellable_new();
-    pen_pictures_load(paths, view->load, on_thumbs, view);
+    pen_pictures_load(paths, THUMB * gtk_widget_get_scale_factor(GTK_WIDGET(view)), view->load,
+                      on_thumbs, view, NULL);
 }
 
 static char *describe(PenStylesView *view, const PenStyle *style)

@@ -368,6 +368,10 @@ void pen_ui_load_css(void)
         ".pen-message.pen-info { background: #2b5f87; }"
         ".pen-message.pen-warning { background: #8a5a00; }"
         ".pen-message.pen-error { background: #a51d2d; }"
+        ".pen-past { padding: 3px; border: 2px solid transparent; }"
+        ".pen-past.pen-current { border-color: #c64600; }"
+        ".pen-star { color: white; background: #c64600; border-radius: 8px; padding: 0 4px;"
+        "            font-size: 80%; }"
         ".pen-small { padding: 4px; min-width: 0; min-height: 0; }"
         ".pen-fixed { opacity: 0.72; }"
         ".pen-more > title > arrow { margin-right: 6px; }",

@@ -5,6 +5,7 @@
 
 #include "plugin/compare-view.h"
 #include "plugin/help.h"
+#include "plugin/history-strip.h"
 #include "plugin/insert.h"
 #include "plugin/message-bar.h"
 #include "plugin/round-panel.h"
@@ -312,10 +313,46 @@ static int side_width(GtkWidget *side)
     return CLAMP(width, 300, 420);
 }
 
+static void on_history_chosen(PenHistoryStrip *history, gint64 round, PenWindow *window)
+{
+    pen_round_view_show_round(PEN_ROUND_VIEW(window->round), round);
+}
+
+static void on_reuse(PenHistoryStrip *history, gint64 id, PenWindow *window)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenRound) round = pen_store_get_round(pen_app_store(window->app), id, &error);
+    if (!round) {
+        pen_app_report(window->app, error);
+        return;
+    }
+    pen_round_panel_reuse(PEN_ROUND_PANEL(window->panel), round);
+    pen_app_notify(window->app, GTK_MESSAGE_INFO,
+                   _("The next round is made with the settings and the seed of that one."));
+}
+
+/* The round with its pictures, and the past ones below it. */
+static GtkWidget *build_round(PenWindow *window)
+{
+    window->round = pen_round_view_new(window->app, PEN_ROUND_PANEL(window->panel));
+    GtkWidget *history = pen_history_strip_new(window->app);
+    g_signal_connect(history, "chosen", G_CALLBACK(on_history_chosen), window);
+    g_signal_connect(history, "reuse", G_CALLBACK(on_reuse), window);
+    g_signal_connect_object(window->round, "shown", G_CALLBACK(pen_history_strip_set_current),
+                            history, G_CONNECT_SWAPPED);
+    g_signal_connect_object(window->round, "renewed", G_CALLBACK(pen_history_strip_update), history,
+                            G_CONNECT_SWAPPED);
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
+    gtk_box_pack_start(GTK_BOX(box), window->round, TRUE, TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(box), gtk_separator_new(GTK_ORIENTATION_HORIZONTAL), FALSE, FALSE,
+                       0);
+    gtk_box_pack_start(GTK_BOX(box), history, FALSE, FALSE, 0);
+    return box;
+}
+
 static GtkWidget *build_create(PenWindow *window)
 {
     window->panel = pen_round_panel_new(window->app);
-    window->round = pen_round_view_new(window->app, PEN_ROUND_PANEL(window->panel));
 
     GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
     gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
@@ -337,7 +374,7 @@ static GtkWidget *build_create(PenWindow *window)
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 0);
     gtk_box_pack_start(GTK_BOX(box), side, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(box), gtk_separator_new(GTK_ORIENTATION_VERTICAL), FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(box), window->round, TRUE, TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(box), build_round(window), TRUE, TRUE, 0);
     gtk_widget_show_all(box);
     return box;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "plugin/choice.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 void pen_choice_init(PenChoiceState *choice, int n)
@@ -177,4 +178,12 @@ gboolean pen_choice_store(const PenChoiceState *choice, PenStore *store, gint64 
     int ranks[PEN_CHOICE_MAX];
     pen_choice_write(choice, ranks);
     return pen_store_add_pick(store, round, ranks, choice->n, error) != 0;
+}
+
+char *pen_choice_describe(const PenChoiceState *choice)
+{
+    int best = pen_choice_get_best(choice);
+    if (best >= 0)
+        return g_strdup_printf(_("No. %d is the best."), best + 1);
+    return g_strdup(choice->made ? _("None of these.") : _("No vote."));
 }

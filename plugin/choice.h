@@ -59,4 +59,7 @@ gboolean pen_choice_is_tied(const PenChoiceState *choice, int k);
 /* The first candidate with place 1, or -1. */
 int pen_choice_get_best(const PenChoiceState *choice);
 
+/* As a screen reader says it. g_free(). */
+char *pen_choice_describe(const PenChoiceState *choice);
+
 G_END_DECLS

@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "plugin/shortcuts.h"
 #include "plugin/ui.h"
 
 typedef struct {
@@ -12,13 +13,14 @@ typedef struct {
 static const Section sections[] = {
     { N_("A round"), N_("Write what should be in the picture and press Enter. The candidates "
                         "appear at once and become "
-                        "sharper while they are made. Click the one that you like best. You can "
-                        "start the next round right "
-                        "away; every pick is saved at once.") },
+                        "sharper while they are made. A click selects a picture; its star or its "
+                        "number votes for it. Enter makes the next round, also while one is made; "
+                        "every vote is saved at once.") },
     { N_("More than one pick"),
       N_("Shift-click adds the next best, Ctrl-click one that is as good as the last. If you like "
-         "none, say "
-         "“None of These”. Click the best one again to take the pick back.") },
+         "none, say “None of These”, from which nothing is learnt. Click the star again, or press "
+         "Delete, to take a vote back. A picture that you insert before voting counts as the "
+         "best.") },
     { N_("Teaching"), N_("After some rounds press Teach. Penchant changes a small part of the "
                          "model, the style, until it "
                          "agrees with your picks. You can stop at any time and go on later. New "
@@ -47,22 +49,6 @@ static const Section sections[] = {
                        "other programs that read LoRA files.") },
 };
 
-static const Section keys[] = {
-    { N_("Enter"), N_("Make a round") },
-    { "1 – 9", N_("Pick a candidate (Shift: next best, Ctrl: as good)") },
-    { "0", N_("None of these") },
-    { N_("Space"), N_("Larger view; arrow keys leaf, Escape leaves") },
-    { "Ctrl+Z", N_("Undo the last pick or change of a style") },
-    { "Ctrl+Shift+Z", N_("Redo") },
-    { "Ctrl+I", N_("Insert as layer") },
-    { "Ctrl+O", N_("Open as new image") },
-    { "Ctrl+S", N_("Save the picture") },
-    { "Ctrl+L", N_("Write the prompt; Up and Down recall earlier ones") },
-    { "Alt+1, 2, 3", N_("Create, Compare, Styles") },
-    { "F1", N_("This page") },
-    { "Ctrl+W", N_("Close") },
-};
-
 void pen_help_show(GtkWindow *parent)
 {
     GtkWidget *dialog =
@@ -81,21 +67,11 @@ void pen_help_show(GtkWindow *parent)
         gtk_box_pack_start(GTK_BOX(box), title, FALSE, FALSE, 0);
         gtk_box_pack_start(GTK_BOX(box), text, FALSE, FALSE, 0);
     }
-    GtkWidget *title = pen_ui_label(_("Keys"), "pen-title");
-    gtk_widget_set_margin_top(title, 9);
-    gtk_box_pack_start(GTK_BOX(box), title, FALSE, FALSE, 0);
-    GtkWidget *grid = gtk_grid_new();
-    gtk_grid_set_column_spacing(GTK_GRID(grid), 18);
-    gtk_grid_set_row_spacing(GTK_GRID(grid), 4);
-    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
-        GtkWidget *key = pen_ui_label(_(keys[i].title), "pen-title");
-        gtk_widget_set_valign(key, GTK_ALIGN_START);
-        GtkWidget *text = pen_ui_label(_(keys[i].text), NULL);
-        gtk_widget_set_hexpand(text, TRUE);
-        gtk_grid_attach(GTK_GRID(grid), key, 0, i, 1, 1);
-        gtk_grid_attach(GTK_GRID(grid), text, 1, i, 1, 1);
-    }
-    gtk_box_pack_start(GTK_BOX(box), grid, FALSE, FALSE, 0);
+    GtkWidget *keys = gtk_button_new_with_mnemonic(_("_Keyboard Shortcuts"));
+    gtk_widget_set_halign(keys, GTK_ALIGN_START);
+    gtk_widget_set_margin_top(keys, 9);
+    g_signal_connect_swapped(keys, "clicked", G_CALLBACK(pen_shortcuts_show), parent);
+    gtk_box_pack_start(GTK_BOX(box), keys, FALSE, FALSE, 0);
 
     GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
     gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,

@@ -178,7 +178,10 @@ static void pen_prompt_view_init(PenPromptView *view)
     gtk_scrolled_window_set_shadow_type(GTK_SCROLLED_WINDOW(scrolled), GTK_SHADOW_IN);
     gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
                                    GTK_POLICY_AUTOMATIC);
+    /* It grows with what is written, to about ten lines. */
     gtk_scrolled_window_set_min_content_height(GTK_SCROLLED_WINDOW(scrolled), 64);
+    gtk_scrolled_window_set_max_content_height(GTK_SCROLLED_WINDOW(scrolled), 200);
+    gtk_scrolled_window_set_propagate_natural_height(GTK_SCROLLED_WINDOW(scrolled), TRUE);
     gtk_container_add(GTK_CONTAINER(scrolled), view->text);
 
     view->placeholder = pen_ui_label(_("What should be in the picture?"), "pen-hint");

@@ -93,11 +93,6 @@ static void update(PenRoundView *view)
     g_signal_emit(view, signals[SHOWN], 0, view->round);
 }
 
-static void tell_renewed(PenRoundView *view, gint64 round)
-{
-    g_signal_emit(view, signals[RENEWED], 0, round);
-}
-
 static void load_choice(PenRoundView *view)
 {
     pen_choice_load(&view->choice, pen_app_store(view->app), view->round,
@@ -108,7 +103,7 @@ void pen_round_view_refresh(PenRoundView *view)
 {
     load_choice(view);
     update(view);
-    tell_renewed(view, view->round);
+    g_signal_emit(view, signals[RENEWED], 0, view->round);
 }
 
 /* The cards of the round that is being made, as far as they are. */
@@ -213,7 +208,7 @@ static void on_recorded(PenRoundMaker *maker, gint64 round, PenRoundView *view)
         load_choice(view);
     }
     update(view);
-    tell_renewed(view, round);
+    g_signal_emit(view, signals[RENEWED], 0, round);
 }
 
 static void on_changed(PenRoundMaker *maker, int k, PenRoundView *view)
@@ -235,8 +230,10 @@ static void on_progress(PenRoundMaker *maker, double fraction, const char *text,
 static void on_ended(PenRoundMaker *maker, gboolean recorded, PenRoundView *view)
 {
     pen_round_panel_set_running(view->panel, FALSE);
-    if (recorded)
-        tell_renewed(view, pen_round_maker_get_round(maker));
+    if (recorded) {
+        g_signal_emit(view, signals[RENEWED], 0, pen_round_maker_get_round(maker));
+        pen_ui_announce(GTK_WIDGET(view), _("The pictures are finished."));
+    }
     if (view->following) {
         /* What was not finished is shown as such; in place of an order that failed at once comes
          * what was there before. */
@@ -326,13 +323,15 @@ static void store_choice(PenRoundView *view)
 {
     g_autoptr(GError) error = NULL;
     if (pen_choice_store(&view->choice, pen_app_store(view->app), view->round, &error)) {
+        g_autofree char *text = pen_choice_describe(&view->choice);
+        pen_ui_announce(GTK_WIDGET(view), text);
         update(view);
     } else {
         pen_app_report(view->app, error);
         pen_round_view_refresh(view);
     }
     pen_app_picks_changed(view->app);
-    tell_renewed(view, view->round);
+    g_signal_emit(view, signals[RENEWED], 0, view->round);
 }
 
 static void vote(PenRoundView *view, int k, PenVote how)
@@ -436,8 +435,12 @@ static gboolean find_use(PenRoundView *view, PenPictureUse *use)
 void pen_round_view_insert(PenRoundView *view)
 {
     PenPictureUse use;
-    if (find_use(view, &use))
-        pen_picture_insert(view->app, &use);
+    if (!find_use(view, &use))
+        return;
+    /* An artist who uses a picture likes it. */
+    if (!view->choice.made)
+        vote(view, use.place, PEN_VOTE_BEST);
+    pen_picture_insert(view->app, &use);
 }
 
 void pen_round_view_open(PenRoundView *view)

@@ -75,6 +75,9 @@ PenSettings *pen_settings_load(void)
     settings->advanced = g_key_file_get_boolean(file, GROUP, "advanced", NULL);
     settings->width = read_int(file, "width", 0, 400, 20000);
     settings->height = read_int(file, "height", 0, 300, 20000);
+    settings->x = read_int(file, "x", -1, 0, 20000);
+    settings->y = read_int(file, "y", -1, 0, 20000);
+    settings->panel = read_int(file, "panel", 0, 200, 2000);
     settings->maximized = g_key_file_get_boolean(file, GROUP, "maximized", NULL);
     return settings;
 }
@@ -107,6 +110,9 @@ gboolean pen_settings_save(const PenSettings *settings, GError **error)
     g_key_file_set_boolean(file, GROUP, "advanced", settings->advanced);
     g_key_file_set_integer(file, GROUP, "width", settings->width);
     g_key_file_set_integer(file, GROUP, "height", settings->height);
+    g_key_file_set_integer(file, GROUP, "x", settings->x);
+    g_key_file_set_integer(file, GROUP, "y", settings->y);
+    g_key_file_set_integer(file, GROUP, "panel", settings->panel);
     g_key_file_set_boolean(file, GROUP, "maximized", settings->maximized);
     g_autofree char *path = settings_path();
     return g_key_file_save_to_file(file, path, error);

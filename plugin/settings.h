@@ -57,6 +57,8 @@ typedef struct {
     guint64 seed;
     gboolean advanced; /* the advanced settings are unfolded */
     int width, height; /* of the window; 0: not yet known */
+    int x, y;          /* and where it was; -1: not yet known */
+    int panel;         /* width of the panel; 0: as wide as its words */
     gboolean maximized;
 } PenSettings;
 

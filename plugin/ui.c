@@ -9,6 +9,14 @@ GtkWidget *pen_ui_name(GtkWidget *widget, const char *name)
     return widget;
 }
 
+void pen_ui_announce(GtkWidget *widget, const char *text)
+{
+    /* Since ATK 2.46. */
+    AtkObject *speaker = gtk_widget_get_accessible(widget);
+    if (g_signal_lookup("announcement", ATK_TYPE_OBJECT))
+        g_signal_emit_by_name(speaker, "announcement", text);
+}
+
 typedef struct {
     guint *source;
     PenUiLater func;

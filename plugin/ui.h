@@ -21,6 +21,9 @@ void pen_ui_later(guint *source, PenUiLater func, gpointer data);
 /* Destroys what a container holds. */
 void pen_ui_clear(GtkWidget *container);
 
+/* Lets a screen reader say something that is only seen otherwise. */
+void pen_ui_announce(GtkWidget *widget, const char *text);
+
 /* A label with a mnemonic above the widget it belongs to, in a box. */
 GtkWidget *pen_ui_field(const char *mnemonic, GtkWidget *widget);
 

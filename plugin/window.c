@@ -2,6 +2,7 @@
 #include "plugin/window.h"
 
 #include <glib/gi18n-lib.h>
+#include <libgimp/gimpui.h>
 
 #include "plugin/compare-view.h"
 #include "plugin/help.h"
@@ -10,6 +11,7 @@
 #include "plugin/message-bar.h"
 #include "plugin/round-panel.h"
 #include "plugin/round-view.h"
+#include "plugin/shortcuts.h"
 #include "plugin/styles-view.h"
 #include "plugin/teach-panel.h"
 #include "plugin/ui.h"
@@ -193,6 +195,10 @@ static gboolean on_control_key(PenWindow *window, guint key, gboolean shift, gbo
         if (!typing)
             undo(window, TRUE);
         return !typing;
+    case GDK_KEY_question:
+    case GDK_KEY_slash:
+        pen_shortcuts_show(GTK_WINDOW(window));
+        return TRUE;
     case GDK_KEY_w:
         gtk_window_close(GTK_WINDOW(window));
         return TRUE;
@@ -255,8 +261,10 @@ static gboolean pen_window_configure(GtkWidget *widget, GdkEventConfigure *event
     if (window->app) {
         PenSettings *settings = pen_app_settings(window->app);
         settings->maximized = gtk_window_is_maximized(GTK_WINDOW(window));
-        if (!settings->maximized)
+        if (!settings->maximized) {
             gtk_window_get_size(GTK_WINDOW(window), &settings->width, &settings->height);
+            gtk_window_get_position(GTK_WINDOW(window), &settings->x, &settings->y);
+        }
         pen_app_settings_changed(window->app);
     }
     return GTK_WIDGET_CLASS(pen_window_parent_class)->configure_event(widget, event);
@@ -350,6 +358,12 @@ static GtkWidget *build_round(PenWindow *window)
     return box;
 }
 
+static void on_panel_dragged(GtkPaned *both, GParamSpec *param, PenWindow *window)
+{
+    pen_app_settings(window->app)->panel = gtk_paned_get_position(both);
+    pen_app_settings_changed(window->app);
+}
+
 static GtkWidget *build_create(PenWindow *window)
 {
     window->panel = pen_round_panel_new(window->app);
@@ -365,18 +379,19 @@ static GtkWidget *build_create(PenWindow *window)
         GTK_CONTAINER(window->panel),
         gtk_scrolled_window_get_vadjustment(GTK_SCROLLED_WINDOW(scrolled)));
     GtkWidget *side = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
-    gtk_widget_set_size_request(side, side_width(side), -1);
     gtk_box_pack_start(GTK_BOX(side), scrolled, TRUE, TRUE, 0);
     gtk_box_pack_start(GTK_BOX(side), gtk_separator_new(GTK_ORIENTATION_HORIZONTAL), FALSE, FALSE,
                        0);
     gtk_box_pack_start(GTK_BOX(side), pen_teach_panel_new(window->app), FALSE, FALSE, 0);
 
-    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 0);
-    gtk_box_pack_start(GTK_BOX(box), side, FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(box), gtk_separator_new(GTK_ORIENTATION_VERTICAL), FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(box), build_round(window), TRUE, TRUE, 0);
-    gtk_widget_show_all(box);
-    return box;
+    GtkWidget *both = gtk_paned_new(GTK_ORIENTATION_HORIZONTAL);
+    gtk_paned_pack1(GTK_PANED(both), side, FALSE, FALSE);
+    gtk_paned_pack2(GTK_PANED(both), build_round(window), TRUE, FALSE);
+    const PenSettings *settings = pen_app_settings(window->app);
+    gtk_paned_set_position(GTK_PANED(both), settings->panel ? settings->panel : side_width(side));
+    g_signal_connect(both, "notify::position", G_CALLBACK(on_panel_dragged), window);
+    gtk_widget_show_all(both);
+    return both;
 }
 
 static void build(PenWindow *window)
@@ -461,8 +476,12 @@ GtkWidget *pen_window_new(GimpImage *image)
         gtk_window_set_default_size(GTK_WINDOW(window), settings->width, settings->height);
     else
         gtk_window_set_default_size(GTK_WINDOW(window), 1040, 760);
+    if (settings->x >= 0)
+        gtk_window_move(GTK_WINDOW(window), settings->x, settings->y);
     if (settings->maximized)
         gtk_window_maximize(GTK_WINDOW(window));
+    /* It stays above GIMP's own windows and goes with them. */
+    gimp_window_set_transient(GTK_WINDOW(window));
     pen_round_panel_focus_prompt(PEN_ROUND_PANEL(window->panel));
     return GTK_WIDGET(window);
 }

@@ -20,7 +20,7 @@ SETTINGS = "[penchant]\ncount=3\nsteps=3\n"
 class Desk(Session):
     steps = """selects_and_votes inserts_what_it_names enter_keeps_the_vote undoes_text_in_text stands_in_line
         space_belongs_to_the_button none_is_nothing_to_teach keeps_a_new_image looks_at_styles_without_using_them
-        undoes_where_one_is compares_and_takes_back refuses_and_returns saves_settings_at_once
+        undoes_where_one_is finds_rounds_again compares_and_takes_back refuses_and_returns saves_settings_at_once
         undoes_nothing_older""".split()
 
     # ------------------------------------------------------------------ helpers
@@ -254,6 +254,31 @@ for i in range(2):
         wait_until("it is as strong as before", lambda: self.sql(strength)[0][0] == 1)
         wait_until("the slider shows it", lambda: slider.queryValue().currentValue == 1)
         expect(self.sql("SELECT COUNT(*) FROM valid_picks")[0][0] == picks, "a vote is gone")
+
+    def past(self, prompt):
+        """The small pictures of rounds of that prompt."""
+        return [item for item in self.desktop.walk() if item.getRoleName() == "button"
+                and item.name.startswith(prompt + "\n")]
+
+    def finds_rounds_again(self):
+        d = self.desktop
+        d.press("Create")
+        found = self.sql("SELECT id, seed FROM rounds WHERE prompt = 'cat'")[0]
+        wait_until("the rounds have faces", lambda: self.past("cat") and self.past("house"))
+        d.click(d.find("Words of earlier prompts"))
+        d.type("CA")
+        wait_until("others are gone", lambda: self.past("cat") and not self.past("house"))
+        d.click(self.past("cat")[0])
+        d.find("Round %d" % found[0], "label")
+        d.click(self.past("cat")[0], button=3)
+        d.press("Use These Settings")
+        wait_until("its prompt is there", lambda: self.prompt() == "cat")
+        wait_until("its seed is kept", lambda: self.settings().get("seed") == str(found[1])
+                   and self.settings().get("fixed-seed") == "true")
+        d.click(d.find("Words of earlier prompts"))
+        d.key("ctrl+a", "Delete")
+        wait_until("all are there again", lambda: self.past("house"))
+        self.choose("Style", "ink")
 
     def compares_and_takes_back(self):
         d = self.desktop

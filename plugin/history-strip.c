@@ -368,7 +368,7 @@ static void pen_history_strip_init(PenHistoryStrip *strip)
 
     strip->words = pen_ui_name(gtk_search_entry_new(), _("Words of earlier prompts"));
     gtk_entry_set_placeholder_text(GTK_ENTRY(strip->words), _("Search rounds"));
-    gtk_entry_set_width_chars(GTK_ENTRY(strip->words), 12);
+    gtk_entry_set_width_chars(GTK_ENTRY(strip->words), 16);
     strip->style =
         pen_ui_name(pen_ui_ellipsize(gtk_combo_box_text_new()), _("Rounds of the style"));
     gtk_combo_box_text_append(GTK_COMBO_BOX_TEXT(strip->style), "0", _("Any style"));

@@ -5,6 +5,7 @@
 
 #include "plugin/advanced-view.h"
 #include "plugin/image.h"
+#include "plugin/model-chooser.h"
 #include "plugin/placing-view.h"
 #include "plugin/prompt-view.h"
 #include "plugin/text-undo.h"
@@ -16,7 +17,7 @@ struct _PenRoundPanel {
     GtkWidget *prompt, *negative;
     GtkWidget *generate, *progress, *progress_text, *progress_box, *line;
     GtkWidget *image, *from, *placing, *strength, *strength_field, *count, *shape, *size;
-    GtkWidget *model, *style;
+    GtkWidget *style;
     GtkWidget *advanced;
     gboolean running;
     gboolean filling;                /* choosers are being filled: their signals are no choices */
@@ -137,47 +138,9 @@ static void on_image_set(PenRoundPanel *panel)
         pen_ui_later(&panel->images_soon, refresh_images, panel);
 }
 
-#define ANOTHER "+" /* the entry that asks for a file or folder; no model is called so */
-
-static void fill_models(PenRoundPanel *panel)
+static void fill_styles(gpointer data)
 {
-    panel->filling = TRUE;
-    GtkComboBoxText *combo = GTK_COMBO_BOX_TEXT(panel->model);
-    gtk_combo_box_text_remove_all(combo);
-    gtk_combo_box_text_append(combo, "", _("Starter model"));
-    PenStudio *studio = pen_app_studio(panel->app);
-    const char *model = settings_of(panel)->model;
-    g_auto(GStrv) names = studio ? pen_studio_model_names(studio) : NULL;
-    for (guint i = 1; names && names[i]; i++)
-        gtk_combo_box_text_append(combo, names[i], names[i]);
-    if (model && strchr(model, G_DIR_SEPARATOR)) {
-        g_autofree char *name = g_path_get_basename(model);
-        gtk_combo_box_text_append(combo, model, name);
-    }
-    gtk_combo_box_text_append(combo, ANOTHER, _("Choose a model…"));
-    if (!gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), model ? model : "")) {
-        gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), "");
-        if (studio) /* it was taken away since */
-            pen_app_set_model(panel->app, NULL);
-    }
-    panel->filling = FALSE;
-}
-
-/* The chooser of models follows the style. */
-static void choose_model_of(PenRoundPanel *panel, const PenStyle *style)
-{
-    const char *model = settings_of(panel)->model;
-    g_autofree char *now = model ? g_path_get_basename(model) : NULL;
-    PenStudio *studio = pen_app_studio(panel->app);
-    g_auto(GStrv) names = studio ? pen_studio_model_names(studio) : NULL;
-    if (!names || !g_strcmp0(now, style->model_name))
-        return;
-    gboolean starter = !g_strcmp0(style->model_name, names[0]);
-    gtk_combo_box_set_active_id(GTK_COMBO_BOX(panel->model), starter ? "" : style->model_name);
-}
-
-static void fill_styles(PenRoundPanel *panel)
-{
+    PenRoundPanel *panel = data;
     panel->filling = TRUE;
     GtkComboBoxText *combo = GTK_COMBO_BOX_TEXT(panel->style);
     gtk_combo_box_text_remove_all(combo);
@@ -191,24 +154,13 @@ static void fill_styles(PenRoundPanel *panel)
     }
     g_autofree char *chosen = g_strdup_printf("%" G_GINT64_FORMAT, pen_app_style(panel->app));
     gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), chosen);
-    /* A style belongs to a model: the chooser follows it and rests. */
-    gtk_widget_set_sensitive(panel->model, pen_app_style(panel->app) == 0);
     panel->filling = FALSE;
-    g_autoptr(PenStyle) style = pen_app_load_style(panel->app);
-    if (style)
-        choose_model_of(panel, style);
 }
 
-static void fill_choosers(gpointer data)
-{
-    fill_models(data);
-    fill_styles(data);
-}
-
-/* Not while one of them is still busy with what was chosen. */
+/* Not while it is still busy with what was chosen. */
 static void fill_soon(PenRoundPanel *panel)
 {
-    pen_ui_later(&panel->filling_soon, fill_choosers, panel);
+    pen_ui_later(&panel->filling_soon, fill_styles, panel);
 }
 
 static void on_style_changed(GtkComboBox *combo, PenRoundPanel *panel)
@@ -216,31 +168,6 @@ static void on_style_changed(GtkComboBox *combo, PenRoundPanel *panel)
     const char *id = gtk_combo_box_get_active_id(combo);
     if (!panel->filling && id)
         pen_app_set_style(panel->app, g_ascii_strtoll(id, NULL, 10));
-}
-
-static void on_model_path(GtkFileChooser *chooser, const char *path, gpointer data)
-{
-    PenRoundPanel *panel = data;
-    pen_app_clear_message(panel->app);
-    pen_app_set_model(panel->app, path);
-    fill_soon(panel);
-}
-
-static void on_model_changed(GtkComboBox *combo, PenRoundPanel *panel)
-{
-    const char *id = gtk_combo_box_get_active_id(combo);
-    if (panel->filling || !id)
-        return;
-    if (g_strcmp0(id, ANOTHER)) {
-        pen_app_clear_message(panel->app);
-        pen_app_set_model(panel->app, *id ? id : NULL);
-        return;
-    }
-    fill_soon(panel); /* back to the one that is chosen, until there is an answer */
-    GtkWidget *dialog = pen_ui_new_path_dialog(GTK_WIDGET(panel), _("Choose a Model"), _("_Choose"),
-                                               _("Models (a folder, or *.safetensors)"),
-                                               "*.safetensors", on_model_path, panel);
-    gtk_window_present(GTK_WINDOW(dialog));
 }
 
 static void on_from_changed(GtkComboBox *combo, PenRoundPanel *panel)
@@ -494,12 +421,10 @@ static void build(PenRoundPanel *panel)
 
     panel->style = pen_ui_ellipsize(gtk_combo_box_text_new());
     g_signal_connect(panel->style, "changed", G_CALLBACK(on_style_changed), panel);
-    panel->model = pen_ui_ellipsize(gtk_combo_box_text_new());
-    g_signal_connect(panel->model, "changed", G_CALLBACK(on_model_changed), panel);
-    gtk_box_pack_start(box,
-                       pen_ui_pair(pen_ui_field(_("St_yle"), panel->style),
-                                   pen_ui_field(_("_Model"), panel->model)),
-                       FALSE, FALSE, 0);
+    GtkWidget *model = pen_ui_ellipsize(pen_model_chooser_new(panel->app));
+    gtk_box_pack_start(
+        box, pen_ui_pair(pen_ui_field(_("St_yle"), panel->style), pen_ui_field(_("_Model"), model)),
+        FALSE, FALSE, 0);
 
     panel->image = pen_ui_ellipsize(gtk_combo_box_text_new());
     g_signal_connect(panel->image, "changed", G_CALLBACK(on_image_changed), panel);
@@ -527,8 +452,13 @@ static void build(PenRoundPanel *panel)
     gtk_label_set_line_wrap(GTK_LABEL(panel->size), FALSE);
     GtkWidget *shape = pen_ui_field(_("Si_ze"), panel->shape);
     gtk_box_pack_start(GTK_BOX(shape), panel->size, FALSE, FALSE, 0);
-    gtk_box_pack_start(box, pen_ui_pair(pen_ui_field(_("_Candidates"), panel->count), shape), FALSE,
-                       FALSE, 0);
+    /* The number needs little room, the words need much. */
+    GtkWidget *numbers = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
+    gtk_box_pack_start(GTK_BOX(numbers), pen_ui_field(_("_Candidates"), panel->count), FALSE, FALSE,
+                       0);
+    gtk_box_pack_start(GTK_BOX(numbers), shape, TRUE, TRUE, 0);
+    gtk_entry_set_width_chars(GTK_ENTRY(panel->count), 2);
+    gtk_box_pack_start(box, numbers, FALSE, FALSE, 0);
 
     panel->advanced = pen_advanced_view_new(panel->app);
     gtk_box_pack_start(box, panel->advanced, FALSE, FALSE, 0);
@@ -542,7 +472,6 @@ static void build(PenRoundPanel *panel)
     g_signal_connect_swapped(panel->negative, "changed", G_CALLBACK(on_edited), panel);
     g_signal_connect_swapped(panel->strength, "value-changed", G_CALLBACK(on_edited), panel);
     g_signal_connect_swapped(panel->count, "value-changed", G_CALLBACK(on_edited), panel);
-    fill_models(panel);
     fill_styles(panel);
     pen_round_panel_refresh_images(panel);
 }
@@ -579,7 +508,6 @@ GtkWidget *pen_round_panel_new(PenApp *app)
     panel->app = app;
     build(panel);
     g_signal_connect_object(app, "opened", G_CALLBACK(fill_soon), panel, G_CONNECT_SWAPPED);
-    g_signal_connect_object(app, "model-changed", G_CALLBACK(fill_soon), panel, G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "model-changed", G_CALLBACK(show_size), panel, G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "image-changed", G_CALLBACK(on_image_set), panel,
                             G_CONNECT_SWAPPED);

@@ -246,7 +246,8 @@ static void add_page(PenHistoryStrip *strip)
     if (items->len)
         load_thumbs(strip, items, rounds);
     gtk_widget_set_visible(strip->older, items->len == PAGE);
-    gtk_widget_set_visible(strip->nothing, g_hash_table_size(strip->items) == 0);
+    gtk_widget_set_visible(strip->nothing, (*filter.words || filter.style) &&
+                                               g_hash_table_size(strip->items) == 0);
 }
 
 static void fill(gpointer data)

@@ -338,6 +338,11 @@ void pen_compare_view_offer_prompt(PenCompareView *view, const char *prompt)
         gtk_entry_set_text(GTK_ENTRY(view->prompt), prompt);
 }
 
+GtkWidget *pen_compare_view_get_pictures(PenCompareView *view)
+{
+    return view->stack;
+}
+
 /* --- building -------------------------------------------------------------------------------- */
 
 static void build(PenCompareView *view)

@@ -20,4 +20,7 @@ void pen_compare_view_offer_prompt(PenCompareView *view, const char *prompt);
 /* TRUE if the key means something here: 1, 2, 0, Enter. */
 gboolean pen_compare_view_key(PenCompareView *view, GdkEventKey *event);
 
+/* The pair, for what is laid over it. */
+GtkWidget *pen_compare_view_get_pictures(PenCompareView *view);
+
 G_END_DECLS

@@ -373,6 +373,8 @@ void pen_ui_load_css(void)
         ".pen-message { padding: 0; border-radius: 6px; }"
         ".pen-message > box { padding: 9px 12px; }"
         ".pen-message, .pen-message label, .pen-message image { color: white; }"
+        ".pen-message button { color: white; background: alpha(white, 0.16); border: none;"
+        "                      box-shadow: none; }"
         ".pen-message image { -gtk-icon-palette: error white, warning white, success white; }"
         ".pen-message.pen-info { background: #2b5f87; }"
         ".pen-message.pen-warning { background: #8a5a00; }"

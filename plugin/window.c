@@ -64,6 +64,8 @@ static gboolean place_bar(GtkOverlay *overlay, GtkWidget *bar, GdkRectangle *pla
     GtkWidget *page = gtk_stack_get_visible_child(GTK_STACK(window->stack));
     if (page == window->create)
         page = pen_round_view_get_pictures(PEN_ROUND_VIEW(window->round));
+    else if (page == window->compare)
+        page = pen_compare_view_get_pictures(PEN_COMPARE_VIEW(window->compare));
     int x = 0, y = 0, width, height;
     if (!page || !gtk_widget_translate_coordinates(page, GTK_WIDGET(overlay), 0, 0, &x, &y))
         return FALSE;

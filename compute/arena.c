@@ -18,7 +18,14 @@ static int larger_first(gconstpointer a, gconstpointer b)
     return 0;
 }
 
-guint64 pen_arena_pack(PenInterval *intervals, guint n, guint64 alignment)
+/* The first place from `offset` on that lies in one piece. */
+static guint64 within_piece(guint64 offset, guint64 size, guint64 piece)
+{
+    return size && offset / piece != (offset + size - 1) / piece ? (offset / piece + 1) * piece
+                                                                 : offset;
+}
+
+guint64 pen_arena_pack(PenInterval *intervals, guint n, guint64 alignment, guint64 piece)
 {
     g_autoptr(GPtrArray) order = g_ptr_array_sized_new(n);
     for (guint i = 0; i < n; i++)
@@ -37,7 +44,8 @@ guint64 pen_arena_pack(PenInterval *intervals, guint n, guint64 alignment)
                 continue;
             if (other->offset >= offset + size)
                 break;
-            offset = MAX(offset, other->offset + align_up(other->size, alignment));
+            offset = within_piece(MAX(offset, other->offset + align_up(other->size, alignment)),
+                                  size, piece);
         }
         item->offset = offset;
         while (at < placed->len && ((PenInterval *)placed->pdata[at])->offset < offset)

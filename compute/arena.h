@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-/* Lays temporaries out in one block of memory by lifetime. */
+/* Lays temporaries out in memory by lifetime. */
 
 #include <glib.h>
 
@@ -14,10 +14,12 @@ typedef struct {
     guint64 offset; /* set by pen_arena_pack(); a multiple of the alignment */
 } PenInterval;
 
-/* Places all intervals so that no two that are alive at the same step overlap; returns the size of
- * the block. Largest first, each at the lowest gap that fits: for the lifetimes of a network this
- * stays within a few percent of the lower bound (the largest sum alive at one step). */
-guint64 pen_arena_pack(PenInterval *intervals, guint n, guint64 alignment);
+/* Places all intervals so that no two that are alive at the same step overlap and none reaches
+ * across a multiple of `piece`, a multiple of the alignment that is no smaller than any of them:
+ * the memory can be had in pieces of that size. Returns the size of the whole. Largest first, each
+ * at the lowest gap that fits: for the lifetimes of a network this stays within a few percent of
+ * the lower bound (the largest sum alive at one step). */
+guint64 pen_arena_pack(PenInterval *intervals, guint n, guint64 alignment, guint64 piece);
 
 /* That lower bound. */
 guint64 pen_arena_lower_bound(const PenInterval *intervals, guint n, guint64 alignment);

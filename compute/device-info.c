@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compute/device-private.h"
+#include "compute/lower.h"
 
 gboolean pen_physical_has_extension(VkPhysicalDevice physical, const char *name)
 {
@@ -49,10 +50,14 @@ void pen_device_info_free(PenDeviceInfo *info)
 const char *pen_device_kind_label(PenDeviceKind kind)
 {
     switch (kind) {
-    case PEN_DEVICE_DISCRETE: return _("graphics card");
-    case PEN_DEVICE_INTEGRATED: return _("integrated GPU");
-    case PEN_DEVICE_VIRTUAL: return _("virtual GPU");
-    case PEN_DEVICE_SOFTWARE: return _("software on the processor");
+    case PEN_DEVICE_DISCRETE:
+        return _("graphics card");
+    case PEN_DEVICE_INTEGRATED:
+        return _("integrated GPU");
+    case PEN_DEVICE_VIRTUAL:
+        return _("virtual GPU");
+    case PEN_DEVICE_SOFTWARE:
+        return _("software on the processor");
     }
     g_return_val_if_reached("");
 }
@@ -60,10 +65,14 @@ const char *pen_device_kind_label(PenDeviceKind kind)
 static PenDeviceKind kind_from_vulkan(VkPhysicalDeviceType type)
 {
     switch (type) {
-    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: return PEN_DEVICE_DISCRETE;
-    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: return PEN_DEVICE_INTEGRATED;
-    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return PEN_DEVICE_VIRTUAL;
-    default: return PEN_DEVICE_SOFTWARE;
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
+        return PEN_DEVICE_DISCRETE;
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU:
+        return PEN_DEVICE_INTEGRATED;
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU:
+        return PEN_DEVICE_VIRTUAL;
+    default:
+        return PEN_DEVICE_SOFTWARE;
     }
 }
 
@@ -93,13 +102,19 @@ static void read_memory(VkPhysicalDevice physical, PenDeviceInfo *info)
     info->unified_memory = info->kind != PEN_DEVICE_DISCRETE;
 }
 
-static void read_cooperative_matrix(VkPhysicalDevice physical, PenDeviceInfo *info,
-                                    const VkPhysicalDeviceVulkan12Features *f12)
+/* Sizes of subgroups that kernels can ask for, and how many such subgroups a workgroup may have. */
+static void read_subgroups(VkPhysicalDevice physical, PenDeviceInfo *info)
 {
-    if (info->api_version < VK_API_VERSION_1_3 || !info->float16_arithmetic ||
-        !f12->vulkanMemoryModel ||
-        !pen_physical_has_extension(physical, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME))
+    if (info->api_version < VK_API_VERSION_1_3)
         return;
+    VkPhysicalDeviceVulkan13Features f13 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+    };
+    VkPhysicalDeviceFeatures2 features = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+        .pNext = &f13,
+    };
+    vkGetPhysicalDeviceFeatures2(physical, &features);
     VkPhysicalDeviceVulkan13Properties v13 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_PROPERTIES,
     };
@@ -108,59 +123,113 @@ static void read_cooperative_matrix(VkPhysicalDevice physical, PenDeviceInfo *in
         .pNext = &v13,
     };
     vkGetPhysicalDeviceProperties2(physical, &properties);
-    /* Where there is a choice, small subgroups: more of them share a workgroup's tile. */
-    gboolean choice = v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT;
-    info->matrix_subgroup = choice ? v13.minSubgroupSize : info->subgroup_size;
+    info->max_allocation = MIN(info->max_allocation, v13.maxBufferSize);
+    info->subgroup_choice = (v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0;
+    /* A device with one size only need not take wishes. */
+    if (!f13.subgroupSizeControl || !f13.computeFullSubgroups ||
+        (!info->subgroup_choice && v13.minSubgroupSize != v13.maxSubgroupSize))
+        return;
+    info->subgroup_min = v13.minSubgroupSize;
+    info->subgroup_max = v13.maxSubgroupSize;
+    info->max_subgroups = v13.maxComputeWorkgroupSubgroups;
+}
 
+static gboolean has_cooperative_matrix(VkPhysicalDevice physical)
+{
+    if (!pen_physical_has_extension(physical, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME))
+        return FALSE;
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR cooperative = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
+    };
+    VkPhysicalDeviceFeatures2 features = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+        .pNext = &cooperative,
+    };
+    vkGetPhysicalDeviceFeatures2(physical, &features);
+    VkPhysicalDeviceCooperativeMatrixPropertiesKHR stages = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_PROPERTIES_KHR,
+    };
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = &stages,
+    };
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    return cooperative.cooperativeMatrix &&
+           (stages.cooperativeMatrixSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT);
+}
+
+static void read_cooperative_matrix(VkPhysicalDevice physical, PenDeviceInfo *info,
+                                    const VkPhysicalDeviceVulkan12Features *f12)
+{
+    if (!info->float16_arithmetic || !info->subgroup_min || !f12->vulkanMemoryModel ||
+        !has_cooperative_matrix(physical))
+        return;
     guint32 n = 0;
     vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical, &n, NULL);
     g_autofree VkCooperativeMatrixPropertiesKHR *list =
         g_new0(VkCooperativeMatrixPropertiesKHR, n + 1);
+    g_autofree PenMatrixShape *shapes = g_new0(PenMatrixShape, n + 1);
+    guint n_shapes = 0;
     for (guint32 i = 0; i < n; i++)
         list[i].sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
     vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical, &n, list);
     for (guint32 i = 0; i < n; i++) {
         const VkCooperativeMatrixPropertiesKHR *m = &list[i];
-        gboolean square = m->MSize == m->NSize && m->MSize == m->KSize;
-        if (square && (m->MSize == 8 || m->MSize == 16) &&
-            m->AType == VK_COMPONENT_TYPE_FLOAT16_KHR && m->BType == m->AType &&
+        if (m->AType == VK_COMPONENT_TYPE_FLOAT16_KHR && m->BType == m->AType &&
             m->CType == VK_COMPONENT_TYPE_FLOAT32_KHR && m->ResultType == m->CType &&
             m->scope == VK_SCOPE_SUBGROUP_KHR)
-            info->matrix_side = MAX(info->matrix_side, m->MSize);
+            shapes[n_shapes++] = (PenMatrixShape){ m->MSize, m->NSize, m->KSize };
     }
+    pen_device_info_choose_matrix(info, shapes, n_shapes);
 }
 
-static gboolean can_do_lanes(const PenDeviceInfo *info, const VkPhysicalDeviceVulkan11Properties *v11,
-                             const VkPhysicalDeviceVulkan12Features *f12,
-                             const VkPhysicalDeviceFeatures *f10)
+void pen_device_info_choose_matrix(PenDeviceInfo *info, const PenMatrixShape *shapes, guint n)
 {
-    VkSubgroupFeatureFlags subgroup = VK_SUBGROUP_FEATURE_BASIC_BIT |
-                                      VK_SUBGROUP_FEATURE_BALLOT_BIT |
-                                      VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
-    return info->kind == PEN_DEVICE_SOFTWARE && info->subgroup_size == 8 &&
-           (v11->subgroupSupportedOperations & subgroup) == subgroup && info->float16_arithmetic &&
-           f12->bufferDeviceAddress && f10->shaderInt64;
+    /* Where there is a choice, small subgroups: more of them share a workgroup's tile. */
+    info->matrix_subgroup = info->subgroup_min;
+    PenMatrixShape best = { 0, 0, 0 };
+    for (guint i = 0; i < n; i++) {
+        info->matrix = shapes[i];
+        /* A multiplication reads (m + n) k numbers for m n k products. */
+        if (pen_lower_matrix_fits(info) &&
+            shapes[i].m * shapes[i].n * shapes[i].k > best.m * best.n * best.k)
+            best = shapes[i];
+    }
+    info->matrix = best;
+    if (!best.m)
+        info->matrix_subgroup = 0;
+}
+
+const char *pen_kernels_name(PenKernels kernels)
+{
+    static const char *const names[PEN_N_KERNELS] = { "tiles", "lanes", "shared", "matrix" };
+    return names[kernels];
 }
 
 /* On a GPU the strongest, on a processor what it does not need to imitate. */
-static void choose_kernels(PenDeviceInfo *info, gboolean shuffles, gboolean lanes)
+void pen_device_info_choose_kernels(PenDeviceInfo *info)
 {
-    static const char *const names[] = {"tiles", "lanes", "shared", "matrix"}; /* by PenKernels */
-    gboolean possible[] = {TRUE, lanes, shuffles, shuffles && info->matrix_side};
-    static const PenKernels by_choice[2][4] = {
-        {PEN_KERNELS_MATRIX, PEN_KERNELS_SHARED, PEN_KERNELS_TILES},
-        {PEN_KERNELS_LANES, PEN_KERNELS_TILES},
+    static const PenKernels by_choice[2][3] = {
+        { PEN_KERNELS_MATRIX, PEN_KERNELS_SHARED, PEN_KERNELS_TILES },
+        { PEN_KERNELS_LANES, PEN_KERNELS_TILES, PEN_KERNELS_SHARED },
     };
-    const PenKernels *choice = by_choice[info->kind == PEN_DEVICE_SOFTWARE];
-    while (!possible[*choice])
+    gboolean software = info->kind == PEN_DEVICE_SOFTWARE;
+    info->possible_kernels = 1u << PEN_KERNELS_TILES | 1u << PEN_KERNELS_SHARED;
+    if (software && info->addresses && info->shuffles && info->float16_arithmetic &&
+        info->subgroup_size == 8 && info->subgroup_min <= 8 && info->subgroup_max >= 8)
+        info->possible_kernels |= 1u << PEN_KERNELS_LANES;
+    if (info->matrix.m && info->shuffles)
+        info->possible_kernels |= 1u << PEN_KERNELS_MATRIX;
+    const PenKernels *choice = by_choice[software];
+    while (!(info->possible_kernels & 1u << *choice))
         choice++;
     info->kernels = *choice;
 
     const char *wanted = g_getenv("PENCHANT_KERNELS");
     if (!wanted)
         return;
-    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
-        if (g_str_equal(wanted, names[i]) && possible[i]) {
+    for (guint i = 0; i < PEN_N_KERNELS; i++)
+        if (g_str_equal(wanted, pen_kernels_name(i)) && info->possible_kernels & 1u << i) {
             info->kernels = i;
             return;
         }
@@ -191,6 +260,7 @@ PenDeviceInfo *pen_physical_info(VkPhysicalDevice physical, guint index)
     info->device_id = p->deviceID;
     info->shared_memory = p->limits.maxComputeSharedMemorySize;
     info->max_workgroup = p->limits.maxComputeWorkGroupInvocations;
+    info->max_bindings = p->limits.maxPerStageDescriptorStorageBuffers;
     info->max_binding = p->limits.maxStorageBufferRange;
     read_memory(physical, info);
     if (p->apiVersion < VK_API_VERSION_1_2) {
@@ -218,15 +288,16 @@ PenDeviceInfo *pen_physical_info(VkPhysicalDevice physical, guint index)
     vkGetPhysicalDeviceFeatures2(physical, &features);
     info->float16 = f11.storageBuffer16BitAccess;
     info->float16_arithmetic = info->float16 && f12.shaderFloat16;
-    read_cooperative_matrix(physical, info, &f12);
     VkSubgroupFeatureFlags shuffles = VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_VOTE_BIT |
+                                      VK_SUBGROUP_FEATURE_BALLOT_BIT |
                                       VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
-    choose_kernels(info, (v11.subgroupSupportedOperations & shuffles) == shuffles,
-                   can_do_lanes(info, &v11, &f12, &features.features));
+    info->shuffles = (v11.subgroupSupportedOperations & shuffles) == shuffles;
+    info->addresses = f12.bufferDeviceAddress && features.features.shaderInt64;
+    read_subgroups(physical, info);
+    read_cooperative_matrix(physical, info, &f12);
+    pen_device_info_choose_kernels(info);
     guint32 timestamp_bits;
-    if (!pen_physical_has_extension(physical, VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME))
-        info->unusable = N_("its driver lacks push descriptors");
-    else if (pen_physical_compute_queue(physical, &timestamp_bits) < 0)
+    if (pen_physical_compute_queue(physical, &timestamp_bits) < 0)
         info->unusable = N_("it cannot compute");
     return info;
 }

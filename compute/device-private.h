@@ -45,6 +45,16 @@ gboolean pen_physical_has_extension(VkPhysicalDevice physical, const char *name)
 /* The queue family to compute with, or -1. */
 int pen_physical_compute_queue(VkPhysicalDevice physical, guint32 *timestamp_bits);
 
+/* Sets the kernels to use, by what the rest of the description says and by PENCHANT_KERNELS. */
+void pen_device_info_choose_kernels(PenDeviceInfo *info);
+
+/* Sets the cooperative matrices to use: the best of `shapes` for which there is a kernel that fits.
+ */
+void pen_device_info_choose_matrix(PenDeviceInfo *info, const PenMatrixShape *shapes, guint n);
+
+/* A device of that description (copied), for which plans can be made, and nothing else. */
+PenDevice *pen_device_new_abstract(const PenDeviceInfo *info);
+
 /* Sets `error` from a Vulkan result; `what` names the call. Always FALSE. */
 gboolean pen_vulkan_fail(GError **error, VkResult result, const char *what);
 
@@ -70,9 +80,18 @@ gboolean pen_buffer_init(PenDevice *device, PenBuffer *buffer, guint64 size, Pen
                          const char *purpose, GError **error);
 void pen_buffer_clear(PenDevice *device, PenBuffer *buffer);
 
-/* Copies host data into a device buffer and waits. */
-gboolean pen_buffer_upload(PenDevice *device, PenBuffer *buffer, const void *data, guint64 size,
-                           GError **error);
+/* Sets OUT_OF_MEMORY for a buffer of that size. Always FALSE. */
+gboolean pen_buffer_refuse(PenDevice *device, guint64 size, const char *purpose, GError **error);
+
+typedef struct {
+    PenBuffer *buffer;
+    const void *data;
+    guint64 size;
+} PenUpload;
+
+/* Copies host data into device buffers and waits: once for all, since a wait takes longer than the
+ * copy of a small one. */
+gboolean pen_buffers_upload(PenDevice *device, const PenUpload *uploads, guint n, GError **error);
 
 /* --- pipelines (pipeline.c) ---------------------------------------------------------------- */
 
@@ -86,14 +105,18 @@ typedef struct {
     const char *shader;
     const guint32 *spec;
     guint n_spec, n_bindings;
-    guint32 subgroup_size; /* that it relies on, all of them full; 0: any */
+    guint32 subgroup_size; /* that it asks for, all of them full; 0: any */
 } PenPipelineSource;
+
+/* The layout of descriptor sets of 1 to 8 storage buffers, which pipelines with as many bindings
+ * share. */
+VkDescriptorSetLayout pen_device_set_layout(PenDevice *device, guint n_bindings, GError **error);
 
 /* Made once. */
 const PenPipeline *pen_device_pipeline(PenDevice *device, const PenPipelineSource *source,
                                        GError **error);
 
-/* "shader,spec0,spec1…", which names a pipeline. */
+/* "shader,spec0,spec1…", and "@size" where it asks for one of subgroups: names a pipeline. */
 char *pen_pipeline_key(const PenPipelineSource *source);
 
 /* Makes a pipeline that is the caller's to destroy. */

@@ -9,14 +9,22 @@
 static const char *vulkan_result_text(VkResult result)
 {
     switch (result) {
-    case VK_ERROR_OUT_OF_HOST_MEMORY: return "VK_ERROR_OUT_OF_HOST_MEMORY";
-    case VK_ERROR_OUT_OF_DEVICE_MEMORY: return "VK_ERROR_OUT_OF_DEVICE_MEMORY";
-    case VK_ERROR_INITIALIZATION_FAILED: return "VK_ERROR_INITIALIZATION_FAILED";
-    case VK_ERROR_DEVICE_LOST: return "VK_ERROR_DEVICE_LOST";
-    case VK_ERROR_LAYER_NOT_PRESENT: return "VK_ERROR_LAYER_NOT_PRESENT";
-    case VK_ERROR_EXTENSION_NOT_PRESENT: return "VK_ERROR_EXTENSION_NOT_PRESENT";
-    case VK_ERROR_INCOMPATIBLE_DRIVER: return "VK_ERROR_INCOMPATIBLE_DRIVER";
-    default: return NULL;
+    case VK_ERROR_OUT_OF_HOST_MEMORY:
+        return "VK_ERROR_OUT_OF_HOST_MEMORY";
+    case VK_ERROR_OUT_OF_DEVICE_MEMORY:
+        return "VK_ERROR_OUT_OF_DEVICE_MEMORY";
+    case VK_ERROR_INITIALIZATION_FAILED:
+        return "VK_ERROR_INITIALIZATION_FAILED";
+    case VK_ERROR_DEVICE_LOST:
+        return "VK_ERROR_DEVICE_LOST";
+    case VK_ERROR_LAYER_NOT_PRESENT:
+        return "VK_ERROR_LAYER_NOT_PRESENT";
+    case VK_ERROR_EXTENSION_NOT_PRESENT:
+        return "VK_ERROR_EXTENSION_NOT_PRESENT";
+    case VK_ERROR_INCOMPATIBLE_DRIVER:
+        return "VK_ERROR_INCOMPATIBLE_DRIVER";
+    default:
+        return NULL;
     }
 }
 
@@ -79,8 +87,8 @@ static gboolean make_instance(VkInstance *instance, VkDebugUtilsMessengerEXT *me
         .enabledValidationFeatureCount = G_N_ELEMENTS(enable),
         .pEnabledValidationFeatures = enable,
     };
-    const char *layers[] = {"VK_LAYER_KHRONOS_validation"};
-    const char *extensions[] = {VK_EXT_DEBUG_UTILS_EXTENSION_NAME};
+    const char *layers[] = { "VK_LAYER_KHRONOS_validation" };
+    const char *extensions[] = { VK_EXT_DEBUG_UTILS_EXTENSION_NAME };
     VkApplicationInfo application = {
         .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
         .pApplicationName = "Penchant",
@@ -277,12 +285,12 @@ static gboolean make_device(PenDevice *self, GError **error)
     self->binding_alignment = (guint32)MAX(properties.limits.minStorageBufferOffsetAlignment, 64);
 
     const PenDeviceInfo *info = self->info;
-    gboolean budget = pen_physical_has_extension(self->physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
-    self->has_statistics =
-        pen_physical_has_extension(self->physical, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
-    const char *extensions[5];
+    gboolean budget =
+        pen_physical_has_extension(self->physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    self->has_statistics = pen_physical_has_extension(
+        self->physical, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
+    const char *extensions[4];
     guint32 n_extensions = 0;
-    extensions[n_extensions++] = VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME;
     if (budget)
         extensions[n_extensions++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
     if (self->has_statistics)
@@ -291,23 +299,29 @@ static gboolean make_device(PenDevice *self, GError **error)
     gboolean matrix = info->kernels == PEN_KERNELS_MATRIX;
     if (matrix)
         extensions[n_extensions++] = VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME;
+    /* Only what the device has is asked for: each goes in front of the chain where it does. */
+    void *optional = NULL;
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR statistics = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
         .pipelineExecutableInfo = VK_TRUE,
     };
+    if (self->has_statistics)
+        optional = &statistics;
     VkPhysicalDeviceCooperativeMatrixFeaturesKHR cooperative = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
+        .pNext = optional,
         .cooperativeMatrix = VK_TRUE,
     };
+    if (matrix)
+        optional = &cooperative;
     VkPhysicalDeviceVulkan13Features f13 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
-        .pNext = &cooperative,
+        .pNext = optional,
         .subgroupSizeControl = VK_TRUE,
         .computeFullSubgroups = VK_TRUE,
     };
-    if (self->has_statistics)
-        cooperative.pNext = &statistics;
-    void *optional = matrix ? (void *)&f13 : self->has_statistics ? &statistics : NULL;
+    if (info->subgroup_min)
+        optional = &f13;
     VkPhysicalDeviceVulkan12Features f12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
         .pNext = optional,
@@ -337,7 +351,7 @@ static gboolean make_device(PenDevice *self, GError **error)
         .queueCount = 1,
         .pQueuePriorities = &priority,
     };
-    VkPhysicalDeviceFeatures f10 = {.shaderInt64 = lanes};
+    VkPhysicalDeviceFeatures f10 = { .shaderInt64 = lanes };
     VkDeviceCreateInfo create = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
         .pNext = &f11,
@@ -412,6 +426,17 @@ PenDevice *pen_device_open(const char *wanted, GError **error)
         self->budget = mebibytes << 20;
     }
     return g_steal_pointer(&self);
+}
+
+PenDevice *pen_device_new_abstract(const PenDeviceInfo *info)
+{
+    PenDevice *self = g_new0(PenDevice, 1);
+    self->refs = 1;
+    self->binding_alignment = 256; /* the most that Vulkan allows */
+    self->info = g_memdup2(info, sizeof *info);
+    self->info->name = g_strdup(info->name);
+    self->info->driver = g_strdup(info->driver);
+    return self;
 }
 
 PenDevice *pen_device_ref(PenDevice *device)

@@ -5,8 +5,8 @@
  * A Vulkan device chosen for compute.
  *
  * Choice: the device named by the caller or by PENCHANT_DEVICE (an index of pen_device_list(), the
- * label of one or a part of it, which must be of one alone), else the first of discrete, integrated, virtual, software. A device needs
- * Vulkan 1.2, push descriptors and a compute queue.
+ * label of one or a part of it, which must be of one alone), else the first of discrete, integrated,
+ * virtual, software. A device needs Vulkan 1.2 and a compute queue.
  *
  * PENCHANT_MEMORY_BUDGET caps the device memory to use, in MiB (pen_device_set_budget); anything but a
  * whole number above 0 is an error.
@@ -37,6 +37,15 @@ typedef enum {
     PEN_KERNELS_SHARED, /* through shared memory */
     PEN_KERNELS_MATRIX, /* cooperative matrices, float16 in and float32 out; SHARED for float32 */
 } PenKernels;
+#define PEN_N_KERNELS 4
+
+/* "tiles", "lanes", "shared", "matrix". */
+const char *pen_kernels_name(PenKernels kernels);
+
+/* Cooperative matrices that a subgroup multiplies, float16 in and float32 out: m x k with k x n. */
+typedef struct {
+    guint32 m, n, k;
+} PenMatrixShape;
 
 /* What a device is and can do. */
 typedef struct {
@@ -47,20 +56,28 @@ typedef struct {
     guint32 api_version;
     guint32 vendor_id, device_id;
     const char *unusable; /* why it cannot run Penchant (untranslated, static); NULL if it can */
-    gboolean float16;     /* stores it, so that float16 plans are possible: kernels compute in float32 */
+    gboolean
+        float16; /* stores it, so that float16 plans are possible: kernels compute in float32 */
     gboolean float16_arithmetic;
-    PenKernels kernels;
-    guint32 matrix_side;  /* of the square cooperative matrices that a subgroup multiplies, float16 in and
-                           * float32 out: 16 or 8; 0 without */
-    guint32 matrix_subgroup; /* size of the subgroups that do it */
-    guint32 subgroup_size;
-    guint32 shared_memory;       /* bytes for a workgroup */
-    guint32 max_workgroup;       /* invocations */
-    guint64 max_binding;         /* bytes one shader binding may span */
-    guint64 max_allocation;      /* bytes */
-    guint64 memory_total;        /* bytes of device-local heaps */
-    guint64 memory_available;    /* budget left now, by VK_EXT_memory_budget when present */
-    gboolean unified_memory;     /* the host can write device memory directly */
+    PenKernels kernels;                 /* chosen for it */
+    guint possible_kernels;             /* bits by PenKernels */
+    PenMatrixShape matrix;              /* the best of those it has; all 0 without */
+    guint32 matrix_subgroup;            /* size of the subgroups that multiply them */
+    guint32 subgroup_size;              /* where a kernel asks for none */
+    guint32 subgroup_min, subgroup_max; /* sizes that a kernel can ask for; 0: none, and kernels
+                                         * that rely on one are not for this device */
+    gboolean subgroup_choice; /* the driver is told which; else full subgroups have the one size */
+    guint32 max_subgroups;    /* of a workgroup that asks for a size */
+    gboolean shuffles;        /* the invocations of a subgroup can exchange values */
+    gboolean addresses;       /* kernels can read at addresses */
+    guint32 shared_memory;    /* bytes for a workgroup */
+    guint32 max_workgroup;    /* invocations */
+    guint32 max_bindings;     /* of a kernel */
+    guint64 max_binding;      /* bytes one shader binding may span */
+    guint64 max_allocation;   /* bytes of one buffer */
+    guint64 memory_total;     /* bytes of device-local heaps */
+    guint64 memory_available; /* budget left now, by VK_EXT_memory_budget when present */
+    gboolean unified_memory;  /* the host can write device memory directly */
 } PenDeviceInfo;
 
 void pen_device_info_free(PenDeviceInfo *info);

@@ -13,9 +13,10 @@ typedef struct {
     gboolean lanes;        /* shaders/attention_lanes.glsl, which fixes more of this */
     guint32 own_rows;      /* of a workgroup */
     guint32 workgroup;     /* invocations, where it is not fixed */
-    guint32 tile;          /* rows of the other side in shared memory; or the side of a matrix */
+    guint32 tile;          /* rows of the other side in shared memory; or rows of a matrix */
     guint32 parts;         /* invocations that share an own row */
-    guint32 subgroup_size; /* that the kernel relies on; 0: any */
+    guint32 step;          /* other rows at a time; with matrices, else 0 */
+    guint32 subgroup_size; /* that the kernel asks for; 0: any */
 } Family;
 
 /* What is computed. */
@@ -31,63 +32,107 @@ typedef struct {
  * backward, so that they fit in registers everywhere. */
 #define OWN_CHANNELS(gradient) ((gradient) ? 20u : 40u)
 
-static Family tiled_family(const PenDeviceInfo *device, guint32 dimension, guint32 rows,
-                           gboolean gradient)
+static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Attention *a,
+                       const Family *f)
 {
-    Family f = { .suffix = "_tiled", .tile = dimension > 160 ? 4 : dimension > 64 ? 16 : 32 };
-    f.parts = 1;
-    while (f.parts < device->subgroup_size && dimension > f.parts * OWN_CHANNELS(gradient))
-        f.parts *= 2;
+    if (!f->lanes) {
+        pen_dispatch_spec(d, f->workgroup);
+        pen_dispatch_spec(d, a->dimension % 4 == 0);
+    }
+    pen_dispatch_spec(d, a->dimension);
+    pen_dispatch_spec(d, a->causal);
+    if (!f->lanes) {
+        pen_dispatch_spec(d, f->tile);
+        pen_dispatch_spec(d, f->parts);
+        pen_dispatch_divides(d, "invocations", f->workgroup, f->parts);
+    }
+    if (f->step) {
+        PenMatrixShape matrix = device->matrix;
+        guint32 side = MAX(matrix.n, matrix.k);
+        pen_dispatch_spec(d, matrix.n);
+        pen_dispatch_spec(d, matrix.k);
+        pen_dispatch_divides(d, "invocations of a subgroup", f->subgroup_size, matrix.m);
+        pen_dispatch_divides(d, "rows of a tile", f->own_rows, f->step);
+        pen_dispatch_divides(d, "runs of a row of scores", f->step / 4, f->parts);
+        pen_dispatch_divides(d, "runs of a row of a matrix", matrix.n / 4, f->parts);
+        pen_dispatch_divides(d, "runs of a row", (guint32)pen_groups(a->dimension, side) * side / 4,
+                             f->parts);
+    }
+    d->subgroup_size = f->subgroup_size;
+}
+
+static void name_shader(const Attention *a, const Family *f, char name[32])
+{
+    g_snprintf(name, 32, "attention%s%s", a->gradient ? "_grad" : "", f->suffix);
+}
+
+static gboolean family_fits(const PenDeviceInfo *device, const Attention *a, const Family *f)
+{
+    PenDispatch d = { .groups = { 1, 1, 1 } };
+    char name[32];
+    name_shader(a, f, name);
+    g_snprintf(d.shader, sizeof d.shader, "%s.%s", name, a->dtype == PEN_DTYPE_F16 ? "f16" : "f32");
+    specialize(&d, device, a, f);
+    return pen_dispatch_fits(device, &d, NULL);
+}
+
+/* FALSE where the device cannot do it. */
+static gboolean tiled_family(const PenDeviceInfo *device, const Attention *a, Family *f)
+{
+    guint32 own_channels = OWN_CHANNELS(a->gradient);
+    *f = (Family){
+        .suffix = "_tiled",
+        .tile = a->dimension > 160  ? 4
+                : a->dimension > 64 ? 16
+                                    : 32,
+        .parts = 1,
+    };
+    while (f->parts < device->subgroup_max && a->dimension > f->parts * own_channels)
+        f->parts *= 2;
+    if (f->parts == 1 && a->dimension > own_channels) /* long rows in one invocation's registers */
+        return FALSE;
     /* Few sizes, because each one is a pipeline to compile. */
-    f.workgroup = MIN(MIN(256, device->max_workgroup), (rows > 32 ? 64 : 32) * f.parts);
-    f.own_rows = f.workgroup / f.parts;
-    return f;
+    f->workgroup = MIN(MIN(256, device->max_workgroup), (a->rows > 32 ? 64 : 32) * f->parts);
+    if (f->parts > 1) {
+        f->subgroup_size = pen_lower_subgroup(device, f->parts);
+        f->workgroup = MAX(f->workgroup, f->subgroup_size);
+    }
+    f->own_rows = f->workgroup / f->parts;
+    return family_fits(device, a, f);
 }
 
 /* As in shaders/attention_matrix.glsl and, forward and backward, shaders/variants.txt. */
 #define MATRIX_KEEP 80u /* channels of an own row that stay in registers */
 #define MATRIX_STEP(gradient) ((gradient) ? 1u : 2u)
 #define MATRIX_DIMENSION 160u /* channels of an own row's sum that do */
+#define MATRIX_ROWS 64u       /* of a workgroup, about */
 /* With fewer workgroups than this a large GPU has nothing to do: smaller ones make more. */
 #define ENOUGH_GROUPS 64
-
-/* Bytes of the shared arrays of shaders/attention_matrix.glsl and its kernel. */
-static guint32 matrix_shared(const Attention *a, guint32 side, guint32 rows)
-{
-    guint32 own = a->gradient ? 2 : 1, step = MATRIX_STEP(a->gradient) * side;
-    guint32 tensors = 2 + (a->dimension > MATRIX_KEEP ? own : 0);
-    guint32 row = ((guint32)pen_groups(a->dimension, side) * side + 8) * 2;
-    guint32 scores = (step + 4) * 4, weights = own * (step + 8) * 2;
-    return rows * (tensors * row + scores + weights + 4 + (a->gradient ? 8 : 0));
-}
 
 /* FALSE where cooperative matrices do not fit. */
 static gboolean matrix_family(const PenDeviceInfo *device, const Attention *a, Family *f)
 {
-    guint32 side = device->matrix_side, parts = side ? device->matrix_subgroup / side : 0;
+    PenMatrixShape matrix = device->matrix;
     if (device->kernels != PEN_KERNELS_MATRIX || a->dtype != PEN_DTYPE_F16 || a->causal ||
-        a->dimension > MATRIX_DIMENSION)
+        a->dimension > MATRIX_DIMENSION || device->matrix_subgroup < matrix.m)
         return FALSE;
-    /* Invocations share a row of scores in runs of four. */
-    if (parts == 0 || device->matrix_subgroup % side != 0 || (side / 4) % parts != 0)
-        return FALSE;
+    guint32 parts = device->matrix_subgroup / matrix.m;
     gboolean fits = FALSE;
-    for (guint32 subgroups = 4; subgroups >= MATRIX_STEP(a->gradient); subgroups /= 2) {
-        guint32 rows = subgroups * side;
-        /* Vulkan wants whole subgroups of the device's own size, even where others are used. */
-        if (matrix_shared(a, side, rows) > device->shared_memory ||
-            rows * parts > device->max_workgroup || rows * parts % device->subgroup_size != 0)
-            continue;
-        *f = (Family){
+    for (guint32 subgroups = MAX(MATRIX_ROWS / matrix.m, 1); subgroups > 0; subgroups /= 2) {
+        Family trial = {
             .suffix = "_matrix",
-            .own_rows = rows,
-            .workgroup = rows * parts,
-            .tile = side,
+            .own_rows = subgroups * matrix.m,
+            .workgroup = subgroups * device->matrix_subgroup,
+            .tile = matrix.m,
             .parts = parts,
+            .step = MATRIX_STEP(a->gradient) * MAX(matrix.n, matrix.k),
             .subgroup_size = device->matrix_subgroup,
         };
+        if (!family_fits(device, a, &trial))
+            continue;
+        *f = trial;
         fits = TRUE;
-        if (a->copies * pen_groups(a->rows, rows) >= ENOUGH_GROUPS)
+        if (a->copies * pen_groups(a->rows, trial.own_rows) >= ENOUGH_GROUPS)
             break;
     }
     return fits;
@@ -99,15 +144,10 @@ static Family choose_family(const PenDeviceInfo *device, const Attention *a)
     if (device->kernels == PEN_KERNELS_LANES && a->dimension % 8 == 0 &&
         a->dimension <= (a->gradient ? 96 : 160))
         return (Family){ .suffix = "_lanes", .lanes = TRUE, .own_rows = 4 };
-    Family matrix;
-    if (matrix_family(device, a, &matrix))
-        return matrix;
-    Family tiled = tiled_family(device, a->dimension, a->rows, a->gradient);
-    /* Runs of four floats, of two tensors. */
-    guint32 shared =
-        tiled.tile * (guint32)pen_groups(a->dimension, 4 * tiled.parts) * tiled.parts * 32;
-    if (device->kernels >= PEN_KERNELS_SHARED && shared <= device->shared_memory)
-        return tiled;
+    Family f;
+    if (matrix_family(device, a, &f) ||
+        (device->kernels >= PEN_KERNELS_SHARED && tiled_family(device, a, &f)))
+        return f;
     guint32 workgroup = device->kind == PEN_DEVICE_SOFTWARE ? 8 : a->rows > 32 ? 64 : 32;
     return (Family){ .suffix = "", .workgroup = workgroup, .own_rows = 2 * workgroup, .parts = 1 };
 }
@@ -139,7 +179,6 @@ static Attention describe(const PenNode *node, const PenTensor *own)
 static PenDispatch *lower_rows(PenLowering *l, const PenTensor *own, const PenTensor *other,
                                guint n_addresses)
 {
-    gboolean gradient = l->node->op == PEN_OP_ATTENTION_GRAD;
     const PenAttributes *attr = &l->node->attr;
     guint32 dimension = own->shape.c / attr->heads;
     Attention attention = describe(l->node, own);
@@ -153,21 +192,10 @@ static PenDispatch *lower_rows(PenLowering *l, const PenTensor *own, const PenTe
         .scale = (float)(LOG2_E / sqrt(dimension)),
     };
     char name[32];
-    g_snprintf(name, sizeof name, "attention%s%s", gradient ? "_grad" : "", family.suffix);
+    name_shader(&attention, &family, name);
     PenDispatch *d =
         pen_lower_dispatch(l, name, own->dtype, (guint64)push.images * push.heads * push.blocks);
-
-    d->subgroup_size = family.subgroup_size;
-    if (!family.lanes) {
-        pen_dispatch_spec(d, family.workgroup);
-        pen_dispatch_spec(d, dimension % 4 == 0);
-    }
-    pen_dispatch_spec(d, dimension);
-    pen_dispatch_spec(d, attr->causal);
-    if (!family.lanes) {
-        pen_dispatch_spec(d, family.tile);
-        pen_dispatch_spec(d, family.parts);
-    }
+    specialize(d, l->device, &attention, &family);
     pen_dispatch_push(d, &push, sizeof push);
     if (family.lanes)
         pen_dispatch_addresses(d, n_addresses);

@@ -25,7 +25,8 @@ typedef struct {
     char shader[32]; /* without the suffixes */
     guint32 rows, columns;
     guint32 invocations[2]; /* along columns and rows, where they are not fixed */
-    guint32 subgroup_size;  /* that the kernel relies on; 0: any */
+    guint32 subgroup_size;  /* that the kernel asks for; 0: any */
+    guint32 subgroups[2];   /* along rows and columns, of those that multiply matrices */
 } Tile;
 
 /* Shapes of the kernels for vector lanes, as in shaders/variants.txt and the kernels' sources. */
@@ -35,17 +36,22 @@ typedef struct {
 /* With fewer workgroups than this a large GPU has nothing to do: smaller tiles make more. */
 #define ENOUGH_GROUPS 64
 
-/* As in matmul_shared.comp. */
-#define MATRIX_SUBGROUPS_M 4
-#define MATRIX_SUBGROUPS_N 2
+/* As in matmul_shared.comp: the channels of a tile, whole matrices. */
+#define MATRIX_CHANNELS(device) MAX(32u, (device)->matrix.k)
+
+/* Workgroups that multiply matrices have about so many rows and columns of the smaller tile, and no
+ * more invocations: enough to use again what they copied, and room for others beside them. */
+#define MATRIX_ROWS 64u
+#define MATRIX_COLUMNS 32u
+#define MATRIX_INVOCATIONS 256u
 
 static Tile lanes_tile(gboolean input_gradient, guint32 n)
 {
     if (input_gradient)
-        return (Tile){"matmul_lanes_input", 4, 4, {0}, 0};
+        return (Tile){ "matmul_lanes_input", 4, 4, { 0 }, 0, { 0 } };
     if (n <= PEN_PANEL)
-        return (Tile){"matmul_lanes_8x1", 8, PEN_PANEL, {0}, 0};
-    return (Tile){"matmul_lanes_4x3", 4, 3 * PEN_PANEL, {0}, 0};
+        return (Tile){ "matmul_lanes_8x1", 8, PEN_PANEL, { 0 }, 0, { 0 } };
+    return (Tile){ "matmul_lanes_4x3", 4, 3 * PEN_PANEL, { 0 }, 0, { 0 } };
 }
 
 static Tile register_tile(gboolean input_gradient, guint64 m, guint32 n)
@@ -57,7 +63,9 @@ static Tile register_tile(gboolean input_gradient, guint64 m, guint32 n)
     } else if (m >= 64) {
         tm = 8;
     }
-    Tile tile = {.rows = rows * tm, .columns = columns * PEN_PANEL, .invocations = {columns, rows}};
+    Tile tile = { .rows = rows * tm,
+                  .columns = columns * PEN_PANEL,
+                  .invocations = { columns, rows } };
     g_snprintf(tile.shader, sizeof tile.shader, "matmul%s_%u", input_gradient ? "_input" : "", tm);
     return tile;
 }
@@ -65,41 +73,6 @@ static Tile register_tile(gboolean input_gradient, guint64 m, guint32 n)
 static gboolean enough_groups(guint64 m, guint32 n, guint32 rows, guint32 columns)
 {
     return pen_groups(m, rows) * pen_groups(n, columns) >= ENOUGH_GROUPS;
-}
-
-static Tile shared_tile(const PenDeviceInfo *device, gboolean input_gradient, guint64 m, guint32 n)
-{
-    guint32 side = device->max_workgroup >= 256 && enough_groups(m, n, 128, 128) ? 16 : 8;
-    Tile tile = {.rows = 8 * side, .columns = 8 * side, .invocations = {side, side}};
-    g_snprintf(tile.shader, sizeof tile.shader, "matmul_shared%s", input_gradient ? "_input" : "");
-    return tile;
-}
-
-static Tile matrix_tile(const PenDeviceInfo *device, gboolean input_gradient, guint64 m, guint32 n)
-{
-    guint32 rows = MATRIX_SUBGROUPS_M * device->matrix_side;
-    guint32 columns = MATRIX_SUBGROUPS_N * device->matrix_side;
-    guint32 times = enough_groups(m, n, 2 * rows, 2 * columns) ? 2 : 1; /* TM and TN of the kernel */
-    Tile tile = {
-        .rows = rows * times,
-        .columns = columns * times,
-        .invocations = {MATRIX_SUBGROUPS_M * MATRIX_SUBGROUPS_N * device->matrix_subgroup, 1},
-        .subgroup_size = device->matrix_subgroup,
-    };
-    g_snprintf(tile.shader, sizeof tile.shader, "matmul_matrix%s_%u",
-               input_gradient ? "_input" : "", times);
-    return tile;
-}
-
-static Tile choose_tile(const PenDeviceInfo *device, const Matmul *mm, guint64 m, guint32 n)
-{
-    if (device->kernels == PEN_KERNELS_LANES)
-        return lanes_tile(mm->input_gradient, n);
-    if (device->kernels == PEN_KERNELS_TILES || n <= PEN_PANEL)
-        return register_tile(mm->input_gradient, m, n);
-    if (device->kernels == PEN_KERNELS_MATRIX && mm->x->dtype == PEN_DTYPE_F16)
-        return matrix_tile(device, mm->input_gradient, m, n);
-    return shared_tile(device, mm->input_gradient, m, n);
 }
 
 static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Tile *tile,
@@ -128,10 +101,94 @@ static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Tile *
         spec[k++] = mm->input_gradient ? c % step >= PEN_PANEL : c % step != 0;
         spec[k++] = c % PEN_PANEL != 0;
     }
-    if (tile->subgroup_size)
-        spec[k++] = device->matrix_side;
+    if (tile->subgroups[0]) {
+        PenMatrixShape matrix = device->matrix;
+        spec[k++] = matrix.m;
+        spec[k++] = matrix.n;
+        spec[k++] = matrix.k;
+        spec[k++] = tile->subgroups[0];
+        spec[k++] = tile->subgroups[1];
+        pen_dispatch_divides(d, "channels of a tile", MATRIX_CHANNELS(device), matrix.k);
+        pen_dispatch_divides(d, "invocations", tile->invocations[0], MATRIX_CHANNELS(device) / 4);
+        pen_dispatch_divides(d, "columns of a tile", tile->columns, PEN_PANEL);
+    }
     for (guint i = 0; i < k; i++)
         pen_dispatch_spec(d, spec[i]);
+    d->subgroup_size = tile->subgroup_size;
+}
+
+/* Whether the device can run a kernel, whatever the shapes. */
+static gboolean tile_fits(const PenDeviceInfo *device, const Tile *tile, PenDtype dtype)
+{
+    static const Matmul any = { .kh = 1, .kw = 1, .stride = 1, .linear = TRUE };
+    PenDispatch d = { .groups = { 1, 1, 1 } };
+    g_snprintf(d.shader, sizeof d.shader, "%s.%s", tile->shader,
+               dtype == PEN_DTYPE_F16 ? "f16" : "f32");
+    specialize(&d, device, tile, &any, 4, 4);
+    return pen_dispatch_fits(device, &d, NULL);
+}
+
+/* FALSE where the device is too small for shared memory to be of use. */
+static gboolean shared_tile(const PenDeviceInfo *device, const Matmul *mm, guint64 m, guint32 n,
+                            Tile *tile)
+{
+    for (guint32 side = enough_groups(m, n, 128, 128) ? 16 : 8; side >= 8; side /= 2) {
+        *tile = (Tile){ .rows = 8 * side, .columns = 8 * side, .invocations = { side, side } };
+        g_snprintf(tile->shader, sizeof tile->shader, "matmul_shared%s",
+                   mm->input_gradient ? "_input" : "");
+        if (tile_fits(device, tile, mm->x->dtype))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* FALSE where no workgroup that multiplies the device's matrices fits. */
+static gboolean matrix_tile(const PenDeviceInfo *device, gboolean input_gradient, guint64 m,
+                            guint32 n, Tile *tile)
+{
+    PenMatrixShape matrix = device->matrix;
+    guint32 subgroups[2] = { MAX(MATRIX_ROWS / matrix.m, 1), MAX(MATRIX_COLUMNS / matrix.n, 1) };
+    for (;;) {
+        guint32 invocations = subgroups[0] * subgroups[1] * device->matrix_subgroup;
+        for (guint32 times = 2; invocations <= MATRIX_INVOCATIONS && times > 0; times--) {
+            *tile = (Tile){
+                .rows = subgroups[0] * matrix.m * times,
+                .columns = subgroups[1] * matrix.n * times,
+                .invocations = { invocations, 1 },
+                .subgroup_size = device->matrix_subgroup,
+                .subgroups = { subgroups[0], subgroups[1] },
+            };
+            g_snprintf(tile->shader, sizeof tile->shader, "matmul_matrix%s_%u",
+                       input_gradient ? "_input" : "", times);
+            if ((times == 1 || enough_groups(m, n, tile->rows, tile->columns)) &&
+                tile_fits(device, tile, PEN_DTYPE_F16))
+                return TRUE;
+        }
+        if (subgroups[0] * subgroups[1] == 1)
+            return FALSE;
+        subgroups[subgroups[0] < subgroups[1]] /= 2; /* the larger one */
+    }
+}
+
+gboolean pen_lower_matrix_fits(const PenDeviceInfo *device)
+{
+    PenMatrixShape matrix = device->matrix;
+    Tile tile;
+    return matrix.m && matrix.n >= 4 && matrix.k >= 4 && matrix_tile(device, FALSE, 1, 1, &tile) &&
+           matrix_tile(device, TRUE, 1, 1, &tile);
+}
+
+static Tile choose_tile(const PenDeviceInfo *device, const Matmul *mm, guint64 m, guint32 n)
+{
+    Tile tile;
+    if (device->kernels == PEN_KERNELS_LANES)
+        return lanes_tile(mm->input_gradient, n);
+    if (device->kernels != PEN_KERNELS_TILES && n > PEN_PANEL &&
+        ((device->kernels == PEN_KERNELS_MATRIX && mm->x->dtype == PEN_DTYPE_F16 &&
+          matrix_tile(device, mm->input_gradient, m, n, &tile)) ||
+         shared_tile(device, mm, m, n, &tile)))
+        return tile;
+    return register_tile(mm->input_gradient, m, n);
 }
 
 static void emit_matmul(PenLowering *l, const Matmul *mm)
@@ -147,7 +204,6 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
     g_snprintf(name, sizeof name, "%s%s", tile.shader,
                mm->y->dtype != mm->x->dtype ? "_out32" : "");
     PenDispatch *d = pen_lower_dispatch(l, name, mm->x->dtype, m_tiles * n_tiles);
-    d->subgroup_size = tile.subgroup_size;
     specialize(d, l->device, &tile, mm, in.c, n);
     pen_dispatch_bind(d, mm->x, PEN_ACCESS_READ);
     pen_dispatch_bind(d, mm->weight, PEN_ACCESS_READ);
@@ -179,14 +235,15 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
                    mm->input_gradient ? " dx" : "", m, in.c, n);
     else
         g_snprintf(d->label, sizeof d->label, "conv%ux%u%s%s %ux%u %u->%u", mm->kh, mm->kw,
-                   mm->stride > 1 ? " /2" : "", mm->input_gradient ? " dx" : "", out.h, out.w,
-                   in.c, n);
+                   mm->stride > 1 ? " /2" : "", mm->input_gradient ? " dx" : "", out.h, out.w, in.c,
+                   n);
     d->flops = 2.0 * (double)m * n * in.c * taps;
     if (mm->input_gradient) /* only every stride-th pixel has a value at a tap */
         d->flops /= mm->stride * mm->stride;
     gsize size = pen_dtype_size(mm->x->dtype);
-    d->bytes = (double)(pen_shape_elements(in) + pen_shape_elements(out) +
-                        (guint64)n * in.c * taps) * (double)size;
+    d->bytes =
+        (double)(pen_shape_elements(in) + pen_shape_elements(out) + (guint64)n * in.c * taps) *
+        (double)size;
     if (mm->residual)
         d->bytes += (double)pen_shape_elements(out) * (double)size;
 }
@@ -237,7 +294,7 @@ static void emit_weight_gradient(PenLowering *l)
     if (chunks == 1)
         return;
 
-    guint32 sum[2] = {push.ni * push.nj, chunks};
+    guint32 sum[2] = { push.ni * push.nj, chunks };
     d = pen_lower_dispatch(l, "sum_chunks", PEN_DTYPE_F32, pen_groups(sum[0], 64));
     pen_dispatch_bind(d, partial, PEN_ACCESS_READ);
     pen_dispatch_bind(d, g, PEN_ACCESS_WRITE);
@@ -255,8 +312,9 @@ static PenTensor *unpacked_weight(PenLowering *l, PenTensor *weight)
     if (pen_parameter_layout(weight->parameter) != PEN_LAYOUT_EIGHT_BIT_PANEL)
         return weight;
     guint32 elements = (guint32)pen_parameter_stored_elements(weight->parameter);
-    guint32 push[2] = {elements, /* where the scales are, in words */
-                       (guint32)pen_groups(elements, PEN_EIGHT_BIT_BLOCK) * PEN_EIGHT_BIT_BLOCK / 4};
+    guint32 push[2] = { elements, /* where the scales are, in words */
+                        (guint32)pen_groups(elements, PEN_EIGHT_BIT_BLOCK) * PEN_EIGHT_BIT_BLOCK /
+                            4 };
     PenTensor *whole =
         pen_lower_scratch(l, PEN_SHAPE(1, 1, elements / PEN_PANEL, PEN_PANEL), weight->dtype);
     PenDispatch *d =

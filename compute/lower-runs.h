@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 /* Invocations of a workgroup. */
 static inline guint32 pen_run_workgroup(const PenLowering *l)
 {
-    return l->device->kind == PEN_DEVICE_SOFTWARE ? 64 : 256;
+    return l->device->kind == PEN_DEVICE_SOFTWARE ? 64 : MIN(256, l->device->max_workgroup);
 }
 
 /* Runs of a shape: each row's channels are cut into runs of four, the last one may be shorter. */

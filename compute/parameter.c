@@ -42,8 +42,8 @@ PenParameter *pen_parameter_new_abstract(PenShape shape, PenDtype dtype, PenLayo
     return p;
 }
 
-PenParameter *pen_parameter_new(PenDevice *device, PenShape shape, PenDtype dtype,
-                                PenLayout layout, GError **error)
+PenParameter *pen_parameter_new(PenDevice *device, PenShape shape, PenDtype dtype, PenLayout layout,
+                                GError **error)
 {
     g_autoptr(PenParameter) p = pen_parameter_new_abstract(shape, dtype, layout);
     guint64 bytes = pen_parameter_bytes(p);
@@ -130,11 +130,12 @@ static void *quantize(const PenParameter *parameter, const float *values)
     return codes;
 }
 
-gboolean pen_parameter_write(PenParameter *parameter, const float *values, GError **error)
+/* As the device holds it: `values` itself, or what is to be freed in `made`. */
+static const void *convert(const PenParameter *parameter, const float *values, void **made)
 {
-    g_return_val_if_fail(parameter->device, FALSE);
     guint64 n = pen_parameter_stored_elements(parameter);
     g_autofree float *packed = NULL;
+    *made = NULL;
     if (parameter->layout != PEN_LAYOUT_PLAIN) {
         guint64 out, in;
         matrix_size(parameter->shape, &out, &in);
@@ -142,13 +143,34 @@ gboolean pen_parameter_write(PenParameter *parameter, const float *values, GErro
         pack_panels(values, out, in, packed);
         values = packed;
     }
-    g_autofree void *converted = NULL;
     if (parameter->layout == PEN_LAYOUT_EIGHT_BIT_PANEL) {
-        converted = quantize(parameter, values);
+        *made = quantize(parameter, values);
     } else if (parameter->dtype == PEN_DTYPE_F16) {
-        converted = g_new(guint16, n);
-        pen_half_from_floats(converted, values, n);
+        *made = g_new(guint16, n);
+        pen_half_from_floats(*made, values, n);
+    } else {
+        *made = g_steal_pointer(&packed);
     }
-    return pen_buffer_upload(parameter->device, &parameter->buffer, converted ? converted : values,
-                             pen_parameter_bytes(parameter), error);
+    return *made ? *made : values;
+}
+
+gboolean pen_parameters_write(PenParameter *const *parameters, const float *const *values, guint n,
+                              GError **error)
+{
+    g_autofree PenUpload *uploads = g_new(PenUpload, n + 1);
+    g_autofree void **made = g_new(void *, n + 1);
+    for (guint i = 0; i < n; i++) {
+        PenParameter *p = parameters[i];
+        uploads[i] =
+            (PenUpload){ &p->buffer, convert(p, values[i], &made[i]), pen_parameter_bytes(p) };
+    }
+    gboolean ok = !n || pen_buffers_upload(parameters[0]->device, uploads, n, error);
+    for (guint i = 0; i < n; i++)
+        g_free(made[i]);
+    return ok;
+}
+
+gboolean pen_parameter_write(PenParameter *parameter, const float *values, GError **error)
+{
+    return pen_parameters_write(&parameter, &values, 1, error);
 }

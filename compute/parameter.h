@@ -28,8 +28,8 @@ typedef enum { PEN_LAYOUT_PLAIN, PEN_LAYOUT_PANEL, PEN_LAYOUT_EIGHT_BIT_PANEL } 
 
 /* Vectors have shape [1,1,1,c] and PLAIN layout; linear weights [1,1,out,in] and convolution
  * weights [out,kh,kw,in] one of the others. The contents are undefined until written. */
-PenParameter *pen_parameter_new(PenDevice *device, PenShape shape, PenDtype dtype,
-                                PenLayout layout, GError **error);
+PenParameter *pen_parameter_new(PenDevice *device, PenShape shape, PenDtype dtype, PenLayout layout,
+                                GError **error);
 /* A parameter without memory: enough for shape inference, gradients and planning. */
 PenParameter *pen_parameter_new_abstract(PenShape shape, PenDtype dtype, PenLayout layout);
 
@@ -48,5 +48,9 @@ guint64 pen_parameter_stored_elements(const PenParameter *parameter);
 /* Replaces the contents from row-major float32 in the parameter's shape ([out,kh,kw,in] for a
  * convolution), converting and packing. No run may be in flight that reads the parameter. */
 gboolean pen_parameter_write(PenParameter *parameter, const float *values, GError **error);
+
+/* The same for n parameters of one device, with one wait for all of them. */
+gboolean pen_parameters_write(PenParameter *const *parameters, const float *const *values, guint n,
+                              GError **error);
 
 G_END_DECLS

@@ -64,8 +64,7 @@ void pen_device_save_pipeline_cache(PenDevice *device)
     if (vkGetPipelineCacheData(device->device, device->cache, &size, NULL) != VK_SUCCESS || !size)
         return;
     g_autofree guchar *data = g_try_malloc(size);
-    if (!data ||
-        vkGetPipelineCacheData(device->device, device->cache, &size, data) != VK_SUCCESS)
+    if (!data || vkGetPipelineCacheData(device->device, device->cache, &size, data) != VK_SUCCESS)
         return;
     g_autofree char *digest = g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, size);
     g_autoptr(GByteArray) file = g_byte_array_new();
@@ -99,11 +98,12 @@ void pen_device_clear_pipelines(PenDevice *device)
     g_clear_pointer(&device->cache_path, g_free);
 }
 
-/* All pipelines with the same number of bindings share a layout: storage buffers 0..n-1 as push
- * descriptors and 128 bytes of push constants. */
+/* All pipelines with the same number of bindings share a layout: storage buffers 0..n-1 and 128
+ * bytes of push constants. */
 static VkPipelineLayout get_layout(PenDevice *device, guint n_bindings, GError **error)
 {
-    g_return_val_if_fail(n_bindings < G_N_ELEMENTS(device->layouts), VK_NULL_HANDLE);
+    g_return_val_if_fail(n_bindings > 0 && n_bindings < G_N_ELEMENTS(device->layouts),
+                         VK_NULL_HANDLE);
     if (device->layouts[n_bindings])
         return device->layouts[n_bindings];
     VkDescriptorSetLayoutBinding bindings[G_N_ELEMENTS(device->layouts)];
@@ -116,14 +116,13 @@ static VkPipelineLayout get_layout(PenDevice *device, guint n_bindings, GError *
         };
     VkDescriptorSetLayoutCreateInfo set = {
         .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-        .flags = VK_DESCRIPTOR_SET_LAYOUT_CREATE_PUSH_DESCRIPTOR_BIT_KHR,
         .bindingCount = n_bindings,
         .pBindings = bindings,
     };
-    VkResult result = vkCreateDescriptorSetLayout(device->device, &set, NULL,
-                                                  &device->set_layouts[n_bindings]);
+    VkResult result =
+        vkCreateDescriptorSetLayout(device->device, &set, NULL, &device->set_layouts[n_bindings]);
     if (result == VK_SUCCESS) {
-        VkPushConstantRange push = {.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = 128};
+        VkPushConstantRange push = { .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = 128 };
         VkPipelineLayoutCreateInfo create = {
             .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
             .setLayoutCount = 1,
@@ -131,12 +130,17 @@ static VkPipelineLayout get_layout(PenDevice *device, guint n_bindings, GError *
             .pushConstantRangeCount = 1,
             .pPushConstantRanges = &push,
         };
-        result = vkCreatePipelineLayout(device->device, &create, NULL,
-                                        &device->layouts[n_bindings]);
+        result =
+            vkCreatePipelineLayout(device->device, &create, NULL, &device->layouts[n_bindings]);
     }
     if (result != VK_SUCCESS)
         pen_vulkan_fail(error, result, "vkCreatePipelineLayout");
     return device->layouts[n_bindings];
+}
+
+VkDescriptorSetLayout pen_device_set_layout(PenDevice *device, guint n_bindings, GError **error)
+{
+    return get_layout(device, n_bindings, error) ? device->set_layouts[n_bindings] : VK_NULL_HANDLE;
 }
 
 char *pen_pipeline_key(const PenPipelineSource *source)
@@ -144,6 +148,8 @@ char *pen_pipeline_key(const PenPipelineSource *source)
     GString *key = g_string_new(source->shader);
     for (guint i = 0; i < source->n_spec; i++)
         g_string_append_printf(key, ",%u", source->spec[i]);
+    if (source->subgroup_size)
+        g_string_append_printf(key, "@%u", source->subgroup_size);
     return g_string_free(key, FALSE);
 }
 
@@ -171,16 +177,13 @@ gboolean pen_device_compile(PenDevice *device, const PenPipelineSource *source,
     g_autofree VkSpecializationMapEntry *entries =
         g_new0(VkSpecializationMapEntry, source->n_spec + 1);
     for (guint i = 0; i < source->n_spec; i++)
-        entries[i] = (VkSpecializationMapEntry){.constantID = i, .offset = 4 * i, .size = 4};
+        entries[i] = (VkSpecializationMapEntry){ .constantID = i, .offset = 4 * i, .size = 4 };
     VkSpecializationInfo specialization = {
         .mapEntryCount = source->n_spec,
         .pMapEntries = entries,
         .dataSize = 4 * source->n_spec,
         .pData = source->spec,
     };
-    /* Without more being said, subgroups have the device's size. */
-    gboolean other_size =
-        source->subgroup_size && source->subgroup_size != device->info->subgroup_size;
     VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
         .requiredSubgroupSize = source->subgroup_size,
@@ -190,7 +193,7 @@ gboolean pen_device_compile(PenDevice *device, const PenPipelineSource *source,
         .flags = flags | VK_PIPELINE_CREATE_DISPATCH_BASE_BIT,
         .stage = {
             .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-            .pNext = other_size ? &subgroup : NULL,
+            .pNext = source->subgroup_size && device->info->subgroup_choice ? &subgroup : NULL,
             .flags = source->subgroup_size
                          ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
                          : 0,
@@ -201,8 +204,8 @@ gboolean pen_device_compile(PenDevice *device, const PenPipelineSource *source,
         },
         .layout = made->layout,
     };
-    result = vkCreateComputePipelines(device->device, device->cache, 1, &create, NULL,
-                                      &made->pipeline);
+    result =
+        vkCreateComputePipelines(device->device, device->cache, 1, &create, NULL, &made->pipeline);
     vkDestroyShaderModule(device->device, module, NULL);
     return result == VK_SUCCESS || pen_vulkan_fail(error, result, source->shader);
 }

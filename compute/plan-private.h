@@ -30,7 +30,11 @@ struct _PenPlan {
     guint64 arena_bytes, upload_bytes, download_bytes;
 
     gboolean allocated;
-    PenBuffer arena, upload, download;
+    guint64 piece_bytes; /* the arena is had in pieces of that size; the last one is smaller */
+    guint n_pieces;
+    PenBuffer *pieces, upload, download;
+    VkDescriptorPool descriptors;
+    VkDescriptorSet *sets;     /* by dispatch */
     VkCommandBuffer *commands; /* in submission order */
     double *costs;             /* of each, in the unit of pen_dispatch_cost() */
     double *seconds;           /* of each, measured; 0 until known */
@@ -45,13 +49,19 @@ struct _PenPlan {
 /* A rough measure of a dispatch's time, for cutting a run into chunks. */
 double pen_dispatch_cost(const PenDispatch *dispatch);
 
-/* Binds and dispatches `n_groups` of the workgroups of #i from `first` on, along its last dimension
+/* Dispatches `n_groups` of the workgroups of #i from `first` on, along its last dimension
  * of more than one; PEN_ALL_GROUPS: all. */
 #define PEN_ALL_GROUPS 0
 void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i, guint32 first,
                               guint32 n_groups, const PenPipeline *pipeline);
 PenPipelineSource pen_dispatch_source(const PenDispatch *dispatch);
 const PenPipeline *pen_plan_pipeline(PenPlan *plan, guint i, GError **error);
+
+/* The buffer of the arena in which an offset lies, and where in it. */
+const PenBuffer *pen_plan_piece(const PenPlan *plan, guint64 offset, guint64 *within);
+
+/* Makes the descriptor set of each dispatch; the plan's buffers exist. */
+gboolean pen_plan_describe(PenPlan *plan, GError **error);
 
 /* Records all command buffers, in place of what was recorded, with dispatches cut so that a part
  * takes no longer than a submission should on a device of the measured speed; the plan's buffers
@@ -71,7 +81,6 @@ gboolean pen_plan_stage_inputs(PenPlan *plan, gboolean late, GError **error);
 void pen_barrier(VkCommandBuffer commands, VkPipelineStageFlags from, VkAccessFlags from_access,
                  VkPipelineStageFlags to, VkAccessFlags to_access);
 
-gboolean pen_command_buffers(PenDevice *device, VkCommandBuffer *commands, guint n,
-                             GError **error);
+gboolean pen_command_buffers(PenDevice *device, VkCommandBuffer *commands, guint n, GError **error);
 
 G_END_DECLS

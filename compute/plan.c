@@ -77,8 +77,8 @@ static gboolean reads_late_input(PenPlan *plan, const PenDispatch *d)
     return FALSE;
 }
 
-/* Steps: 0 uploads the inputs, 1+i is dispatch i (before it, late inputs come in and early outputs are
- * read), the last downloads the outputs. */
+/* Steps: 0 uploads the inputs, 1+i is dispatch i (before it, late inputs come in and early outputs
+ * are read), the last downloads the outputs. */
 static void find_lifetimes(PenPlan *plan)
 {
     GPtrArray *tensors = plan->graph->tensors;
@@ -136,7 +136,10 @@ static void pack_arena(PenPlan *plan)
             ids[n] = i;
             used[n++] = plan->intervals[i];
         }
-    plan->arena_bytes = pen_arena_pack(used, n, plan->device->binding_alignment);
+    guint64 alignment = plan->device->binding_alignment;
+    plan->piece_bytes = plan->device->info->max_allocation / alignment * alignment;
+    plan->arena_bytes = pen_arena_pack(used, n, alignment, plan->piece_bytes);
+    plan->n_pieces = (guint)MAX(pen_groups(plan->arena_bytes, plan->piece_bytes), 1);
     for (guint i = 0; i < n; i++)
         plan->intervals[ids[i]].offset = used[i].offset;
 }
@@ -144,21 +147,30 @@ static void pack_arena(PenPlan *plan)
 static gboolean check_bindings(PenPlan *plan, GError **error)
 {
     const PenDeviceInfo *info = plan->device->info;
+    guint64 most = MIN(info->max_binding, info->max_allocation);
     for (guint i = 0; i < plan->n_tensors; i++)
-        if (plan->intervals[i].size > info->max_binding) {
+        if (plan->intervals[i].size > most) {
             g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
                         _("This picture size needs a block of %u MiB; %s can bind %u MiB. Make a "
                           "smaller picture or use half precision."),
-                        (guint)(plan->intervals[i].size >> 20), info->name,
-                        (guint)(info->max_binding >> 20));
+                        (guint)(plan->intervals[i].size >> 20), info->name, (guint)(most >> 20));
             return FALSE;
         }
     return TRUE;
 }
 
+static gboolean check_dispatches(const PenPlan *plan, GError **error)
+{
+    for (guint i = 0; i < plan->dispatches->len; i++)
+        if (!pen_dispatch_fits(plan->device->info, &g_array_index(plan->dispatches, PenDispatch, i),
+                               error))
+            return FALSE;
+    return TRUE;
+}
+
 static void add_port(GArray *ports, guint64 *bytes, PenTensor *t)
 {
-    PenPort port = {.name = t->name, .tensor = t, .offset = *bytes};
+    PenPort port = { .name = t->name, .tensor = t, .offset = *bytes };
     *bytes += (tensor_bytes(t) + 63) / 64 * 64;
     g_array_append_val(ports, port);
 }
@@ -197,7 +209,7 @@ PenPlan *pen_plan_new(PenDevice *device, PenGraph *graph, GError **error)
     if (!pen_graph_check(graph, error))
         return NULL;
     find_lifetimes(plan);
-    if (!check_bindings(plan, error))
+    if (!check_bindings(plan, error) || !check_dispatches(plan, error))
         return NULL;
     pack_arena(plan);
     return g_steal_pointer(&plan);
@@ -250,18 +262,38 @@ guint pen_plan_dispatches(const PenPlan *plan)
     return plan->dispatches->len;
 }
 
+const PenBuffer *pen_plan_piece(const PenPlan *plan, guint64 offset, guint64 *within)
+{
+    *within = offset % plan->piece_bytes;
+    return &plan->pieces[offset / plan->piece_bytes];
+}
+
+static gboolean allocate_arena(PenPlan *plan, GError **error)
+{
+    guint64 left = pen_device_memory_left(plan->device);
+    plan->pieces = g_new0(PenBuffer, plan->n_pieces);
+    if (plan->arena_bytes > left) /* of the whole, not of the piece that no longer fits */
+        return pen_buffer_refuse(plan->device, plan->arena_bytes, _("this step"), error);
+    for (guint i = 0; i < plan->n_pieces; i++) {
+        guint64 bytes = MIN(plan->piece_bytes, plan->arena_bytes - i * plan->piece_bytes);
+        if (!pen_buffer_init(plan->device, &plan->pieces[i], bytes, PEN_BUFFER_DEVICE,
+                             _("this step"), error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean pen_plan_allocate(PenPlan *plan, GError **error)
 {
     if (plan->allocated)
         return TRUE;
     plan->allocated = TRUE;
-    if (pen_buffer_init(plan->device, &plan->arena, plan->arena_bytes, PEN_BUFFER_DEVICE,
-                        _("this step"), error) &&
+    if (allocate_arena(plan, error) &&
         pen_buffer_init(plan->device, &plan->upload, plan->upload_bytes, PEN_BUFFER_UPLOAD,
                         _("this step"), error) &&
         pen_buffer_init(plan->device, &plan->download, plan->download_bytes, PEN_BUFFER_DOWNLOAD,
                         _("this step"), error) &&
-        pen_plan_record(plan, error)) {
+        pen_plan_describe(plan, error) && pen_plan_record(plan, error)) {
         pen_device_save_pipeline_cache(plan->device);
         return TRUE;
     }
@@ -274,7 +306,12 @@ void pen_plan_release(PenPlan *plan)
     if (!plan->allocated)
         return;
     pen_plan_clear_commands(plan);
-    pen_buffer_clear(plan->device, &plan->arena);
+    vkDestroyDescriptorPool(plan->device->device, plan->descriptors, NULL);
+    plan->descriptors = VK_NULL_HANDLE;
+    g_clear_pointer(&plan->sets, g_free);
+    for (guint i = 0; i < plan->n_pieces; i++)
+        pen_buffer_clear(plan->device, &plan->pieces[i]);
+    g_clear_pointer(&plan->pieces, g_free);
     pen_buffer_clear(plan->device, &plan->upload);
     pen_buffer_clear(plan->device, &plan->download);
     plan->allocated = FALSE;
@@ -336,7 +373,6 @@ void pen_plan_read(PenPlan *plan, const char *output, float *values)
     const PenPort *port = find_port(plan->outputs, output);
     g_return_if_fail(plan->allocated);
     gsize n = pen_shape_elements(port->tensor->shape);
-    vmaInvalidateAllocation(plan->device->allocator, plan->download.allocation, 0, VK_WHOLE_SIZE);
     const void *from = (const guint8 *)plan->download.mapped + port->offset;
     if (port->tensor->dtype == PEN_DTYPE_F16)
         pen_half_to_floats(values, from, n);

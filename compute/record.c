@@ -60,14 +60,21 @@ const PenPipeline *pen_plan_pipeline(PenPlan *plan, guint i, GError **error)
     return pen_device_pipeline(plan->device, &source, error);
 }
 
-static VkDescriptorBufferInfo buffer_of(PenPlan *plan, const PenTensor *t)
+static const PenInterval *interval_of(const PenPlan *plan, const PenTensor *t)
+{
+    return &plan->intervals[plan->root[t->id]->id];
+}
+
+static VkDescriptorBufferInfo buffer_of(const PenPlan *plan, const PenTensor *t)
 {
     if (!t) /* absent: bound so that the layout is whole, never read */
-        return (VkDescriptorBufferInfo){plan->arena.buffer, 0, 64};
+        return (VkDescriptorBufferInfo){ plan->pieces[0].buffer, 0, 64 };
     if (t->kind == PEN_TENSOR_PARAMETER)
-        return (VkDescriptorBufferInfo){t->parameter->buffer.buffer, 0, VK_WHOLE_SIZE};
-    const PenInterval *interval = &plan->intervals[plan->root[t->id]->id];
-    return (VkDescriptorBufferInfo){plan->arena.buffer, interval->offset, interval->size};
+        return (VkDescriptorBufferInfo){ t->parameter->buffer.buffer, 0, VK_WHOLE_SIZE };
+    const PenInterval *interval = interval_of(plan, t);
+    guint64 within;
+    const PenBuffer *piece = pen_plan_piece(plan, interval->offset, &within);
+    return (VkDescriptorBufferInfo){ piece->buffer, within, interval->size };
 }
 
 /* An absent operand is bound too, so that the layout is whole. The shader does not touch it, but
@@ -82,6 +89,64 @@ static const PenTensor *bound_tensor(const PenDispatch *d, guint b)
     return NULL;
 }
 
+static void describe(const PenPlan *plan, guint i)
+{
+    const PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, i);
+    VkDescriptorBufferInfo buffers[PEN_MAX_BINDINGS];
+    VkWriteDescriptorSet writes[PEN_MAX_BINDINGS];
+    for (guint b = 0; b < d->n_bindings; b++) {
+        buffers[b] = buffer_of(plan, bound_tensor(d, b));
+        writes[b] = (VkWriteDescriptorSet){
+            .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+            .dstSet = plan->sets[i],
+            .dstBinding = b,
+            .descriptorCount = 1,
+            .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+            .pBufferInfo = &buffers[b],
+        };
+    }
+    vkUpdateDescriptorSets(plan->device->device, d->n_bindings, writes, 0, NULL);
+}
+
+gboolean pen_plan_describe(PenPlan *plan, GError **error)
+{
+    guint n = plan->dispatches->len, n_buffers = 0;
+    if (!n)
+        return TRUE;
+    g_autofree VkDescriptorSetLayout *layouts = g_new(VkDescriptorSetLayout, n);
+    for (guint i = 0; i < n; i++) {
+        guint bindings = g_array_index(plan->dispatches, PenDispatch, i).n_bindings;
+        layouts[i] = pen_device_set_layout(plan->device, bindings, error);
+        if (!layouts[i])
+            return FALSE;
+        n_buffers += bindings;
+    }
+    VkDescriptorPoolSize size = { VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, n_buffers };
+    VkDescriptorPoolCreateInfo create = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+        .maxSets = n,
+        .poolSizeCount = 1,
+        .pPoolSizes = &size,
+    };
+    VkResult result =
+        vkCreateDescriptorPool(plan->device->device, &create, NULL, &plan->descriptors);
+    if (result != VK_SUCCESS)
+        return pen_vulkan_fail(error, result, "vkCreateDescriptorPool");
+    VkDescriptorSetAllocateInfo allocate = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+        .descriptorPool = plan->descriptors,
+        .descriptorSetCount = n,
+        .pSetLayouts = layouts,
+    };
+    plan->sets = g_new0(VkDescriptorSet, n);
+    result = vkAllocateDescriptorSets(plan->device->device, &allocate, plan->sets);
+    if (result != VK_SUCCESS)
+        return pen_vulkan_fail(error, result, "vkAllocateDescriptorSets");
+    for (guint i = 0; i < n; i++)
+        describe(plan, i);
+    return TRUE;
+}
+
 /* The dimension along which a dispatch can be cut: kernels number their workgroups with
  * PEN_GROUP_INDEX (shaders/common.glsl), for which a cut must leave rows of groups whole. */
 static guint cut_dimension(const PenDispatch *d)
@@ -93,36 +158,25 @@ void pen_plan_record_dispatch(PenPlan *plan, VkCommandBuffer commands, guint i, 
                               guint32 n_groups, const PenPipeline *pipeline)
 {
     const PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, i);
-    VkDescriptorBufferInfo buffers[PEN_MAX_BINDINGS];
-    VkWriteDescriptorSet writes[PEN_MAX_BINDINGS];
-    for (guint b = 0; b < d->n_bindings; b++) {
-        buffers[b] = buffer_of(plan, bound_tensor(d, b));
-        writes[b] = (VkWriteDescriptorSet){
-            .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-            .dstBinding = b,
-            .descriptorCount = 1,
-            .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-            .pBufferInfo = &buffers[b],
-        };
-    }
     vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->pipeline);
-    vkCmdPushDescriptorSetKHR(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->layout, 0,
-                              d->n_bindings, writes);
+    vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->layout, 0, 1,
+                            &plan->sets[i], 0, NULL);
     guint8 push[PEN_MAX_PUSH];
     memcpy(push, d->push, sizeof push);
     for (guint b = 0; b < d->n_addresses; b++) {
+        VkDescriptorBufferInfo buffer = buffer_of(plan, bound_tensor(d, b));
         VkBufferDeviceAddressInfo of = {
             .sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
-            .buffer = buffers[b].buffer,
+            .buffer = buffer.buffer,
         };
         VkDeviceAddress address =
-            vkGetBufferDeviceAddress(plan->device->device, &of) + buffers[b].offset;
+            vkGetBufferDeviceAddress(plan->device->device, &of) + buffer.offset;
         memcpy(push + d->address_push + 8 * b, &address, 8);
     }
     if (d->n_push)
         vkCmdPushConstants(commands, pipeline->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, d->n_push,
                            push);
-    guint32 base[3] = {0, 0, 0}, groups[3] = {d->groups[0], d->groups[1], d->groups[2]};
+    guint32 base[3] = { 0, 0, 0 }, groups[3] = { d->groups[0], d->groups[1], d->groups[2] };
     if (n_groups != PEN_ALL_GROUPS) {
         base[cut_dimension(d)] = first;
         groups[cut_dimension(d)] = n_groups;
@@ -146,7 +200,7 @@ static gboolean conflicts(PenPlan *plan, const PenDispatch *d, GArray *touched, 
         const PenTensor *t = d->bindings[b].tensor;
         if (!t || t->kind == PEN_TENSOR_PARAMETER)
             continue;
-        const PenInterval *interval = &plan->intervals[plan->root[t->id]->id];
+        const PenInterval *interval = interval_of(plan, t);
         Touched range = {
             interval->offset,
             interval->offset + interval->size,
@@ -169,10 +223,10 @@ static void record_uploads(PenPlan *plan, VkCommandBuffer commands, gboolean lat
                     VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT);
     for (guint i = 0; i < plan->inputs->len; i++) {
         const PenPort *port = &g_array_index(plan->inputs, PenPort, i);
-        const PenInterval *to = &plan->intervals[plan->root[port->tensor->id]->id];
+        VkDescriptorBufferInfo to = buffer_of(plan, port->tensor);
         if (port->tensor->late == late)
-            vkCmdCopyBuffer(commands, plan->upload.buffer, plan->arena.buffer, 1,
-                            &(VkBufferCopy){port->offset, to->offset, to->size});
+            vkCmdCopyBuffer(commands, plan->upload.buffer, to.buffer, 1,
+                            &(VkBufferCopy){ port->offset, to.offset, to.range });
     }
     pen_barrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT,
                 VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
@@ -185,10 +239,10 @@ static void record_downloads(PenPlan *plan, VkCommandBuffer commands, gboolean l
                 VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_READ_BIT);
     for (guint i = 0; i < plan->outputs->len; i++) {
         const PenPort *port = &g_array_index(plan->outputs, PenPort, i);
-        const PenInterval *from = &plan->intervals[plan->root[port->tensor->id]->id];
+        VkDescriptorBufferInfo from = buffer_of(plan, port->tensor);
         if (pen_plan_output_is_late(plan, port) == late)
-            vkCmdCopyBuffer(commands, plan->arena.buffer, plan->download.buffer, 1,
-                            &(VkBufferCopy){from->offset, port->offset, from->size});
+            vkCmdCopyBuffer(commands, from.buffer, plan->download.buffer, 1,
+                            &(VkBufferCopy){ from.offset, port->offset, from.range });
     }
     pen_barrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT,
                 VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
@@ -215,8 +269,8 @@ static double presumed_rate(const PenDevice *device)
     }
 }
 
-/* The dispatches in parts, and which of them is the first after the late inputs (their number if none
- * is). */
+/* The dispatches in parts, and which of them is the first after the late inputs (their number if
+ * none is). */
 static GArray *cut_dispatches(const PenPlan *plan, guint *late)
 {
     GArray *parts = g_array_new(FALSE, FALSE, sizeof(Part));
@@ -230,7 +284,7 @@ static GArray *cut_dispatches(const PenPlan *plan, guint *late)
             *late = parts->len;
         for (guint32 p = 1; p <= n; p++) {
             guint32 end = (guint32)((guint64)groups * p / n);
-            Part part = {i, first, end - first, cost * (end - first) / groups, FALSE};
+            Part part = { i, first, end - first, cost * (end - first) / groups, FALSE };
             g_array_append_val(parts, part);
             first = end;
         }
@@ -240,8 +294,8 @@ static GArray *cut_dispatches(const PenPlan *plan, guint *late)
     return parts;
 }
 
-/* Puts the parts into command buffers of about equal cost, cut before the late inputs. Returns their
- * number. */
+/* Puts the parts into command buffers of about equal cost, cut before the late inputs. Returns
+ * their number. */
 static guint cut_commands(const PenPlan *plan, GArray *parts, guint late)
 {
     double total = 0, cost = 0;
@@ -309,7 +363,7 @@ gboolean pen_plan_record(PenPlan *plan, GError **error)
 
     g_autoptr(GArray) touched = g_array_new(FALSE, FALSE, sizeof(Touched));
     g_autoptr(GArray) mine = g_array_new(FALSE, FALSE, sizeof(Touched));
-    VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    VkCommandBufferBeginInfo begin = { .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO };
     for (guint c = 0; c < n; c++) {
         VkCommandBuffer commands = plan->commands[c];
         VkResult result = vkBeginCommandBuffer(commands, &begin);

@@ -19,8 +19,8 @@ typedef struct {
 
 static gboolean submit(PenPlan *plan, guint first, guint n, Submission *submission, GError **error)
 {
-    VkFenceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-    *submission = (Submission){.first = first, .n = n};
+    VkFenceCreateInfo create = { .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO };
+    *submission = (Submission){ .first = first, .n = n };
     VkResult result = vkCreateFence(plan->device->device, &create, NULL, &submission->fence);
     if (result != VK_SUCCESS)
         return pen_vulkan_fail(error, result, "vkCreateFence");
@@ -61,8 +61,7 @@ static guint chunk(const PenPlan *plan, guint first, guint end)
         return 1;
     double seconds = expected_seconds(plan, first);
     guint n = 1;
-    while (first + n < end &&
-           (seconds += expected_seconds(plan, first + n)) <= PEN_CHUNK_SECONDS)
+    while (first + n < end && (seconds += expected_seconds(plan, first + n)) <= PEN_CHUNK_SECONDS)
         n++;
     return n;
 }
@@ -116,12 +115,20 @@ static gboolean run_range(PenPlan *plan, guint first, guint end, PenPlanProgress
         if (ok && progress)
             progress(MIN((before + done) / total, 1), user_data); /* sums are rounded */
     }
-    /* Of the device's speed only long runs tell: short ones are mostly launches, and parts cut by their
-     * rate would be tiny. Some drivers compile a pipeline when it is first used. */
+    /* Of the device's speed only long runs tell: short ones are mostly launches, and parts cut by
+     * their rate would be tiny. Some drivers compile a pipeline when it is first used. */
     double seconds = (double)(since - begin) / G_USEC_PER_SEC;
     if (ok && plan->warm && seconds > LONG_SECONDS)
         plan->device->cost_rate = done / seconds;
     return ok;
+}
+
+/* So that the host sees what the device wrote. */
+static gboolean invalidate_outputs(PenPlan *plan, GError **error)
+{
+    VkResult result = vmaInvalidateAllocation(plan->device->allocator, plan->download.allocation, 0,
+                                              VK_WHOLE_SIZE);
+    return result == VK_SUCCESS || pen_vulkan_fail(error, result, "vmaInvalidateAllocation");
 }
 
 gboolean pen_plan_run(PenPlan *plan, PenPlanProgress progress, gpointer user_data,
@@ -131,10 +138,13 @@ gboolean pen_plan_run(PenPlan *plan, PenPlanProgress progress, gpointer user_dat
         return FALSE;
     /* On a device much slower than presumed the parts are too long. */
     if (plan->device->cost_rate > 0 && plan->recorded_rate > 2 * plan->device->cost_rate &&
-        !pen_plan_record(plan, error))
+        !pen_plan_record(plan, error)) {
+        pen_plan_release(plan); /* what is half recorded must never run */
         return FALSE;
+    }
     plan->longest = 0;
-    gboolean ok = run_range(plan, 0, plan->n_early, progress, user_data, cancellable, error);
+    gboolean ok = run_range(plan, 0, plan->n_early, progress, user_data, cancellable, error) &&
+                  invalidate_outputs(plan, error);
     plan->warm |= ok && !pen_plan_has_late_inputs(plan);
     return ok;
 }
@@ -143,9 +153,10 @@ gboolean pen_plan_finish(PenPlan *plan, PenPlanProgress progress, gpointer user_
                          GCancellable *cancellable, GError **error)
 {
     g_return_val_if_fail(plan->allocated, FALSE);
-    gboolean ok = pen_plan_stage_inputs(plan, TRUE, error) &&
-                  run_range(plan, plan->n_early, plan->n_commands, progress, user_data,
-                            cancellable, error);
+    gboolean ok =
+        pen_plan_stage_inputs(plan, TRUE, error) &&
+        run_range(plan, plan->n_early, plan->n_commands, progress, user_data, cancellable, error) &&
+        invalidate_outputs(plan, error);
     plan->warm |= ok;
     return ok;
 }
@@ -166,13 +177,14 @@ void pen_plan_profile_row_free(PenPlanProfileRow *row)
 
 static int slowest_first(gconstpointer a, gconstpointer b)
 {
-    const PenPlanProfileRow *x = *(PenPlanProfileRow *const *)a, *y = *(PenPlanProfileRow *const *)b;
+    const PenPlanProfileRow *x = *(PenPlanProfileRow *const *)a,
+                            *y = *(PenPlanProfileRow *const *)b;
     return x->seconds < y->seconds ? 1 : x->seconds > y->seconds ? -1 : 0;
 }
 
 /* Records dispatch i alone between two timestamps, submits and waits. */
-static gboolean time_dispatch(PenPlan *plan, VkCommandBuffer commands, VkQueryPool queries,
-                              guint i, double *seconds, GError **error)
+static gboolean time_dispatch(PenPlan *plan, VkCommandBuffer commands, VkQueryPool queries, guint i,
+                              double *seconds, GError **error)
 {
     PenDevice *device = plan->device;
     const PenPipeline *pipeline = pen_plan_pipeline(plan, i, error);
@@ -182,25 +194,29 @@ static gboolean time_dispatch(PenPlan *plan, VkCommandBuffer commands, VkQueryPo
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
         .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
     };
-    vkBeginCommandBuffer(commands, &begin);
+    VkResult result = vkBeginCommandBuffer(commands, &begin);
+    if (result != VK_SUCCESS)
+        return pen_vulkan_fail(error, result, "vkBeginCommandBuffer");
     vkCmdResetQueryPool(commands, queries, 0, 2);
     vkCmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, queries, 0);
     pen_plan_record_dispatch(plan, commands, i, 0, PEN_ALL_GROUPS, pipeline);
     vkCmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, queries, 1);
-    vkEndCommandBuffer(commands);
+    result = vkEndCommandBuffer(commands);
+    if (result != VK_SUCCESS)
+        return pen_vulkan_fail(error, result, "vkEndCommandBuffer");
     VkSubmitInfo submit_info = {
         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
         .commandBufferCount = 1,
         .pCommandBuffers = &commands,
     };
-    VkResult result = vkQueueSubmit(device->queue, 1, &submit_info, VK_NULL_HANDLE);
+    result = vkQueueSubmit(device->queue, 1, &submit_info, VK_NULL_HANDLE);
     if (result == VK_SUCCESS)
         result = vkQueueWaitIdle(device->queue);
-    guint64 ticks[2] = {0, 0};
+    guint64 ticks[2] = { 0, 0 };
     if (result == VK_SUCCESS)
-        result = vkGetQueryPoolResults(device->device, queries, 0, 2, sizeof ticks, ticks,
-                                       sizeof *ticks,
-                                       VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT);
+        result =
+            vkGetQueryPoolResults(device->device, queries, 0, 2, sizeof ticks, ticks, sizeof *ticks,
+                                  VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT);
     if (result != VK_SUCCESS)
         return pen_vulkan_fail(error, result, "vkGetQueryPoolResults");
     *seconds = (double)(ticks[1] - ticks[0]) * device->timestamp_period * 1e-9;
@@ -211,8 +227,8 @@ GPtrArray *pen_plan_profile(PenPlan *plan, GError **error)
 {
     PenDevice *device = plan->device;
     if (device->timestamp_period <= 0) {
-        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
-                    "%s has no timestamps", device->info->name);
+        g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED, "%s has no timestamps",
+                    device->info->name);
         return NULL;
     }
     /* A whole run first: it uploads the inputs and compiles what is compiled lazily. */

@@ -7,9 +7,9 @@
 #include "tensor.glsl"
 #include "attention_matrix.glsl"
 
-layout(constant_id = 6) const bool OWN_KEYS = false;
-layout(constant_id = 7) const bool FIRST = true;   // dq or dk is wanted
-layout(constant_id = 8) const bool SECOND = false; // dv is wanted
+layout(constant_id = 8) const bool OWN_KEYS = false;
+layout(constant_id = 9) const bool FIRST = true;   // dq or dk is wanted
+layout(constant_id = 10) const bool SECOND = false; // dv is wanted
 
 PEN_INPUT(0, x)
 PEN_INPUT(1, x2)

@@ -7,7 +7,7 @@
 #include "tensor.glsl"
 #include "attention_matrix.glsl"
 
-layout(constant_id = 6) const bool LSE = false;
+layout(constant_id = 8) const bool LSE = false;
 
 PEN_INPUT(0, q)
 PEN_INPUT(1, k)

@@ -2,12 +2,14 @@
 // Attention with cooperative matrices, float16 in and float32 out. A workgroup owns TILE rows of one
 // side and walks along the rows of the other side, of which it copies TILE at a time to shared memory,
 // with zeros behind the last channel where a row is no whole number of matrices. Each subgroup owns
-// SIDE of the rows and takes STEP of the tile's rows at a time:
+// SIDE_M of the rows and takes STEP of the tile's rows at a time. Matrices are SIDE_M x SIDE_K and
+// SIDE_K x SIDE_N, and their products SIDE_M x SIDE_N:
 //
-//   scores   products of own rows with others, SIDE x STEP. A matrix's layout is the device's secret:
-//            they go through shared memory to registers, where PARTS invocations share an own row;
+//   scores   products of own rows with others, SIDE_M x STEP, summed over SIDE_K channels at a time. A
+//            matrix's layout is the device's secret: they go through shared memory to registers, where
+//            PARTS invocations share an own row;
 //   weights  what becomes of the scores, float16, through shared memory to matrices again;
-//   sums     of the other rows with these weights, which stay in matrices.
+//   sums     of the other rows with these weights, SIDE_K rows at a time, which stay in matrices.
 //
 // OWN tensors are read on the own side, and as many are summed up; the other side has two.
 
@@ -19,15 +21,21 @@
 #include "attention_rows.glsl"
 
 layout(constant_id = 0) const uint INVOCATIONS = 128;
-layout(constant_id = 4) const uint SIDE = 16;
-layout(constant_id = 5) const uint PARTS = 2; // of a subgroup, which has SIDE * PARTS invocations
-const uint TILE = INVOCATIONS / PARTS, SUBGROUPS = TILE / SIDE;
-const uint STEP = STEP_MATRICES * SIDE; // at most TILE
-const uint MATRICES = (DIMENSION + SIDE - 1) / SIDE;
-const uint SIDE_RUNS = SIDE / 4;
+layout(constant_id = 4) const uint SIDE_M = 16;
+layout(constant_id = 5) const uint PARTS = 2; // of a subgroup, which has SIDE_M * PARTS invocations
+layout(constant_id = 6) const uint SIDE_N = 16;
+layout(constant_id = 7) const uint SIDE_K = 16;
+const uint TILE = INVOCATIONS / PARTS;
+// Rows and channels are whole matrices both as columns of products and as what is summed over.
+const uint SIDE_NK = SIDE_N > SIDE_K ? SIDE_N : SIDE_K;
+const uint STEP = STEP_MATRICES * SIDE_NK; // divides TILE
+const uint CHANNELS = (DIMENSION + SIDE_NK - 1) / SIDE_NK * SIDE_NK;
+const uint STEP_N = STEP / SIDE_N, STEP_K = STEP / SIDE_K;
+const uint CHANNELS_N = CHANNELS / SIDE_N, CHANNELS_K = CHANNELS / SIDE_K;
+const uint N_RUNS = SIDE_N / 4, K_RUNS = SIDE_K / 4;
 
 // Four float16 at a row's end keep neighbouring rows in different banks.
-const uint ROW_RUNS = MATRICES * SIDE_RUNS, STRIDE = ROW_RUNS + 2;
+const uint ROW_RUNS = CHANNELS / 4, STRIDE = ROW_RUNS + 2;
 const uint SCORE_STRIDE = STEP / 4 + 1, WEIGHT_STRIDE = STEP / 4 + 2;
 const uint TENSOR = TILE * STRIDE; // runs of a tensor in the tile
 
@@ -40,20 +48,22 @@ shared vec4 scores[TILE * SCORE_STRIDE];
 shared f16vec4 weights[OWN * TILE * WEIGHT_STRIDE];
 shared float factors[TILE];
 
-#define MATRIX(type, use) coopmat<type, gl_ScopeSubgroup, SIDE, SIDE, gl_MatrixUse##use>
+#define MATRIX_A coopmat<float16_t, gl_ScopeSubgroup, SIDE_M, SIDE_K, gl_MatrixUseA>
+#define MATRIX_B coopmat<float16_t, gl_ScopeSubgroup, SIDE_K, SIDE_N, gl_MatrixUseB>
+#define PRODUCT coopmat<float, gl_ScopeSubgroup, SIDE_M, SIDE_N, gl_MatrixUseAccumulator>
 #define ROW_MAJOR gl_CooperativeMatrixLayoutRowMajor
 #define COLUMN_MAJOR gl_CooperativeMatrixLayoutColumnMajor
-MATRIX(float16_t, A) own[OWN * MATRICES];
-MATRIX(float, Accumulator) products[STEP_MATRICES], sums[OWN * MATRICES];
+MATRIX_A own[OWN * CHANNELS_K];
+PRODUCT products[STEP_N], sums[OWN * CHANNELS_N];
 
 // Float16 is finest for what is large: weights are 2^WEIGHT_BITS times the probabilities.
 const float WEIGHT_BITS = 12;
 
 // The subgroup's first row in the tile, and what an invocation has of the scores: every PARTS-th run of
 // a row.
-#define FIRST_ROW (gl_SubgroupID * SIDE)
-#define ROW (FIRST_ROW + gl_SubgroupInvocationID % SIDE)
-#define PART (gl_SubgroupInvocationID / SIDE)
+#define FIRST_ROW (gl_SubgroupID * SIDE_M)
+#define ROW (FIRST_ROW + gl_SubgroupInvocationID % SIDE_M)
+#define PART (gl_SubgroupInvocationID / SIDE_M)
 const uint SCORE_RUNS = STEP / 4 / PARTS;
 #define SCORE_RUN(i) ((i) * PARTS + PART)
 #define SCORE(i) scores[ROW * SCORE_STRIDE + SCORE_RUN(i)]
@@ -74,20 +84,20 @@ const uint TENSOR_RUNS = TILE * ROW_RUNS / INVOCATIONS; // that an invocation co
 // Once the tile begins with the own rows.
 void begin()
 {
-    EACH(i, OWN * MATRICES) sums[i] = MATRIX(float, Accumulator)(0);
+    EACH(i, OWN * CHANNELS_N) sums[i] = PRODUCT(0);
     if (KEEP) {
-        EACH(t, OWN) EACH(k, MATRICES)
-            coopMatLoad(own[t * MATRICES + k], tile, t * TENSOR + FIRST_ROW * STRIDE + k * SIDE_RUNS,
+        EACH(t, OWN) EACH(k, CHANNELS_K)
+            coopMatLoad(own[t * CHANNELS_K + k], tile, t * TENSOR + FIRST_ROW * STRIDE + k * K_RUNS,
                         STRIDE, ROW_MAJOR);
     }
 }
 
 // Adds to the scores the products with the other rows' matrices from `at` in the tile on.
-void add_products(MATRIX(float16_t, A) a, uint at)
+void add_products(MATRIX_A a, uint at)
 {
-    EACH(n, STEP_MATRICES) {
-        MATRIX(float16_t, B) b;
-        coopMatLoad(b, tile, at + n * SIDE * STRIDE, STRIDE, COLUMN_MAJOR);
+    EACH(n, STEP_N) {
+        MATRIX_B b;
+        coopMatLoad(b, tile, at + n * SIDE_N * STRIDE, STRIDE, COLUMN_MAJOR);
         products[n] = coopMatMulAdd(a, b, products[n]);
     }
 }
@@ -96,18 +106,18 @@ void add_products(MATRIX(float16_t, A) a, uint at)
 void make_scores(uint t, uint first)
 {
     const uint own_at = t * TENSOR + FIRST_ROW * STRIDE, at = OTHER + t * TENSOR + first * STRIDE;
-    EACH(n, STEP_MATRICES) products[n] = MATRIX(float, Accumulator)(0);
+    EACH(n, STEP_N) products[n] = PRODUCT(0);
     if (KEEP) {
-        EACH(k, MATRICES) add_products(own[t * MATRICES + k], at + k * SIDE_RUNS);
+        EACH(k, CHANNELS_K) add_products(own[t * CHANNELS_K + k], at + k * K_RUNS);
     } else {
-        [[dont_unroll]] for (uint k = 0; k < MATRICES; k++) {
-            MATRIX(float16_t, A) a;
-            coopMatLoad(a, tile, own_at + k * SIDE_RUNS, STRIDE, ROW_MAJOR);
-            add_products(a, at + k * SIDE_RUNS);
+        [[dont_unroll]] for (uint k = 0; k < CHANNELS_K; k++) {
+            MATRIX_A a;
+            coopMatLoad(a, tile, own_at + k * K_RUNS, STRIDE, ROW_MAJOR);
+            add_products(a, at + k * K_RUNS);
         }
     }
-    EACH(n, STEP_MATRICES)
-        coopMatStore(products[n], scores, FIRST_ROW * SCORE_STRIDE + n * SIDE_RUNS, SCORE_STRIDE,
+    EACH(n, STEP_N)
+        coopMatStore(products[n], scores, FIRST_ROW * SCORE_STRIDE + n * N_RUNS, SCORE_STRIDE,
                      ROW_MAJOR);
     subgroupBarrier();
 }
@@ -115,15 +125,15 @@ void make_scores(uint t, uint first)
 // Adds to a sum the other rows of tensor t, weighted.
 void add_rows(uint sum, uint t, uint first)
 {
-    EACH(n, STEP_MATRICES) {
-        MATRIX(float16_t, A) a;
-        coopMatLoad(a, weights, (sum * TILE + FIRST_ROW) * WEIGHT_STRIDE + n * SIDE_RUNS,
+    EACH(k, STEP_K) {
+        MATRIX_A a;
+        coopMatLoad(a, weights, (sum * TILE + FIRST_ROW) * WEIGHT_STRIDE + k * K_RUNS,
                     WEIGHT_STRIDE, ROW_MAJOR);
-        EACH(k, MATRICES) {
-            MATRIX(float16_t, B) b;
-            coopMatLoad(b, tile, OTHER + t * TENSOR + (first + n * SIDE) * STRIDE + k * SIDE_RUNS,
+        EACH(n, CHANNELS_N) {
+            MATRIX_B b;
+            coopMatLoad(b, tile, OTHER + t * TENSOR + (first + k * SIDE_K) * STRIDE + n * N_RUNS,
                         STRIDE, ROW_MAJOR);
-            sums[sum * MATRICES + k] = coopMatMulAdd(a, b, sums[sum * MATRICES + k]);
+            sums[sum * CHANNELS_N + n] = coopMatMulAdd(a, b, sums[sum * CHANNELS_N + n]);
         }
     }
 }
@@ -133,21 +143,21 @@ void add_rows(uint sum, uint t, uint first)
 // subgroup's barrier for one of the workgroup.)
 void scale_rows(uint sum)
 {
-    MATRIX(float, Accumulator) f;
+    PRODUCT f;
     coopMatLoad(f, factors, FIRST_ROW, 0, COLUMN_MAJOR);
-    EACH(k, MATRICES) sums[sum * MATRICES + k] = sums[sum * MATRICES + k] * f;
+    EACH(n, CHANNELS_N) sums[sum * CHANNELS_N + n] = sums[sum * CHANNELS_N + n] * f;
 }
 
 // Over the invocations that share a row.
 float parts_max(float x)
 {
-    [[unroll]] for (uint step = SIDE; step < SIDE * PARTS; step *= 2)
+    [[unroll]] for (uint step = SIDE_M; step < SIDE_M * PARTS; step *= 2)
         x = max(x, subgroupShuffleXor(x, step));
     return x;
 }
 float parts_sum(float x)
 {
-    [[unroll]] for (uint step = SIDE; step < SIDE * PARTS; step *= 2)
+    [[unroll]] for (uint step = SIDE_M; step < SIDE_M * PARTS; step *= 2)
         x += subgroupShuffleXor(x, step);
     return x;
 }
@@ -157,14 +167,14 @@ float parts_sum(float x)
     {                                                                                 \
         subgroupBarrier();                                                            \
         factors[ROW] = factor;                                                        \
-        EACH(k, MATRICES) {                                                           \
-            coopMatStore(sums[(sum) * MATRICES + k], scores, FIRST_ROW * SCORE_STRIDE, SCORE_STRIDE, \
-                         ROW_MAJOR);                                                  \
+        EACH(n, CHANNELS_N) {                                                         \
+            coopMatStore(sums[(sum) * CHANNELS_N + n], scores, FIRST_ROW * SCORE_STRIDE, \
+                         SCORE_STRIDE, ROW_MAJOR);                                    \
             subgroupBarrier();                                                        \
-            EACH(i, SIDE_RUNS / PARTS) {                                              \
-                const uint at = i * SIDE * PARTS + gl_SubgroupInvocationID;           \
-                const uint row = FIRST_ROW + at / SIDE_RUNS;                          \
-                const uint run = at % SIDE_RUNS, c = k * SIDE + run * 4;              \
+            EACH(i, N_RUNS / PARTS) {                                                 \
+                const uint at = i * SIDE_M * PARTS + gl_SubgroupInvocationID;         \
+                const uint row = FIRST_ROW + at / N_RUNS;                             \
+                const uint run = at % N_RUNS, c = n * SIDE_N + run * 4;               \
                 if (b.first_row + row < own_rows && c < DIMENSION)                    \
                     store_##a(row_start(b, own_rows, b.first_row + row) + c, DIMENSION - c, \
                               scores[row * SCORE_STRIDE + run] * factors[row]);       \

@@ -5,9 +5,9 @@
 //
 //   each invocation multiplies 8 rows with 8 columns in registers, or
 //
-//   MATRIX: each of 8 subgroups multiplies SIDE x SIDE cooperative matrices, TM of them along m and TN
-//   along n (float16 in, float32 out). Their layout is the device's secret: y goes through shared
-//   memory too.
+//   MATRIX: each of SUBGROUPS_M x SUBGROUPS_N subgroups multiplies cooperative matrices, SIDE_M x SIDE_K
+//   with SIDE_K x SIDE_N, TM of them along m and TN along n (float16 in, float32 out). Their layout is
+//   the device's secret: y goes through shared memory too.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #ifdef MATRIX
@@ -19,10 +19,13 @@
 
 #ifdef MATRIX
 #define T4 f16vec4
-#define SUBGROUPS_M 4
-#define SUBGROUPS_N 2
-layout(constant_id = 11) const uint SIDE = 16;
-const uint TILE_M = SUBGROUPS_M * TM * SIDE, TILE_N = SUBGROUPS_N * TN * SIDE, TILE_K = 32;
+layout(constant_id = 11) const uint SIDE_M = 16;
+layout(constant_id = 12) const uint SIDE_N = 16;
+layout(constant_id = 13) const uint SIDE_K = 16;
+layout(constant_id = 14) const uint SUBGROUPS_M = 4;
+layout(constant_id = 15) const uint SUBGROUPS_N = 2;
+const uint TILE_M = SUBGROUPS_M * TM * SIDE_M, TILE_N = SUBGROUPS_N * TN * SIDE_N;
+const uint TILE_K = SIDE_K > 32 ? SIDE_K : 32;
 const uint PAD = 2; // runs of four that keep rows of shared memory in different banks
 #else
 #define T4 vec4
@@ -34,8 +37,9 @@ const uint PAD = 1;
 
 const uint INVOCATIONS = ROWS * COLUMNS;
 const uint K_RUNS = TILE_K / 4, N_RUNS = TILE_N / 4;
-const uint X_RUNS = TILE_M * K_RUNS / INVOCATIONS; // that an invocation copies
-const uint W_RUNS = TILE_K * N_RUNS / INVOCATIONS;
+const uint ROWS_APART = INVOCATIONS / K_RUNS; // of the runs of x that an invocation copies
+const uint X_RUNS = (TILE_M + ROWS_APART - 1) / ROWS_APART;
+const uint W_TILE_RUNS = TILE_K * N_RUNS, W_RUNS = (W_TILE_RUNS + INVOCATIONS - 1) / INVOCATIONS;
 
 // x as [TILE_M, TILE_K], W as [TILE_K, TILE_N]. Cooperative matrices of the input gradient take W as
 // it is read, [TILE_N, TILE_K].
@@ -54,16 +58,18 @@ void copy_w(uint invocation, uint column0, uint tap, uint k0)
 {
     [[unroll]] for (uint r = 0; r < W_RUNS; r++) {
         const uint i = r * INVOCATIONS + invocation;
+        if (W_TILE_RUNS % INVOCATIONS != 0 && i >= W_TILE_RUNS)
+            break;
 #ifdef INPUT_GRADIENT
         // Four channels of dy for one of dx.
         const uint q = i % 2, column = i / 2 % TILE_N, k = i / 2 / TILE_N * 2 + q;
         const uint panel = min((k0 + k * 4) / 8, (c - 1) / 8);
-        const S4 v = w4[(panel * panel_rows + tap * n + min(column0 + column, n - 1)) * 2 + q];
+        const T4 v = T4(w4[(panel * panel_rows + tap * n + min(column0 + column, n - 1)) * 2 + q]);
 #ifdef MATRIX
-        w_tile[column * W_STRIDE + k] = T4(v);
+        w_tile[column * W_STRIDE + k] = v;
 #else
         [[unroll]] for (uint e = 0; e < 4; e++)
-            w_tile[(k * 4 + e) * W_STRIDE + column / 4][column % 4] = float(v[e]);
+            w_tile[(k * 4 + e) * W_STRIDE + column / 4][column % 4] = v[e];
 #endif
 #else
         const uint part = i % 2, k = i / 2 % TILE_K, panel = i / 2 / TILE_K;
@@ -75,11 +81,11 @@ void copy_w(uint invocation, uint column0, uint tap, uint k0)
 }
 
 #ifdef MATRIX
-const uint SIDE_RUNS = SIDE / 4;
-shared vec4 y_tile[SUBGROUPS_M * SUBGROUPS_N * SIDE * SIDE_RUNS]; // a matrix for each subgroup
-#define ACCUMULATOR coopmat<float, gl_ScopeSubgroup, SIDE, SIDE, gl_MatrixUseAccumulator>
-#define SUBGROUP_ROW (gl_SubgroupID / SUBGROUPS_N * TM * SIDE)
-#define SUBGROUP_COLUMN (gl_SubgroupID % SUBGROUPS_N * TN * SIDE)
+const uint SIDE_RUNS = SIDE_N / 4;
+shared vec4 y_tile[SUBGROUPS_M * SUBGROUPS_N * SIDE_M * SIDE_RUNS]; // a matrix for each subgroup
+#define ACCUMULATOR coopmat<float, gl_ScopeSubgroup, SIDE_M, SIDE_N, gl_MatrixUseAccumulator>
+#define SUBGROUP_ROW (gl_SubgroupID / SUBGROUPS_N * TM * SIDE_M)
+#define SUBGROUP_COLUMN (gl_SubgroupID % SUBGROUPS_N * TN * SIDE_N)
 ACCUMULATOR acc[TM * TN];
 
 void clear()
@@ -90,14 +96,14 @@ void clear()
 
 void multiply()
 {
-    [[unroll]] for (uint k = 0; k < TILE_K; k += SIDE) {
-        coopmat<float16_t, gl_ScopeSubgroup, SIDE, SIDE, gl_MatrixUseA> a[TM];
-        coopmat<float16_t, gl_ScopeSubgroup, SIDE, SIDE, gl_MatrixUseB> b;
+    [[unroll]] for (uint k = 0; k < TILE_K; k += SIDE_K) {
+        coopmat<float16_t, gl_ScopeSubgroup, SIDE_M, SIDE_K, gl_MatrixUseA> a[TM];
+        coopmat<float16_t, gl_ScopeSubgroup, SIDE_K, SIDE_N, gl_MatrixUseB> b;
         [[unroll]] for (uint i = 0; i < TM; i++)
-            coopMatLoad(a[i], x_tile, (SUBGROUP_ROW + i * SIDE) * X_STRIDE + k / 4, X_STRIDE,
+            coopMatLoad(a[i], x_tile, (SUBGROUP_ROW + i * SIDE_M) * X_STRIDE + k / 4, X_STRIDE,
                         gl_CooperativeMatrixLayoutRowMajor);
         [[unroll]] for (uint j = 0; j < TN; j++) {
-            const uint column = SUBGROUP_COLUMN + j * SIDE;
+            const uint column = SUBGROUP_COLUMN + j * SIDE_N;
 #ifdef INPUT_GRADIENT
             coopMatLoad(b, w_tile, column * W_STRIDE + k / 4, W_STRIDE,
                         gl_CooperativeMatrixLayoutColumnMajor);
@@ -113,14 +119,14 @@ void multiply()
 
 void finish(uint row0, uint column0)
 {
-    const uint mine = gl_SubgroupID * SIDE * SIDE_RUNS;
+    const uint mine = gl_SubgroupID * SIDE_M * SIDE_RUNS;
     [[unroll]] for (uint i = 0; i < TM; i++)
         [[unroll]] for (uint j = 0; j < TN; j++) {
             coopMatStore(acc[i * TN + j], y_tile, mine, SIDE_RUNS, gl_CooperativeMatrixLayoutRowMajor);
             subgroupBarrier();
-            for (uint r = gl_SubgroupInvocationID; r < SIDE * SIDE_RUNS; r += gl_SubgroupSize)
-                store_y(row0 + SUBGROUP_ROW + i * SIDE + r / SIDE_RUNS,
-                        column0 + SUBGROUP_COLUMN + j * SIDE + r % SIDE_RUNS * 4, y_tile[mine + r]);
+            for (uint r = gl_SubgroupInvocationID; r < SIDE_M * SIDE_RUNS; r += gl_SubgroupSize)
+                store_y(row0 + SUBGROUP_ROW + i * SIDE_M + r / SIDE_RUNS,
+                        column0 + SUBGROUP_COLUMN + j * SIDE_N + r % SIDE_RUNS * 4, y_tile[mine + r]);
             subgroupBarrier();
         }
 }
@@ -169,23 +175,25 @@ void main()
         return;
     const uint invocation = gl_LocalInvocationIndex;
     const uint run = invocation % K_RUNS, first = invocation / K_RUNS; // of x_tile
-    const uint rows_apart = INVOCATIONS / K_RUNS;
 
     Pixel pixel[X_RUNS];
     [[unroll]] for (uint r = 0; r < X_RUNS; r++)
-        pixel[r] = row_pixel(row0 + first + r * rows_apart);
+        pixel[r] = row_pixel(row0 + first + r * ROWS_APART);
     clear();
     for (uint tap = 0; tap < KH * KW; tap++) {
         uint base[X_RUNS];
         bool inside[X_RUNS];
         [[unroll]] for (uint r = 0; r < X_RUNS; r++)
-            inside[r] = tap_begins(row0 + first + r * rows_apart, pixel[r], tap, base[r]);
+            inside[r] = tap_begins(row0 + first + r * ROWS_APART, pixel[r], tap, base[r]);
         for (uint k0 = 0; k0 < c; k0 += TILE_K) {
             const uint k = k0 + run * 4;
             barrier();
-            [[unroll]] for (uint r = 0; r < X_RUNS; r++)
-                x_tile[(first + r * rows_apart) * X_STRIDE + run] =
-                    T4(load_x(base[r], k < c ? k : 0, inside[r] && k < c));
+            [[unroll]] for (uint r = 0; r < X_RUNS; r++) {
+                const uint row = first + r * ROWS_APART;
+                if (TILE_M % ROWS_APART == 0 || row < TILE_M)
+                    x_tile[row * X_STRIDE + run] =
+                        T4(load_x(base[r], k < c ? k : 0, inside[r] && k < c));
+            }
             copy_w(invocation, column0, tap, k0);
             barrier();
             multiply();

@@ -5,6 +5,13 @@
 
 #include "src/cli/cli.h"
 
+/* Rows x columns x what is summed over. */
+static char *matrix_text(const PenDeviceInfo *info)
+{
+    PenMatrixShape matrix = info->matrix;
+    return matrix.m ? g_strdup_printf("%ux%ux%u", matrix.m, matrix.n, matrix.k) : g_strdup(_("no"));
+}
+
 static JsonObject *device_object(const PenDeviceInfo *info, const char *label, gboolean chosen,
                                  const char *why)
 {
@@ -17,8 +24,15 @@ static JsonObject *device_object(const PenDeviceInfo *info, const char *label, g
     if (info->unusable)
         json_object_set_string_member(object, "unusable", gettext(info->unusable));
     json_object_set_boolean_member(object, "float16", info->float16);
-    json_object_set_boolean_member(object, "cooperative_matrix", info->matrix_side != 0);
+    json_object_set_boolean_member(object, "cooperative_matrix", info->matrix.m != 0);
+    if (info->matrix.m) {
+        g_autofree char *shape = matrix_text(info);
+        json_object_set_string_member(object, "matrix", shape);
+    }
+    json_object_set_string_member(object, "kernels", pen_kernels_name(info->kernels));
     json_object_set_int_member(object, "subgroup_size", info->subgroup_size);
+    json_object_set_int_member(object, "subgroup_min", info->subgroup_min);
+    json_object_set_int_member(object, "subgroup_max", info->subgroup_max);
     json_object_set_int_member(object, "shared_memory", info->shared_memory);
     json_object_set_int_member(object, "max_workgroup", info->max_workgroup);
     json_object_set_int_member(object, "max_binding", (gint64)info->max_binding);
@@ -45,6 +59,7 @@ static void print_device(PenCli *cli, const PenDeviceInfo *info, const char *lab
     g_autofree char *shared = g_format_size_full(info->shared_memory, G_FORMAT_SIZE_IEC_UNITS);
     g_autofree char *binding = g_format_size_full(info->max_binding, G_FORMAT_SIZE_IEC_UNITS);
     g_autofree char *allocation = g_format_size_full(info->max_allocation, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *matrix = matrix_text(info);
 
     pen_cli_print(cli, "%s%u  %s", chosen ? "* " : "  ", info->index, label);
     pen_cli_print(cli, "     %s, Vulkan %u.%u, %s", pen_device_kind_label(info->kind),
@@ -56,8 +71,7 @@ static void print_device(PenCli *cli, const PenDeviceInfo *info, const char *lab
     pen_cli_print(cli,
                   _("     float16 %s, cooperative matrices %s, subgroups of %u, workgroups of "
                     "%u with %s of shared memory"),
-                  yes_no(info->float16), yes_no(info->matrix_side != 0), info->subgroup_size,
-                  info->max_workgroup, shared);
+                  yes_no(info->float16), matrix, info->subgroup_size, info->max_workgroup, shared);
 }
 
 static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)

@@ -6,7 +6,6 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-
 static void add_attention(GArray *modules, const char *path, const char *attention,
                           guint32 channels, guint32 context)
 {
@@ -130,13 +129,17 @@ gboolean pen_unet_adapter_allocate(PenUNetAdapter *adapter, PenDevice *device, P
 
 gboolean pen_unet_adapter_upload(PenUNetAdapter *adapter, const float *values, GError **error)
 {
+    guint n = 2 * adapter->n_modules;
+    g_autofree PenParameter **matrices = g_new(PenParameter *, n);
+    g_autofree const float **from = g_new(const float *, n);
     for (guint i = 0; i < adapter->n_modules; i++) {
         const PenUNetAdapterModule *module = &adapter->modules[i];
-        if (!pen_parameter_write(module->down, values + module->a, error) ||
-            !pen_parameter_write(module->up, values + module->b, error))
-            return FALSE;
+        matrices[2 * i] = module->down;
+        matrices[2 * i + 1] = module->up;
+        from[2 * i] = values + module->a;
+        from[2 * i + 1] = values + module->b;
     }
-    return TRUE;
+    return pen_parameters_write(matrices, from, n, error);
 }
 
 /* --- files --------------------------------------------------------------------------------- */
@@ -166,8 +169,8 @@ static gboolean check_layer(const PenUNetAdapter *adapter, const PenUNetAdapterM
     }
     if (layer->rank > adapter->rank) {
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
-                    _("The adapter's layer %s has rank %zu, more than %u."),
-                    layer->path, layer->rank, adapter->rank);
+                    _("The adapter's layer %s has rank %zu, more than %u."), layer->path,
+                    layer->rank, adapter->rank);
         return FALSE;
     }
     return TRUE;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What a plan promises: no two live temporaries overlap, the peak is known before allocation and is the
-// allocator's, late inputs, cancelling, and clear errors.
+// What a plan promises: no two live temporaries overlap, the peak is known before allocation and is
+// the allocator's, late inputs, cancelling, and clear errors.
 
 #include <gio/gio.h>
 #include <string.h>
@@ -20,8 +20,7 @@ static void assert_disjoint(const PenInterval *items, guint n, guint64 total, gu
         g_assert_cmpuint(items[i].offset % alignment, ==, 0);
         g_assert_cmpuint(items[i].offset + items[i].size, <=, total);
         for (guint j = 0; j < i; j++) {
-            gboolean together =
-                items[i].first <= items[j].last && items[j].first <= items[i].last;
+            gboolean together = items[i].first <= items[j].last && items[j].first <= items[i].last;
             gboolean overlap = items[i].offset < items[j].offset + items[j].size &&
                                items[j].offset < items[i].offset + items[i].size;
             g_assert_false(together && overlap);
@@ -43,8 +42,13 @@ static void test_arena_random(void)
                 .size = (guint64)g_rand_int_range(random, 1, 5000),
             };
         }
-        guint64 total = pen_arena_pack(items, n, 64);
+        /* In one piece, or in pieces no larger than need be. */
+        guint64 piece = trial % 2 ? 5056 : 1 << 20;
+        guint64 total = pen_arena_pack(items, n, 64, piece);
         assert_disjoint(items, n, total, 64);
+        for (guint i = 0; i < n; i++)
+            g_assert_cmpuint(items[i].offset / piece, ==,
+                             (items[i].offset + items[i].size - 1) / piece);
         g_assert_cmpuint(total, >=, pen_arena_lower_bound(items, n, 64));
     }
 }
@@ -54,8 +58,8 @@ static void test_arena_chain(void)
 {
     PenInterval items[50];
     for (guint i = 0; i < 50; i++)
-        items[i] = (PenInterval){.first = i, .last = i + 1, .size = 640};
-    guint64 total = pen_arena_pack(items, 50, 64);
+        items[i] = (PenInterval){ .first = i, .last = i + 1, .size = 640 };
+    guint64 total = pen_arena_pack(items, 50, 64, 1 << 20);
     g_assert_cmpuint(total, ==, 2 * 640);
     g_assert_cmpuint(total, ==, pen_arena_lower_bound(items, 50, 64));
 }
@@ -168,7 +172,7 @@ static void test_plan_cancel(void)
     GError *error = NULL;
     g_autoptr(PenPlan) plan = pen_plan_new(device, silu_graph(64), &error);
     g_assert_no_error(error);
-    float x[64 * 4] = {1}, y[64 * 4];
+    float x[64 * 4] = { 1 }, y[64 * 4];
     pen_plan_write(plan, "x", x);
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
     g_cancellable_cancel(cancellable);
@@ -194,7 +198,7 @@ static void test_plan_progress(void)
 {
     GError *error = NULL;
     g_autoptr(PenPlan) plan = pen_plan_new(device, silu_graph(64), &error);
-    float x[64 * 4] = {0};
+    float x[64 * 4] = { 0 };
     pen_plan_write(plan, "x", x);
     double last = 0;
     g_assert_true(pen_plan_run(plan, on_progress, &last, NULL, &error));
@@ -234,6 +238,54 @@ static void test_plan_parts(void)
     device->cost_rate = rate;
 }
 
+/* A device that gives no large buffers: the arena comes in pieces, and the result is the same. */
+static void test_plan_pieces(void)
+{
+    GError *error = NULL;
+    guint64 most = device->info->max_allocation;
+    g_autofree float *results[2] = { NULL, NULL };
+    gsize n = 0;
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(Fixture) f = fixture_new(device, PEN_DTYPE_F32);
+        device->info->max_allocation = i ? 16 << 10 : most;
+        g_autoptr(PenPlan) plan = network(f, FALSE);
+        g_assert_true(i ? plan->n_pieces > 1 : plan->n_pieces == 1);
+        for (guint k = 0; k < f->inputs->len; k++)
+            fixture_write(f, plan, f->inputs->pdata[k]);
+        g_assert_true(pen_plan_run(plan, NULL, NULL, NULL, &error));
+        g_assert_no_error(error);
+        n = pen_shape_elements(((PenTensor *)f->grads->pdata[0])->shape);
+        results[i] = g_new(float, n);
+        pen_plan_read(plan, "g0", results[i]);
+    }
+    device->info->max_allocation = most;
+    g_assert_cmpmem(results[0], n * sizeof(float), results[1], n * sizeof(float));
+}
+
+/* A plan that could not be recorded anew is not run half recorded: it starts over. */
+static void test_plan_record_fails(void)
+{
+    GError *error = NULL;
+    double rate = device->cost_rate;
+    g_autoptr(PenPlan) plan = pen_plan_new(device, silu_graph(1 << 12), &error);
+    g_autofree float *x = g_new0(float, 4 << 12);
+    pen_plan_write(plan, "x", x);
+    g_assert_true(pen_plan_run(plan, NULL, NULL, NULL, &error));
+    PenDispatch *d = &g_array_index(plan->dispatches, PenDispatch, 3);
+    char name[sizeof d->shader];
+    memcpy(name, d->shader, sizeof name);
+    g_strlcpy(d->shader, "none.f32", sizeof d->shader);
+    device->cost_rate = plan->recorded_rate / 4;
+    g_assert_false(pen_plan_run(plan, NULL, NULL, NULL, &error));
+    g_assert_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED);
+    g_clear_error(&error);
+    g_assert_false(plan->allocated);
+    memcpy(d->shader, name, sizeof name);
+    g_assert_true(pen_plan_run(plan, NULL, NULL, NULL, &error));
+    g_assert_no_error(error);
+    device->cost_rate = rate;
+}
+
 /* What submissions took decides how much is in the next ones. */
 static void test_plan_chunks(void)
 {
@@ -270,7 +322,7 @@ static void test_plan_profile(void)
 {
     GError *error = NULL;
     g_autoptr(PenPlan) plan = pen_plan_new(device, silu_graph(4), &error);
-    float x[16] = {0};
+    float x[16] = { 0 };
     pen_plan_write(plan, "x", x);
     g_autoptr(GPtrArray) rows = pen_plan_profile(plan, &error);
     g_assert_no_error(error);
@@ -292,9 +344,9 @@ static void test_no_device(void)
 static void test_choose(void)
 {
     PenDeviceInfo infos[] = {
-        {.index = 0, .name = (char *)"soft", .kind = PEN_DEVICE_SOFTWARE},
-        {.index = 1, .name = (char *)"Broken 9000", .kind = PEN_DEVICE_DISCRETE, .unusable = "x"},
-        {.index = 2, .name = (char *)"Inner", .kind = PEN_DEVICE_INTEGRATED},
+        { .index = 0, .name = (char *)"soft", .kind = PEN_DEVICE_SOFTWARE },
+        { .index = 1, .name = (char *)"Broken 9000", .kind = PEN_DEVICE_DISCRETE, .unusable = "x" },
+        { .index = 2, .name = (char *)"Inner", .kind = PEN_DEVICE_INTEGRATED },
     };
     g_autoptr(GPtrArray) list = g_ptr_array_new();
     GError *error = NULL;
@@ -373,6 +425,8 @@ int main(int argc, char **argv)
     g_test_add_func("/plan/cancel", test_plan_cancel);
     g_test_add_func("/plan/progress", test_plan_progress);
     g_test_add_func("/plan/parts", test_plan_parts);
+    g_test_add_func("/plan/pieces", test_plan_pieces);
+    g_test_add_func("/plan/record-fails", test_plan_record_fails);
     g_test_add_func("/plan/chunks", test_plan_chunks);
     g_test_add_func("/plan/missing-input", test_plan_missing_input);
     g_test_add_func("/plan/profile", test_plan_profile);

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* ./dev vendors calls this once for each GPU compiler: it compiles every kernel of Stable Diffusion
- * 1.5 on the device that is there, and prints what became of them. Nothing runs, and no weight takes
- * memory. The exit status is 1 when a kernel does not compile or a hot one spills on AMD or NVIDIA. */
+ * 1.5 on the device that is there, and prints what became of them. Nothing runs, and no weight
+ * takes memory. The exit status is 1 when a kernel does not compile or a hot one spills on AMD or
+ * NVIDIA. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compute/plan.h"
-#include "src/models/architecture.h"
-#include "src/models/clip-text.h"
 #include "src/models/runtime.h"
-#include "src/models/unet.h"
 #include "src/models/vae.h"
+#include "tests/tools/graphs.h"
 
-#define TOKENS 77
-#define RANK 4
 #define HOTTEST 10
 
 typedef struct {
@@ -41,59 +38,14 @@ static void examine(Survey *s, PenGraph *graph)
     pen_plan_examine(plan, s->kernels);
 }
 
-static void examine_text(Survey *s)
-{
-    for (guint i = 0; i < s->model->n_encoders; i++) {
-        g_autoptr(GError) error = NULL;
-        PenGraph *graph =
-            pen_clip_text_new(&s->model->encoders[i], s->weights, 1, TOKENS, &error);
-        if (!graph)
-            die(error);
-        examine(s, graph);
-    }
-}
-
-/* One picture with guidance; with `teach`, the gradient of an adapter too. */
-static void examine_unet(Survey *s, gboolean teach)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(PenUNetAdapter) adapter = pen_unet_adapter_new(&s->model->unet, RANK, &error);
-    if (!adapter || !pen_unet_adapter_allocate(adapter, NULL, pen_weights_dtype(s->weights), &error))
-        die(error);
-    guint32 size = s->model->size / pen_vae_config_factor(&s->model->vae);
-    PenUNetOptions options = {
-        .batch = 2,
-        .height = size,
-        .width = size,
-        .tokens = TOKENS,
-        .adapter = teach ? adapter : NULL,
-    };
-    g_autoptr(PenUNet) unet = pen_unet_new(&s->model->unet, s->weights, &options, &error);
-    if (!unet)
-        die(error);
-    if (teach) {
-        PenTensor *dy = pen_graph_late_input(unet->graph, "dy", pen_tensor_shape(unet->out));
-        g_autofree PenTensor **gradients = g_new0(PenTensor *, unet->n_adapter);
-        pen_graph_gradient(unet->graph, unet->out, dy, unet->adapter, unet->n_adapter, gradients);
-        for (guint i = 0; i < unet->n_adapter; i++) {
-            g_autofree char *name = g_strdup_printf("gradient.%u", i);
-            pen_graph_output(unet->graph, name, gradients[i]);
-        }
-    }
-    examine(s, pen_unet_steal_graph(unet));
-}
-
 /* Of the largest picture that the device can bind. */
 static void examine_decoder(Survey *s)
 {
     guint32 factor = pen_vae_config_factor(&s->model->vae);
     for (guint32 size = s->model->size; size >= factor; size /= 2) {
         g_autoptr(GError) error = NULL;
-        PenGraph *graph = pen_vae_decoder_new(&s->model->vae, s->weights, 1, size / factor,
-                                              size / factor, &error);
-        if (!graph)
-            die(error);
-        g_autoptr(PenPlan) plan = pen_plan_new(s->device, graph, &error);
+        g_autoptr(PenPlan) plan =
+            pen_plan_new(s->device, graph_decoder(s->model, s->weights, size), &error);
         if (plan) {
             pen_plan_examine(plan, s->kernels);
             return;
@@ -117,13 +69,15 @@ static double number(const PenPlanKernel *k, const char *const *names)
     return -1;
 }
 
-static const char *const register_names[] = {"VGPRs", "Number of GPRs", "GPRs", "Registers used",
-                                             NULL};
+static const char *const register_names[] = { "VGPRs", "Number of GPRs", "GPRs", "Registers used",
+                                              NULL };
 /* Subgroups that a part of the GPU holds at once; invocations on Apple's. */
-static const char *const occupancy_names[] = {"Subgroups per SIMD", "Max warps/SM", "Threads",
-                                              "Max Waves Per Core", NULL};
-/* Whatever goes through memory: spills, and arrays that were not kept in registers. Bytes, or stores. */
-static const char *const spill_names[] = {"Scratch size", "SLM size", "Scratch", "STP Count", NULL};
+static const char *const occupancy_names[] = { "Subgroups per SIMD", "Max warps/SM", "Threads",
+                                               "Max Waves Per Core", NULL };
+/* Whatever goes through memory: spills, and arrays that were not kept in registers. Bytes, or
+ * stores. */
+static const char *const spill_names[] = { "Scratch size", "SLM size", "Scratch", "STP Count",
+                                           NULL };
 
 static double spills(const PenPlanKernel *k)
 {
@@ -182,11 +136,12 @@ int main(void)
     };
     if (!s.device)
         die(error);
-    s.weights = pen_weights_new_random(
-        NULL, pen_runtime_preferred_dtype(pen_device_info(s.device)), 1);
-    examine_text(&s);
-    examine_unet(&s, FALSE);
-    examine_unet(&s, TRUE);
+    s.weights =
+        pen_weights_new_random(NULL, pen_runtime_preferred_dtype(pen_device_info(s.device)), 1);
+    for (guint i = 0; i < s.model->n_encoders; i++)
+        examine(&s, graph_text(s.model, s.weights, i));
+    examine(&s, graph_unet(s.model, s.weights, FALSE));
+    examine(&s, graph_unet(s.model, s.weights, TRUE));
     examine_decoder(&s);
     gboolean good = report(&s);
     g_hash_table_unref(s.kernels);

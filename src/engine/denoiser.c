@@ -238,7 +238,8 @@ gboolean pen_denoiser_run_batch(PenDenoiser *denoiser, const float *latents,
         !pen_plan_run(denoiser->plan, NULL, NULL, cancellable, error))
         return FALSE;
     pen_plan_read(denoiser->plan, "out", out);
-    return TRUE;
+    return pen_runtime_check_unet(denoiser->runtime, out, denoiser->evaluations * denoiser->out,
+                                  error);
 }
 
 gboolean pen_denoiser_run(PenDenoiser *denoiser, const float *latents, double timestep,

@@ -23,6 +23,8 @@ typedef enum {
     PEN_MODEL_ERROR_NOT_FOUND,   /* a folder, a file or a weight is not there */
     PEN_MODEL_ERROR_UNSUPPORTED, /* a kind of model that Penchant does not run */
     PEN_MODEL_ERROR_INVALID,     /* files that break their rules or do not fit together */
+    PEN_MODEL_ERROR_NOT_FINITE,  /* a part of the model computed what is no number, in float32 too */
+    PEN_MODEL_ERROR_TOO_NARROW,  /* float16 was too small for it; another try is in float32 */
 } PenModelError;
 GQuark pen_model_error_quark(void);
 

@@ -27,7 +27,6 @@ typedef struct {
 struct _PenRuntime {
     PenModel *model;
     PenDevice *device;
-    PenDtype dtype;
     PenWeights *vae, *unet;
     Encoder encoders[PEN_MODEL_MAX_ENCODERS];
     Side sides[2]; /* by PenVaeSide */
@@ -47,7 +46,6 @@ PenRuntime *pen_runtime_new(PenModel *model, PenDevice *device, PenDtype dtype, 
     g_autoptr(PenRuntime) runtime = g_new0(PenRuntime, 1);
     runtime->model = pen_model_ref(model);
     runtime->device = pen_device_ref(device);
-    runtime->dtype = dtype;
     runtime->vae = pen_weights_new(device, model->vae_weights,
                                    model->vae.force_upcast ? PEN_DTYPE_F32 : dtype);
     runtime->unet = pen_weights_new(device, model->unet_weights, dtype);
@@ -101,7 +99,7 @@ PenDevice *pen_runtime_device(PenRuntime *runtime)
 
 PenDtype pen_runtime_dtype(PenRuntime *runtime)
 {
-    return runtime->dtype;
+    return pen_weights_dtype(runtime->unet);
 }
 
 /* Running out of memory at one of hundreds of weights says little: tell what the whole component
@@ -114,8 +112,8 @@ static void after_failure(PenRuntime *runtime, const char *component, PenWeights
     const PenDeviceInfo *info = pen_device_info(runtime->device);
     g_autofree char *size =
         g_format_size_full(pen_weights_total_bytes(weights), G_FORMAT_SIZE_IEC_UNITS);
-    gboolean small = runtime->dtype == PEN_DTYPE_F16 ||
-                     pen_weights_eight_bits(weights);
+    gboolean small =
+        pen_weights_dtype(weights) == PEN_DTYPE_F16 || pen_weights_eight_bits(weights);
     pen_weights_release(weights);
     g_clear_error(error);
     g_set_error(
@@ -137,6 +135,35 @@ static gboolean make_room(PenRuntime *runtime, GError **failure)
         return FALSE;
     g_clear_error(failure);
     pen_runtime_set_eight_bits(runtime);
+    return TRUE;
+}
+
+/* What a part gave must be numbers: in float16 large ones are not. */
+static gboolean check_finite(PenRuntime *runtime, const char *part, const float *values, gsize n,
+                             GError **error)
+{
+    for (gsize i = 0; i < n; i++) {
+        if (isfinite(values[i]))
+            continue;
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FINITE,
+                    _("The %s of the model %s computed something that is no number, so there is no "
+                      "picture. Its file is damaged, or an adapter on it is too strong: get the "
+                      "file again, or leave the adapter out."),
+                    part, runtime->model->name);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* After check_finite() failed in float16: float32 from now on. TRUE: another try is worth it, of plans
+ * made anew. */
+static gboolean widen(PenWeights *weights, GError **failure)
+{
+    if (!g_error_matches(*failure, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FINITE) ||
+        pen_weights_dtype(weights) == PEN_DTYPE_F32)
+        return FALSE;
+    g_clear_error(failure);
+    pen_weights_set_dtype(weights, PEN_DTYPE_F32);
     return TRUE;
 }
 
@@ -242,11 +269,15 @@ static gboolean run_encoder(PenRuntime *runtime, guint i, const gint32 *ids, gui
         if (!done)
             break;
         pen_plan_read(plan, "hidden", hidden);
+        done = check_finite(runtime, _("text encoder"), hidden, size, error);
         for (guint32 t = 0; t < tokens; t++)
             memcpy(to->hidden + (gsize)t * to->channels + column, hidden + t * channels,
                    channels * sizeof *hidden);
-        if (encoder->config.projection)
+        if (done && encoder->config.projection) {
             take_pooled(encoder, ids + (gsize)k * tokens, tokens, plan, to->pooled);
+            done = check_finite(runtime, _("text encoder"), to->pooled, encoder->config.projection,
+                                error);
+        }
     }
     if (!runtime->keep)
         drop_encoder(&runtime->encoders[i]);
@@ -260,9 +291,18 @@ static gboolean run_encoders(PenRuntime *runtime, const gint32 *const *ids, guin
 {
     gsize column = 0;
     for (guint i = 0; i < runtime->model->n_encoders; i++) {
-        if (!run_encoder(runtime, i, ids[i], n, tokens, options, column, conditionings,
-                         cancellable, error))
+        GError *failure = NULL;
+        gboolean done = run_encoder(runtime, i, ids[i], n, tokens, options, column,
+                                    conditionings, cancellable, &failure);
+        if (!done && widen(runtime->encoders[i].weights, &failure)) {
+            drop_encoder(&runtime->encoders[i]);
+            done = run_encoder(runtime, i, ids[i], n, tokens, options, column, conditionings,
+                               cancellable, &failure);
+        }
+        if (!done) {
+            g_propagate_error(error, failure);
             return FALSE;
+        }
         column += runtime->model->encoders[i].config.hidden;
     }
     return TRUE;
@@ -307,8 +347,8 @@ static PenVaeCoder *vae_coder(PenRuntime *runtime, PenVaeSide kind, guint32 heig
     return side->coder;
 }
 
-/* Runs one side of the VAE for each of n inputs of in_size floats; outputs have out_size floats. */
-static gboolean run_vae(PenRuntime *runtime, PenVaeSide kind, guint32 height, guint32 width,
+/* run_vae() in the dtype that the VAE has now. */
+static gboolean try_vae(PenRuntime *runtime, PenVaeSide kind, guint32 height, guint32 width,
                         const float *in, gsize in_size, float *out, gsize out_size, guint n,
                         PenPlanProgress progress, gpointer user_data, GCancellable *cancellable,
                         GError **error)
@@ -319,9 +359,29 @@ static gboolean run_vae(PenRuntime *runtime, PenVaeSide kind, guint32 height, gu
 
     for (; done && share.i < n; share.i++)
         done = pen_vae_coder_run(coder, in + share.i * in_size, out + share.i * out_size,
-                                 share_progress, &share, cancellable, error);
+                                 share_progress, &share, cancellable, error) &&
+               check_finite(runtime, _("VAE"), out + share.i * out_size, out_size, error);
     if (!runtime->keep)
         drop_vae(runtime);
+    return done;
+}
+
+/* Runs one side of the VAE for each of n inputs of in_size floats; outputs have out_size floats. */
+static gboolean run_vae(PenRuntime *runtime, PenVaeSide kind, guint32 height, guint32 width,
+                        const float *in, gsize in_size, float *out, gsize out_size, guint n,
+                        PenPlanProgress progress, gpointer user_data, GCancellable *cancellable,
+                        GError **error)
+{
+    GError *failure = NULL;
+    gboolean done = try_vae(runtime, kind, height, width, in, in_size, out, out_size, n, progress,
+                            user_data, cancellable, &failure);
+    if (!done && widen(runtime->vae, &failure)) {
+        drop_vae(runtime);
+        done = try_vae(runtime, kind, height, width, in, in_size, out, out_size, n, progress,
+                       user_data, cancellable, &failure);
+    }
+    if (!done)
+        g_propagate_error(error, failure);
     return done;
 }
 
@@ -382,7 +442,7 @@ gboolean pen_runtime_latents_to_rgb(PenRuntime *runtime, const float *latents, g
         return FALSE;
     for (gsize i = 0; i < n_values; i++) {
         float value = CLAMP(image[i] * 0.5f + 0.5f, 0.0f, 1.0f);
-        rgb[i] = isnan(value) ? 0 : (guint8)lrintf(value * 255);
+        rgb[i] = (guint8)lrintf(value * 255);
     }
     return TRUE;
 }
@@ -415,7 +475,8 @@ PenUNet *pen_runtime_unet(PenRuntime *runtime, const PenUNetOptions *options, GE
 
     if (o.tokens == 0)
         o.tokens = runtime->model->tokens;
-    if (o.adapter && !pen_unet_adapter_allocate(o.adapter, runtime->device, runtime->dtype, error))
+    if (o.adapter && !pen_unet_adapter_allocate(o.adapter, runtime->device,
+                                                pen_runtime_dtype(runtime), error))
         return NULL;
     GError *failure = NULL;
     PenUNet *unet = pen_unet_new(&runtime->model->unet, runtime->unet, &o, &failure);
@@ -432,6 +493,20 @@ gboolean pen_runtime_load_unet(PenRuntime *runtime, PenPlanProgress progress, gp
                                GCancellable *cancellable, GError **error)
 {
     return pen_weights_load(runtime->unet, progress, user_data, cancellable, error);
+}
+
+gboolean pen_runtime_check_unet(PenRuntime *runtime, const float *values, gsize n, GError **error)
+{
+    GError *failure = NULL;
+    if (check_finite(runtime, _("UNet"), values, n, &failure))
+        return TRUE;
+    if (widen(runtime->unet, &failure))
+        g_set_error(&failure, PEN_MODEL_ERROR, PEN_MODEL_ERROR_TOO_NARROW,
+                    _("Half precision is too narrow for the UNet of the model %s. From now on it runs "
+                      "in single precision: try again."),
+                    runtime->model->name);
+    g_propagate_error(error, failure);
+    return FALSE;
 }
 
 void pen_runtime_set_eight_bits(PenRuntime *runtime)

@@ -27,7 +27,9 @@ G_BEGIN_DECLS
 
 typedef struct _PenRuntime PenRuntime;
 
-/* `dtype`: how weights and activations are stored on the device. Loads nothing yet. */
+/* `dtype`: how weights and activations are stored on the device. Loads nothing yet. A part of the model
+ * whose results are no numbers in float16 is in float32 from then on, and runs again; where they are none
+ * either way it fails (PEN_MODEL_ERROR_NOT_FINITE) with a message that names the part. */
 PenRuntime *pen_runtime_new(PenModel *model, PenDevice *device, PenDtype dtype, GError **error);
 void pen_runtime_free(PenRuntime *runtime);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenRuntime, pen_runtime_free)
@@ -37,6 +39,7 @@ PenDtype pen_runtime_preferred_dtype(const PenDeviceInfo *info);
 
 PenModel *pen_runtime_model(PenRuntime *runtime);
 PenDevice *pen_runtime_device(PenRuntime *runtime);
+/* Of the UNet, which adapters share. */
 PenDtype pen_runtime_dtype(PenRuntime *runtime);
 
 /* --- text ---------------------------------------------------------------------------------- */
@@ -106,6 +109,10 @@ PenUNet *pen_runtime_unet(PenRuntime *runtime, const PenUNetOptions *options, GE
 /* Loads the weights that the graphs built so far use; before the first run, and quick after it. */
 gboolean pen_runtime_load_unet(PenRuntime *runtime, PenPlanProgress progress, gpointer user_data,
                                GCancellable *cancellable, GError **error);
+
+/* Whether what the UNet gave are numbers. In float16 the UNet is in float32 from then on, and the error
+ * (PEN_MODEL_ERROR_TOO_NARROW) asks for another try: of plans made anew, with adapters allocated anew. */
+gboolean pen_runtime_check_unet(PenRuntime *runtime, const float *values, gsize n, GError **error);
 
 /* Keeps the UNet's matrices in 8 bits from now on (pen_weights_set_eight_bits()), for where memory is
  * short. Graphs that were built before keep their own. */

@@ -88,6 +88,12 @@ void pen_weights_set_eight_bits(PenWeights *weights)
     weights->matrices = PEN_LAYOUT_EIGHT_BIT_PANEL;
 }
 
+void pen_weights_set_dtype(PenWeights *weights, PenDtype dtype)
+{
+    pen_weights_release(weights);
+    weights->dtype = dtype;
+}
+
 gboolean pen_weights_eight_bits(const PenWeights *weights)
 {
     return weights->matrices == PEN_LAYOUT_EIGHT_BIT_PANEL;

@@ -45,6 +45,9 @@ void pen_weights_set_merge(PenWeights *weights, PenMerge *merge, const char *pre
 void pen_weights_set_eight_bits(PenWeights *weights);
 gboolean pen_weights_eight_bits(const PenWeights *weights);
 
+/* Another dtype from now on. What was handed out is forgotten, as by pen_weights_release(). */
+void pen_weights_set_dtype(PenWeights *weights, PenDtype dtype);
+
 /* Weights of any component with random numbers in the range that keeps activations in theirs, the
  * same for the same seed: for measuring speed and memory without a model. */
 PenWeights *pen_weights_new_random(PenDevice *device, PenDtype dtype, guint32 seed);

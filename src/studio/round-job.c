@@ -269,7 +269,7 @@ static gboolean on_step(guint step, guint steps, float *const *predicted, gpoint
 {
     Round *r = data;
     r->step = step;
-    if (step == 1 && r->input->request.keep && !record(r, error))
+    if (step == 1 && r->input->request.keep && !r->result->round && !record(r, error))
         return FALSE;
     if (r->input->request.previews)
         show_previews(r, predicted);
@@ -555,7 +555,18 @@ static gboolean make_round(Round *r, GError **error)
     result->rgb = g_new0(guint8 *, request->count);
     result->model_name = g_strdup(r->model->name);
     result->model_hash = g_strdup(r->model->identity);
-    return load_style(r, error) && encode_start(r, error) && sample(r, error);
+    if (!encode_start(r, error))
+        return FALSE;
+    GError *failure = NULL;
+    gboolean ok = load_style(r, &failure) && sample(r, &failure);
+    if (!ok && g_error_matches(failure, PEN_MODEL_ERROR, PEN_MODEL_ERROR_TOO_NARROW)) {
+        g_clear_error(&failure);
+        g_clear_pointer(&r->adapter, pen_unet_adapter_free);
+        ok = load_style(r, &failure) && sample(r, &failure);
+    }
+    if (!ok)
+        g_propagate_error(error, failure);
+    return ok;
 }
 
 /* Ends a recorded round as what it came to. */

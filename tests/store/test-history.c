@@ -94,10 +94,11 @@ static void test_many(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(fixture_complete_round(fixture->store, 0, 4, &error), ==, 1);
     g_autofree char *text = g_strdup_printf(
         "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
-        "INSERT INTO rounds SELECT i, style, style_version, style_strength, 'cat no. ' || i, "
-        "negative_prompt, model_path, model_name, model_hash, width, height, steps, guidance, eta, "
-        "seed, sampler, prediction_type, device, precision, start, start_strength, start_file, "
-        "mask_file, rounds.created, state, session FROM rounds, n WHERE id = 1;"
+        "INSERT INTO rounds (style_strength, prompt, model_path, model_name, model_hash, width, "
+        "height, steps, guidance, eta, seed, sampler, prediction_type, start, start_strength, "
+        "created, state) SELECT style_strength, 'cat no. ' || i, model_path, model_name, "
+        "model_hash, width, height, steps, guidance, eta, seed, sampler, prediction_type, start, "
+        "start_strength, r.created, r.state FROM rounds r, n WHERE r.id = 1;"
         "INSERT INTO candidates (round, place, seed, picture_file, state) "
         "SELECT r.id, c.place, c.seed, c.picture_file, c.state FROM rounds r, candidates c "
         "WHERE c.round = 1 AND r.id > 1;"

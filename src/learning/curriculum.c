@@ -54,7 +54,8 @@ guint pen_curriculum_count_updates(guint steps, double fraction, guint per_updat
 
 void pen_curriculum_pace(guint n, guint wanted, guint *passes, guint *together)
 {
-    *passes = wanted && n ? MAX(1, (wanted + n / 2) / n) : 1;
+    *passes = wanted && n ? MAX(n <= PEN_CURRICULUM_TWICE * wanted ? 2 : 1, (wanted + n / 2) / n)
+                           : 1;
     *together = wanted ? MAX(1, (n * *passes + wanted / 2) / wanted) : 1;
 }
 

@@ -42,11 +42,13 @@ gboolean pen_curriculum_leaves_out_prompt(guint64 seed, guint epoch, guint round
 guint pen_curriculum_count_updates(guint steps, double fraction, guint per_update);
 
 /*
- * Few rounds are gone through several times, and of many the gradients of several updates are averaged
- * before the adapter changes, so that it changes about `wanted` times in all (0: once for each of the
- * `n` updates that all rounds have). Sets how often the rounds are gone through and how many updates
- * make one change.
+ * The adapter changes about `wanted` times in a lesson, however many rounds it has (0: once for each of
+ * the `n` updates that all rounds have): few are gone through several times, and of more the gradients
+ * of several updates are averaged, so that what many picks say is steadier and not weaker. Up to
+ * PEN_CURRICULUM_TWICE times `wanted` updates are gone through at least twice: once with the prompt,
+ * once without. Sets how often the rounds are gone through and how many updates make one change.
  */
+#define PEN_CURRICULUM_TWICE 5
 void pen_curriculum_pace(guint n, guint wanted, guint *passes, guint *together);
 
 /* The steps of one update: every n_updates-th of chosen[n_chosen], so that early and late ones meet in

@@ -13,8 +13,8 @@
 
 /* A crash costs at most so much of the work, in microseconds. */
 #define CHECKPOINT_INTERVAL (10 * G_TIME_SPAN_SECOND)
-/* More than this, of some forty rounds, change a new adapter's start no more. */
-#define SKETCH_UPDATES 300
+/* So many updates, evenly from all rounds, make a new adapter's start. */
+#define SKETCH_UPDATES 40
 
 /* Some timesteps of one round, whose gradient is taken at once. */
 typedef struct {
@@ -61,12 +61,12 @@ static void list_pass(PenTeaching *t, guint epoch)
 /* The course of the run, which its settings and rounds alone decide. */
 void pen_teaching_plan(PenTeaching *t)
 {
-    guint n = 0, passes;
+    guint n = 0;
     for (guint i = 0; i < t->lessons->list->len; i++)
         n += count_updates(t, pen_lessons_get(t->lessons, i));
-    pen_curriculum_pace(n, t->run->d3po.updates, &passes, &t->together);
+    pen_curriculum_pace(n, t->run->d3po.updates, &t->passes, &t->together);
     t->updates = g_array_new(FALSE, FALSE, sizeof(Update));
-    for (guint epoch = 0; epoch < t->run->d3po.epochs * passes; epoch++)
+    for (guint epoch = 0; epoch < t->run->d3po.epochs * t->passes; epoch++)
         list_pass(t, epoch);
     t->sketched = MIN(n, SKETCH_UPDATES);
     t->run->steps_total = (int)((t->updates->len + t->together - 1) / t->together);
@@ -271,9 +271,11 @@ static gboolean sketch(PenTeaching *t, GError **error)
     }
     if (!pen_unet_adapter_upload(t->adapter, t->values, error))
         return FALSE;
-    for (guint i = 0; i < t->sketched; i++)
-        if (!add_gradient(t, &g_array_index(t->updates, Update, i), TRUE, &result, error))
+    for (guint i = 0; i < t->sketched; i++) {
+        guint place = i * (t->updates->len / (t->passes * t->run->d3po.epochs)) / t->sketched;
+        if (!add_gradient(t, &g_array_index(t->updates, Update, place), TRUE, &result, error))
             return FALSE;
+    }
     memset(t->values, 0, t->adapter->n_values * sizeof *t->values);
     for (guint i = 0; i < t->adapter->n_modules; i++) {
         const PenUNetAdapterModule *module = &t->adapter->modules[i];

@@ -26,7 +26,8 @@ typedef struct {
     PenLessons *lessons;
     GArray *updates; /* in the order in which they are made */
     guint together;
-    guint sketched; /* so many of them, the first ones, make a new adapter's start */
+    guint passes;   /* through all rounds in an epoch */
+    guint sketched; /* so many updates of the first pass make a new adapter's start */
     PenRuntime *runtime;
     PenUNetAdapter *adapter;
     gboolean is_new; /* the adapter starts without a version's values */

@@ -400,7 +400,7 @@ void pen_app_report_file(PenApp *app, const GError *error, const char *advice)
 
 gboolean pen_app_event(PenApp *app, const PenStudioEvent *event)
 {
-    if (event->kind != PEN_STUDIO_NOTICE)
+    if (event->kind != PEN_STUDIO_NOTICE && event->kind != PEN_STUDIO_WARNING)
         return FALSE;
     pen_app_notify(app, GTK_MESSAGE_WARNING, event->text);
     return TRUE;

@@ -85,7 +85,7 @@ void pen_app_report(PenApp *app, const GError *error);
 void pen_app_report_file(PenApp *app, const GError *error, const char *advice);
 /* Something new was asked for: what was told of the last thing is over. */
 void pen_app_clear_message(PenApp *app);
-/* Tells the event NOTICE; returns TRUE when it did. */
+/* Tells the events NOTICE and WARNING; returns TRUE when it did. */
 gboolean pen_app_event(PenApp *app, const PenStudioEvent *event);
 
 /* Takes the latest action of a place back, or does it again, and says which; nothing that is older

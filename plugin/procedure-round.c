@@ -13,7 +13,7 @@
 #define LARGEST_SEED 9007199254740992.0
 
 typedef struct {
-    char *prompt, *negative_prompt, *model, *vae, *style, *device;
+    char *prompt, *negative_prompt, *model, *vae, *prediction, *style, *device;
     char **adapters;
     PenFrom from;
     PenFit fit;
@@ -27,7 +27,7 @@ static void round_args_read(RoundArgs *args, GimpProcedureConfig *config)
 {
     g_object_get(config, "prompt", &args->prompt, "negative-prompt", &args->negative_prompt,
                  "count", &args->count, "style", &args->style, "style-strength", &args->strength,
-                 "model", &args->model, "vae", &args->vae, "adapters", &args->adapters, "change",
+                 "model", &args->model, "vae", &args->vae, "prediction", &args->prediction, "adapters", &args->adapters, "change",
                  &args->change, "width", &args->width, "height", &args->height, "steps",
                  &args->steps, "guidance", &args->guidance, "eta", &args->eta, "seed", &args->seed,
                  "words", &args->words, "clip-skip", &args->clip_skip, "device", &args->device,
@@ -42,6 +42,7 @@ static void round_args_clear(RoundArgs *args)
     g_free(args->negative_prompt);
     g_free(args->model);
     g_free(args->vae);
+    g_free(args->prediction);
     g_strfreev(args->adapters);
     g_free(args->style);
     g_free(args->device);
@@ -152,7 +153,8 @@ static GimpValueArray *make_round(GimpProcedure *procedure, GimpImage *image,
         return pen_procedure_fail(procedure, error);
 
     g_autofree char *spec =
-        pen_procedure_read_spec(style ? NULL : args.model, args.vae, args.adapters, &error);
+        pen_procedure_read_spec(style ? NULL : args.model, args.vae, args.prediction, args.adapters,
+                                &error);
     if (error)
         return pen_procedure_fail(procedure, error);
 
@@ -292,6 +294,7 @@ GimpProcedure *pen_procedure_new_round(GimpPlugIn *plug_in)
                                          "model's; empty: the model's own, or the "
                                          "one that the style's latest round had"),
                                        "", G_PARAM_READWRITE);
+    pen_procedure_add_prediction(p);
     pen_procedure_add_adapters(p, _("Files of adapters (LoRA) to add to the model, each FILE or "
                                     "FILE:STRENGTH, where 1 is as trained"));
     gimp_procedure_add_int_return_value(p, "round", _("Round"), _("Number of the round"), 0,

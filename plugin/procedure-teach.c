@@ -86,16 +86,16 @@ static GimpValueArray *run_teach(GimpProcedure *procedure, GimpProcedureConfig *
                                  gpointer data)
 {
     GError *error = NULL;
-    g_autofree char *name = NULL, *model = NULL, *device = NULL;
+    g_autofree char *name = NULL, *model = NULL, *device = NULL, *prediction = NULL;
     g_auto(GStrv) adapters = NULL;
     int epochs = 0;
     double learning_rate = 0;
-    g_object_get(config, "style", &name, "model", &model, "adapters", &adapters, "epochs", &epochs,
+    g_object_get(config, "style", &name, "model", &model, "prediction", &prediction, "adapters", &adapters, "epochs", &epochs,
                  "learning-rate", &learning_rate, "device", &device, NULL);
     g_autoptr(PenStudio) studio = pen_studio_new(NULL, pen_procedure_or_null(device), NULL, &error);
     if (!studio)
         return pen_procedure_fail(procedure, error);
-    g_autofree char *spec = pen_procedure_read_spec(model, NULL, adapters, &error);
+    g_autofree char *spec = pen_procedure_read_spec(model, NULL, prediction, adapters, &error);
     gint64 style = error ? 0 : need_style(studio, name, spec, &error);
     if (!style)
         return pen_procedure_fail(procedure, error);
@@ -152,6 +152,7 @@ GimpProcedure *pen_procedure_new_teach(GimpPlugIn *plug_in)
     gimp_procedure_add_string_argument(p, "device", _("_Device"),
                                        _("Part of a device's name; empty: chosen by itself"), "",
                                        G_PARAM_READWRITE);
+    pen_procedure_add_prediction(p);
     pen_procedure_add_adapters(p,
                                _("Adapters of a style that does not exist yet, as its rounds had "
                                  "them: each FILE or FILE:STRENGTH"));

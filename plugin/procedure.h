@@ -46,7 +46,11 @@ const char *pen_procedure_or_null(const char *text);
 /* What the arguments that choose a model say, as a spec for the studio; with `*error` set when an
  * adapter cannot be, else NULL where nothing is said. `adapters` may be NULL. Free with g_free().
  */
-char *pen_procedure_read_spec(const char *model, const char *vae, char **adapters, GError **error);
+char *pen_procedure_read_spec(const char *model, const char *vae, const char *prediction,
+                              char **adapters, GError **error);
+
+/* The argument "prediction", for that. */
+void pen_procedure_add_prediction(GimpProcedure *procedure);
 void pen_procedure_add_adapters(GimpProcedure *procedure, const char *blurb);
 
 /* How pictures lie in the image. */

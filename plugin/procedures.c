@@ -24,6 +24,8 @@ void pen_procedure_on_event(const PenStudioEvent *event, gpointer data)
         gimp_progress_update(event->fraction);
     else if (event->kind == PEN_STUDIO_NOTICE)
         gimp_progress_set_text(event->text);
+    else if (event->kind == PEN_STUDIO_WARNING)
+        g_message("%s", event->text); /* stays where GIMP keeps messages */
 }
 
 GimpValueArray *pen_procedure_fail(GimpProcedure *procedure, GError *error)
@@ -44,15 +46,29 @@ const char *pen_procedure_or_null(const char *text)
     return text && *text ? text : NULL;
 }
 
-char *pen_procedure_read_spec(const char *model, const char *vae, char **adapters, GError **error)
+char *pen_procedure_read_spec(const char *model, const char *vae, const char *prediction,
+                              char **adapters, GError **error)
 {
     g_autoptr(PenModelSpec) spec = pen_model_spec_new(pen_procedure_or_null(model));
+    if (g_strcmp0(prediction, "auto") != 0)
+        spec->prediction = g_strdup(prediction);
     spec->vae = g_strdup(pen_procedure_or_null(vae));
     for (char **adapter = adapters; adapter && *adapter; adapter++)
         if (!pen_model_spec_add_lora_text(spec, *adapter, error))
             return NULL;
     pen_model_spec_make_absolute(spec);
     return pen_model_spec_to_text(spec);
+}
+
+void pen_procedure_add_prediction(GimpProcedure *procedure)
+{
+    gimp_procedure_add_choice_argument(
+        procedure, "prediction", _("Pre_diction"),
+        _("What a model in a single file predicts, where that is guessed wrong"),
+        gimp_choice_new_with_values("auto", 0, _("As the file says"), NULL, "epsilon", 1,
+                                    _("The noise (epsilon)"), NULL, "v_prediction", 2, _("v"), NULL,
+                                    NULL),
+        "auto", G_PARAM_READWRITE);
 }
 
 void pen_procedure_add_adapters(GimpProcedure *procedure, const char *blurb)

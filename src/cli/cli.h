@@ -71,6 +71,10 @@ void pen_cli_print(PenCli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* A line on stderr for the person, unless --quiet; with --json a "notice". */
 void pen_cli_note(PenCli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* A line on stderr even with --quiet, for what may make pictures other than they should be; with --json
+ * a "warning". */
+void pen_cli_warn(PenCli *cli, const char *text);
+
 /* A JSON object of a type, to be filled and emitted. Emitting writes it with --json, and frees it
  * in any case. */
 JsonObject *pen_cli_object(const char *type);

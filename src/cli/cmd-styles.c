@@ -160,7 +160,7 @@ static gboolean run_import(PenCli *cli, char **arguments, GError **error)
     if (!style)
         return FALSE;
     if (notice)
-        pen_cli_note(cli, "%s", notice);
+        pen_cli_warn(cli, notice);
     pen_cli_print(cli, _("The style “%s” is new, for the model “%s”."), style->name,
                   style->model_name);
     emit_style(cli, "import", style->name);
@@ -178,7 +178,7 @@ static const GOptionEntry import_entries[] = {
 static const PenCommand command_import = {
     .name = "import",
     .arguments = N_("FILE"),
-    .summary = N_("Make a style of an adapter file in kohya or diffusers naming"),
+    .summary = N_("Make a style of an adapter file of another program"),
     .entries = import_entries,
     .min_arguments = 1,
     .max_arguments = 1,
@@ -299,13 +299,35 @@ static const PenCommand command_use = {
     .run = run_use,
 };
 
+static gboolean run_relocate(PenCli *cli, char **arguments, GError **error)
+{
+    g_autoptr(PenStyle) style = pen_cli_find_style(cli, arguments[0], error);
+    if (!style || !pen_studio_relocate_style(cli->studio, style->id, arguments[1], error))
+        return FALSE;
+    pen_cli_print(cli, _("“%s” finds its model at %s now."), style->name, arguments[1]);
+    emit_style(cli, "relocate", style->name);
+    return TRUE;
+}
+
+static const PenCommand command_relocate = {
+    .name = "relocate",
+    .arguments = N_("NAME MODEL"),
+    .summary = N_("Say where the model of a style lies now, after it was moved"),
+    .description = N_("The model is known by its content: another one is refused. Models in the models "
+                      "folder are\nfound without this."),
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .run = run_relocate,
+};
+
 static const PenCommand *const style_commands[] = {
-    &command_create, &command_export,   &command_import, &command_delete,
-    &command_rename, &command_versions, &command_use,    NULL,
+    &command_create, &command_export,   &command_import,   &command_delete,
+    &command_rename, &command_versions, &command_relocate, &command_use,
+    NULL,
 };
 
 const PenCommand pen_command_style = {
     .name = "style",
-    .summary = N_("Make, export, import, rename or delete a style"),
+    .summary = N_("Make, export, import, rename, relocate or delete a style"),
     .commands = style_commands,
 };

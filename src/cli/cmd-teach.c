@@ -6,13 +6,16 @@
 #include "src/cli/cli.h"
 #include "src/studio/teach-options.h"
 
-static char *style_name, *seed;
+static char *style_name, *model, *seed;
 static int rank = PEN_CLI_UNSET_COUNT;
 static gboolean fresh, adopt;
 
 static const GOptionEntry entries[] = {
     { "style", 's', 0, G_OPTION_ARG_STRING, &style_name, N_("The style to teach (needed)"),
       N_("NAME") },
+    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
+      N_("Where the style's model lies now; for a style that is made here, whose picks it learns"),
+      N_("MODEL") },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed,
       N_("Of the order of picks and the new adapter (default: random)"), "N" },
     { "rank", 0, 0, G_OPTION_ARG_INT, &rank, N_("Adapter rank of a style that is made here (4)"),
@@ -106,7 +109,10 @@ static PenStyle *make_style(PenCli *cli, GError **error)
 {
     PenStore *store = pen_studio_store(cli->studio);
     gboolean ties = FALSE;
-    g_autoptr(GPtrArray) rounds = list_stray_rounds(store, NULL, &ties, error);
+    g_autoptr(PenModelInfo) info =
+        model ? pen_studio_model_info(cli->studio, model, 0, error) : NULL;
+    g_autoptr(GPtrArray) rounds =
+        model && !info ? NULL : list_stray_rounds(store, info ? info->hash : NULL, &ties, error);
     if (!rounds)
         return NULL;
     if (!rounds->len && ties) {
@@ -148,6 +154,8 @@ static PenStyle *prepare_style(PenCli *cli, GError **error)
                             style->name, style->rank);
         return NULL;
     }
+    else if (model && !pen_studio_relocate_style(studio, style->id, model, error))
+        return NULL;
     g_autoptr(GPtrArray) picks =
         style ? pen_store_list_picks(store, style->id, FALSE, error) : NULL;
     if (!picks || ((adopt || picks->len == 0) && !adopt_rounds(cli, style, error)))

@@ -56,6 +56,18 @@ void pen_cli_note(PenCli *cli, const char *format, ...)
     }
 }
 
+void pen_cli_warn(PenCli *cli, const char *text)
+{
+    pen_progress_clear(cli->progress);
+    if (cli->json) {
+        JsonObject *object = pen_cli_object("warning");
+        json_object_set_string_member(object, "message", text);
+        pen_cli_emit(cli, object);
+    } else {
+        g_printerr("%s\n", text);
+    }
+}
+
 JsonObject *pen_cli_object(const char *type)
 {
     JsonObject *object = json_object_new();

@@ -180,6 +180,9 @@ void pen_cli_show_event(PenCli *cli, const PenStudioEvent *event, const char *wh
             pen_cli_note(cli, _("Working on %s."), event->text);
         }
         break;
+    case PEN_STUDIO_WARNING:
+        pen_cli_warn(cli, event->text);
+        break;
     case PEN_STUDIO_NOTICE:
         pen_cli_note(cli, "%s", event->text);
         break;

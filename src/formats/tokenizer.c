@@ -101,16 +101,9 @@ static gboolean load_merges(PenTokenizer *self, GHashTable *vocabulary, GBytes *
 
 // ------------------------------------------------------------------ loading
 
-static GHashTable *load_vocabulary(PenTokenizer *self, const char *path, GError **error)
+// `json`: an object of tokens and their numbers.
+static GHashTable *read_vocabulary(PenTokenizer *self, const PenJson *json, GError **error)
 {
-    g_autoptr(PenJson) json = pen_json_load(path, error);
-    if (!json)
-        return NULL;
-    if (!pen_json_is_object(json)) {
-        pen_json_set_error(json, NULL, error,
-                           _("an object of tokens and their numbers is expected."));
-        return NULL;
-    }
     g_autoptr(GHashTable) vocabulary = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     JsonObjectIter iter;
     const char *token;
@@ -190,19 +183,18 @@ static void find_byte_ids(PenTokenizer *self, GHashTable *vocabulary, gint32 unk
     }
 }
 
+// `padding`: the token that tokenizer.json pads with, NULL where there is no such file.
 static gboolean load_config(PenTokenizer *self, GHashTable *vocabulary, const char *folder,
-                            GError **error)
+                            const char *padding, GError **error)
 {
     g_autofree char *config_path = g_build_filename(folder, "tokenizer_config.json", NULL);
     g_autofree char *map_path = g_build_filename(folder, "special_tokens_map.json", NULL);
-    g_autoptr(PenJson) config = pen_json_load(config_path, error);
+    gboolean without = padding && !g_file_test(config_path, G_FILE_TEST_EXISTS);
+    g_autoptr(PenJson) config = without ? pen_json_parse("{}", 2, folder, NULL, error)
+                                        : pen_json_load_object(config_path, error);
     g_autoptr(PenJson) map = NULL;
     if (!config)
         return FALSE;
-    if (!pen_json_is_object(config)) {
-        pen_json_set_error(config, NULL, error, _("an object of settings is expected."));
-        return FALSE;
-    }
     if (!pen_json_has(config, "added_tokens_decoder") &&
         g_file_test(map_path, G_FILE_TEST_EXISTS)) {
         map = pen_json_load(map_path, error);
@@ -219,7 +211,8 @@ static gboolean load_config(PenTokenizer *self, GHashTable *vocabulary, const ch
         !find_special(vocabulary, config, map, "eos_token", end, &self->end_text, &self->end,
                       error) ||
         !find_special(vocabulary, config, map, "unk_token", end, &unknown_text, &unknown, error) ||
-        !find_special(vocabulary, config, map, "pad_token", end, &pad_text, &self->pad, error))
+        !find_special(vocabulary, config, map, "pad_token", padding ? padding : end, &pad_text,
+                      &self->pad, error))
         return FALSE;
     find_byte_ids(self, vocabulary, unknown);
 
@@ -231,19 +224,77 @@ static gboolean load_config(PenTokenizer *self, GHashTable *vocabulary, const ch
     return TRUE;
 }
 
+// The merges of tokenizer.json, "a b" or ["a", "b"], as the lines of a merges.txt.
+static GBytes *merges_as_text(const PenJson *model, GError **error)
+{
+    JsonNode *node = json_object_get_member(json_node_get_object(pen_json_node(model)), "merges");
+    JsonArray *array = node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+    g_autoptr(GString) text = g_string_new("#version: 0.2\n");
+    for (guint i = 0; array && i < json_array_get_length(array); i++) {
+        JsonNode *merge = json_array_get_element(array, i);
+        JsonArray *pair = JSON_NODE_HOLDS_ARRAY(merge) ? json_node_get_array(merge) : NULL;
+        guint n = pair ? json_array_get_length(pair) : 1;
+        for (guint k = 0; k < n; k++) {
+            JsonNode *part = pair ? json_array_get_element(pair, k) : merge;
+            if (!JSON_NODE_HOLDS_VALUE(part) || json_node_get_value_type(part) != G_TYPE_STRING) {
+                array = NULL;
+                break;
+            }
+            g_string_append_printf(text, "%s%s", k ? " " : "", json_node_get_string(part));
+        }
+        g_string_append_c(text, '\n');
+    }
+    if (!array) {
+        pen_json_set_error(model, "merges", error, _("a list of pairs of tokens is expected."));
+        return NULL;
+    }
+    return g_string_free_to_bytes(g_steal_pointer(&text));
+}
+
+static gboolean load_together(PenTokenizer *self, const char *folder, const char *path,
+                              GError **error)
+{
+    g_autofree char *name = g_filename_display_name(path);
+    g_autofree char *pad = g_strdup(END_TEXT);
+    g_autoptr(PenJson) json = pen_json_load_object(path, error);
+    g_autoptr(PenJson) model = NULL, vocab = NULL, padding = NULL;
+    if (!json || !pen_json_require(json, error, "model", NULL) ||
+        !pen_json_get_object(json, "model", &model, error) ||
+        !pen_json_require(model, error, "vocab", "merges", NULL) ||
+        !pen_json_get_object(model, "vocab", &vocab, error) ||
+        !pen_json_get_object(json, "padding", &padding, error) ||
+        (padding && !pen_json_get_string(padding, "pad_token", &pad, error)))
+        return FALSE;
+    g_autoptr(GHashTable) vocabulary = read_vocabulary(self, vocab, error);
+    g_autoptr(GBytes) merges = vocabulary ? merges_as_text(model, error) : NULL;
+    return merges && load_merges(self, vocabulary, merges, name, error) &&
+           load_config(self, vocabulary, folder, pad, error);
+}
+
+static gboolean load_parts(PenTokenizer *self, const char *folder, const char *vocabulary_path,
+                           GError **error)
+{
+    g_autofree char *merges_path = g_build_filename(folder, "merges.txt", NULL);
+    g_autofree char *merges_name = g_filename_display_name(merges_path);
+    g_autoptr(PenJson) json = pen_json_load_object(vocabulary_path, error);
+    g_autoptr(GHashTable) vocabulary = json ? read_vocabulary(self, json, error) : NULL;
+    g_autoptr(GBytes) merges =
+        vocabulary ? pen_file_map(merges_path, pen_json_default_limits.size, error) : NULL;
+    return merges && load_merges(self, vocabulary, merges, merges_name, error) &&
+           load_config(self, vocabulary, folder, NULL, error);
+}
+
 PenTokenizer *pen_tokenizer_new(const char *folder, GError **error)
 {
     g_autoptr(PenTokenizer) self = g_new0(PenTokenizer, 1);
-    g_autofree char *vocabulary_path = g_build_filename(folder, "vocab.json", NULL);
-    g_autofree char *merges_path = g_build_filename(folder, "merges.txt", NULL);
-    g_autofree char *merges_name = g_filename_display_name(merges_path);
-    g_autoptr(GHashTable) vocabulary = load_vocabulary(self, vocabulary_path, error);
-    g_autoptr(GBytes) merges =
-        vocabulary ? pen_file_map(merges_path, pen_json_default_limits.size, error) : NULL;
-    if (!merges || !load_merges(self, vocabulary, merges, merges_name, error) ||
-        !load_config(self, vocabulary, folder, error))
-        return NULL;
-    return g_steal_pointer(&self);
+    g_autofree char *vocabulary = g_build_filename(folder, "vocab.json", NULL);
+    g_autofree char *together = g_build_filename(folder, "tokenizer.json", NULL);
+    gboolean alone =
+        !g_file_test(vocabulary, G_FILE_TEST_EXISTS) && g_file_test(together, G_FILE_TEST_EXISTS);
+    return (alone ? load_together(self, folder, together, error)
+                  : load_parts(self, folder, vocabulary, error))
+               ? g_steal_pointer(&self)
+               : NULL;
 }
 
 // ------------------------------------------------------------------ CLIP's own vocabulary
@@ -287,8 +338,8 @@ static GHashTable *number_tokens(PenTokenizer *self, GBytes *merges)
 PenTokenizer *pen_tokenizer_new_clip(const char *pad)
 {
     PenTokenizer *self = g_new0(PenTokenizer, 1);
-    g_autoptr(GBytes) merges = g_resource_lookup_data(
-        pen_formats_get_resource(), "/penchant/formats/clip-merges.txt", 0, NULL);
+    g_autoptr(GBytes) merges = g_resource_lookup_data(pen_formats_get_resource(),
+                                                      "/penchant/formats/clip-merges.txt", 0, NULL);
     g_autoptr(GHashTable) vocabulary = number_tokens(self, merges);
     gboolean sound = load_merges(self, vocabulary, merges, "clip-merges.txt", NULL);
     g_assert(sound); // it is part of the program

@@ -21,7 +21,8 @@ typedef struct _PenTokenizer PenTokenizer;
 
 // Loads a tokenizer folder: vocab.json, merges.txt and tokenizer_config.json, and if it is there
 // special_tokens_map.json (which counts more, unless the configuration is of the newer kind that
-// holds an added_tokens_decoder).
+// holds an added_tokens_decoder). Where there is no vocab.json, tokenizer.json has the vocabulary, the
+// merges and the padding (transformers 5 writes no other), and tokenizer_config.json may be missing.
 PenTokenizer *pen_tokenizer_new(const char *folder, GError **error);
 
 // CLIP's own vocabulary of 49,408 tokens, which comes with Penchant (src/formats/data), padded with

@@ -6,6 +6,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "src/formats/json.h"
 #include "src/models/ldm-names.h"
 #include "src/models/model-infer.h"
 
@@ -121,14 +122,42 @@ static gboolean says_true(const PenSafetensors *file, const char *key)
     return text && g_ascii_strcasecmp(text, "true") == 0;
 }
 
-static const char *find_prediction(const PenModel *model, const PenSafetensors *file,
-                                   Family family)
+/* What LDM's configuration beside the file, NAME.yaml, says; NULL if there is none. Only the one
+ * line counts, and without it LDM's default. */
+static const char *beside(const char *path)
 {
+    static const char *const endings[] = { ".yaml", ".yml" };
+    const char *end = g_str_has_suffix(path, ".safetensors") ? strrchr(path, '.') : NULL;
+    for (gsize i = 0; end && i < G_N_ELEMENTS(endings); i++) {
+        g_autofree char *file = g_strdup_printf("%.*s%s", (int)(end - path), path, endings[i]);
+        g_autoptr(GBytes) bytes = pen_file_map(file, 1 << 20, NULL);
+        gsize size = 0;
+        const char *content = bytes ? g_bytes_get_data(bytes, &size) : NULL;
+        g_autofree char *text = content ? g_strndup(content, size) : NULL;
+        if (text && g_regex_match_simple("^\\s*parameterization\\s*:\\s*[\"']?v\\b", text,
+                                         G_REGEX_MULTILINE, 0))
+            return V_PREDICTION;
+        if (text &&
+            g_regex_match_simple("^\\s*(parameterization\\s*:\\s*[\"']?eps|target\\s*:\\s*ldm\\.)",
+                                 text, G_REGEX_MULTILINE, 0))
+            return EPSILON;
+    }
+    return NULL;
+}
+
+/* `*assumed`: nothing told. */
+static const char *find_prediction(const PenModel *model, const PenSafetensors *file,
+                                   Family family, gboolean *assumed)
+{
+    const char *said = beside(model->spec->model);
     const char *type = pen_safetensors_metadata(file, "modelspec.prediction_type");
     const char *architecture = pen_safetensors_metadata(file, "modelspec.architecture");
 
+    *assumed = FALSE;
     if (model->spec->prediction)
         return model->spec->prediction;
+    if (said)
+        return said;
     if (type && g_str_equal(type, "epsilon"))
         return EPSILON;
     if (type && g_str_has_prefix(type, "v"))
@@ -143,6 +172,7 @@ static const char *find_prediction(const PenModel *model, const PenSafetensors *
     if (family != SD2 || model->unet.in_channels != model->unet.out_channels ||
         whole_number(file, "global_step") == BASE_STEPS)
         return EPSILON;
+    *assumed = TRUE;
     return V_PREDICTION;
 }
 
@@ -167,8 +197,23 @@ static gboolean make_schedule(PenModel *model, const PenSafetensors *file, Famil
     config.spacing = PEN_SPACING_LEADING;
     config.rescale_betas_zero_snr = pen_safetensors_lookup(file, "ztsnr") != NULL ||
                                     says_true(file, "ss_zero_terminal_snr");
-    if (!pen_prediction_from_name(find_prediction(model, file, family), &config.prediction, error))
+    gboolean assumed;
+    const char *prediction = find_prediction(model, file, family, &assumed);
+    if (!pen_prediction_from_name(prediction, &config.prediction, error))
         return FALSE;
+    if (assumed)
+        pen_model_add_notice(model,
+                             _("Nothing in %s says what this Stable Diffusion 2.x model predicts: "
+                               "“v” is assumed, as of those for 768 pixels. If its pictures are "
+                               "noise, choose “epsilon” (--prediction epsilon)."),
+                             model->name);
+    if (config.rescale_betas_zero_snr && config.prediction == PEN_PREDICTION_EPSILON) {
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
+                    _("%s is marked for a schedule that ends in pure noise (ztsnr), which goes with "
+                      "“v”, but not as predicting that: choose “v” (--prediction v)."),
+                    pen_safetensors_name(file));
+        return FALSE;
+    }
     guint64 said = said_size(file);
     model->unet.sample_size = said                                                   ? said / 8
                               : family == SDXL                                       ? 128
@@ -207,9 +252,9 @@ static gboolean load_encoders(PenModel *model, const PenSafetensors *file, Famil
     model->n_encoders = family == SDXL ? 2 : 1;
     model->zeros_without_text = family == SDXL;
     if (family != SDXL) {
-        gboolean open_clip = family == SD2;
-        gboolean ok = load_encoder(model, file, 0, open_clip ? PEN_LDM_OPEN_CLIP : PEN_LDM_CLIP,
-                                   open_clip, error);
+        gboolean renamed = !any_name(file, PEN_LDM_OPEN_CLIP);
+        gboolean ok = load_encoder(model, file, 0, renamed ? PEN_LDM_CLIP : PEN_LDM_OPEN_CLIP,
+                                   family == SD2, error);
         model->encoders[0].config.projection = 0;
         return ok;
     }
@@ -247,7 +292,11 @@ static gboolean find_family(const PenModel *model, const PenSafetensors *file, F
                    : missing(file, _("text encoder"), error);
     if (sdxl && !model->unet.added_channels)
         return missing(file, "label_emb", error);
-    *family = sdxl ? SDXL : any_name(file, PEN_LDM_OPEN_CLIP) ? SD2 : SD1;
+    /* 2.x by its UNet, too: some programs write its text encoder under the names of 1.x's. */
+    const PenSafetensor *proj_in =
+        pen_safetensors_lookup(model->unet_weights, "mid_block.attentions.0.proj_in.weight");
+    gboolean second = any_name(file, PEN_LDM_OPEN_CLIP) || (proj_in && proj_in->n_dims == 2);
+    *family = sdxl ? SDXL : second ? SD2 : SD1;
     return TRUE;
 }
 
@@ -270,6 +319,17 @@ static char *vae_folder(const char *path)
 {
     g_autofree char *part = g_build_filename(path, "vae", NULL);
     return g_strdup(g_file_test(part, G_FILE_TEST_IS_DIR) ? part : path);
+}
+
+/* A file may lie beside the configuration of another component. */
+static gboolean is_vae_config(const char *path)
+{
+    g_autoptr(PenJson) json =
+        g_file_test(path, G_FILE_TEST_EXISTS) ? pen_json_load_object(path, NULL) : NULL;
+    g_autofree char *class = NULL;
+    if (!json || !pen_json_get_string(json, "_class_name", &class, NULL))
+        return FALSE;
+    return class ? g_str_equal(class, "AutoencoderKL") : pen_json_has(json, "latent_channels");
 }
 
 PenSafetensors *pen_checkpoint_open_vae(const char *path, PenVaeConfig *config, GError **error)
@@ -298,8 +358,7 @@ PenSafetensors *pen_checkpoint_open_vae(const char *path, PenVaeConfig *config, 
                     _("%s holds no VAE that Penchant knows."), pen_safetensors_name(file));
         return NULL;
     }
-    gboolean ok = g_file_test(config_file, G_FILE_TEST_EXISTS)
-                      ? pen_vae_config_load(config, config_file, error)
-                      : pen_vae_config_infer(config, file, error);
+    gboolean ok = is_vae_config(config_file) ? pen_vae_config_load(config, config_file, error)
+                                             : pen_vae_config_infer(config, file, error);
     return ok ? g_steal_pointer(&file) : NULL;
 }

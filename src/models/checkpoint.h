@@ -7,7 +7,8 @@
  *
  *   - Stable Diffusion 1.x has CLIP's text encoder, 2.x OpenCLIP's, SDXL one of each. All use CLIP's
  *     vocabulary; CLIP pads with the end token, OpenCLIP with "!". Other families are known by names
- *     that only they have, and refused.
+ *     that only they have, and refused. 2.x is known by its UNet, too, whose transformers' proj_in is a
+ *     linear layer: some programs write transformers' names in place of OpenCLIP's.
  *   - without a negative prompt SDXL gets zeros, which is what its own pipeline's index asks for.
  *   - the schedule is that of all three families: 1000 steps, scaled-linear betas 0.00085 to 0.012,
  *     leading spacing with offset 1.
@@ -15,9 +16,11 @@
  *     the tensor "global_step" is 875000 (2.0-base). diffusers decides the same for these: it takes
  *     2.1's and 2-inpainting's scheduler, and its older way to make one has the rule of the 875000.
  *     Shapes cannot tell 2.x-base from 2.x, so what says more goes first: the spec's own word
- *     (PenModelSpec.prediction); modelspec.prediction_type or modelspec.architecture in the file's
+ *     (PenModelSpec.prediction); "parameterization" in LDM's configuration beside the file,
+ *     NAME.yaml; modelspec.prediction_type or modelspec.architecture in the file's
  *     metadata; the marker tensors "v_pred" and "ztsnr" or kohya's ss_v_parameterization. The marker
- *     "ztsnr" or ss_zero_terminal_snr asks for a schedule that ends in pure noise.
+ *     "ztsnr" or ss_zero_terminal_snr asks for a schedule that ends in pure noise. Where all is silent
+ *     the model's notice says what was assumed.
  *   - SDXL was trained on 1024 pixels, 2.x with v on 768, everything else on 512, unless
  *     modelspec.resolution in the metadata says otherwise.
  *   - the VAE's latents are scaled by 0.13025 for SDXL, else by 0.18215. SDXL's VAE is run in single

@@ -288,7 +288,7 @@ PenSafetensors *pen_ldm_vae(const PenSafetensors *file, const char *prefix, GErr
 
 /* --- text encoder ------------------------------------------------------------------------- */
 
-static char *clip_name(const char *name, gconstpointer data)
+static char *clip_name(const char *name)
 {
     /* Some programs, transformers 5 among them, leave the level around the model out. */
     return g_str_has_prefix(name, "text_model.") || g_str_has_prefix(name, "text_projection.")
@@ -296,9 +296,36 @@ static char *clip_name(const char *name, gconstpointer data)
                : g_strconcat("text_model.", name, NULL);
 }
 
+/* The number of a tensor's block, -1 if it is of none. */
+static int clip_block(const char *name)
+{
+    guint i;
+    return take_number(&name, "text_model.encoder.layers.", &i) ? (int)i : -1;
+}
+
+/* `layers`: blocks from there on are left out. */
+static PenSafetensors *clip_view(const PenSafetensors *file, const char *prefix, int layers,
+                                 GError **error)
+{
+    g_autoptr(PenSafetensors) shown = pen_safetensors_new_view(file);
+    for (guint i = 0; i < pen_safetensors_n_tensors(file); i++) {
+        const PenSafetensor *tensor = pen_safetensors_nth(file, i);
+        if (!g_str_has_prefix(tensor->name, prefix))
+            continue;
+        const char *rest = tensor->name + strlen(prefix);
+        g_autofree char *name = clip_name(rest);
+        /* Some files have weights under both names: one is enough. */
+        if ((name && has(file, "%s%s", prefix, name)) || clip_block(name ? name : rest) >= layers)
+            continue;
+        if (!pen_safetensors_view_add(shown, name ? name : rest, tensor, error))
+            return NULL;
+    }
+    return g_steal_pointer(&shown);
+}
+
 PenSafetensors *pen_ldm_clip(const PenSafetensors *file, const char *prefix, GError **error)
 {
-    return view(file, prefix, clip_name, NULL, error);
+    return clip_view(file, prefix, G_MAXINT, error);
 }
 
 static gboolean add_fused(PenSafetensors *shown, const PenSafetensor *fused, guint block,
@@ -362,16 +389,20 @@ static gboolean add_open_clip(PenSafetensors *shown, const char *name, const Pen
     return pen_safetensors_view_add(shown, path, tensor, error);
 }
 
+enum { OPEN_CLIP_BLOCKS = 24 };
+
 PenSafetensors *pen_ldm_open_clip(const PenSafetensors *file, const char *prefix, GError **error)
 {
     guint blocks = 0;
     while (blocks < MAX_PIECES &&
            has(file, "%stransformer.resblocks.%u.ln_1.weight", prefix, blocks))
         blocks++;
+    if (!blocks) /* transformers' names in place of OpenCLIP's */
+        return clip_view(file, prefix, OPEN_CLIP_BLOCKS - 1, error);
 
     g_autoptr(PenSafetensors) shown = pen_safetensors_new_view(file);
-    gboolean whole = !g_str_equal(prefix, PEN_LDM_OPEN_CLIP) || blocks == 23;
-    guint layers = whole || !blocks ? blocks : blocks - 1;
+    gboolean whole = !g_str_equal(prefix, PEN_LDM_OPEN_CLIP) || blocks == OPEN_CLIP_BLOCKS - 1;
+    guint layers = whole ? blocks : blocks - 1;
     for (guint i = 0; i < pen_safetensors_n_tensors(file); i++) {
         const PenSafetensor *tensor = pen_safetensors_nth(file, i);
         if (g_str_has_prefix(tensor->name, prefix) &&

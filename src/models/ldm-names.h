@@ -48,7 +48,7 @@ PenSafetensors *pen_ldm_clip(const PenSafetensors *file, const char *prefix, GEr
 
 /* OpenCLIP's text encoder in a checkpoint. Of 2.x's blocks the last one is left out: 2.x reads the
  * output of the last but one, and so diffusers has 23 of the 24. A file with 23 lost the last one
- * already. SDXL's second encoder is there as a whole, because its pooled text comes out of the last
+ * already. The same where transformers' names stand in place of OpenCLIP's. SDXL's second encoder is there as a whole, because its pooled text comes out of the last
  * block. */
 PenSafetensors *pen_ldm_open_clip(const PenSafetensors *file, const char *prefix, GError **error);
 

@@ -257,6 +257,18 @@ static gboolean get_context_channels(PenJson *json, PenUNetConfig *config, GErro
     return TRUE;
 }
 
+/* Before 0.9 diffusers wrote 32 for models of 512 pixels, and corrects what is below 64 since. */
+static gboolean correct_sample_size(PenJson *json, PenUNetConfig *config, GError **error)
+{
+    g_autofree char *version = NULL;
+    if (!pen_json_get_string(json, "_diffusers_version", &version, error))
+        return FALSE;
+    if (version && g_str_has_prefix(version, "0.") && g_ascii_strtoull(version + 2, NULL, 10) < 9 &&
+        config->sample_size && config->sample_size < 64)
+        config->sample_size = 64;
+    return TRUE;
+}
+
 /* An int, or [height, width], of which the height counts: it is only a default. */
 static gboolean get_sample_size(PenJson *json, PenUNetConfig *config, GError **error)
 {
@@ -265,7 +277,7 @@ static gboolean get_sample_size(PenJson *json, PenUNetConfig *config, GError **e
     if (!pen_json_get_ints(json, "sample_size", 1, PEN_MAX_CHANNELS, 2, sizes, error))
         return FALSE;
     config->sample_size = (guint32)sizes[0];
-    return TRUE;
+    return correct_sample_size(json, config, error);
 }
 
 /* What SDXL adds to the time embedding. */
@@ -540,8 +552,13 @@ PenSchedule *pen_schedule_read(PenJson *json, const char *path, const char *clas
     return schedule;
 }
 
-PenSchedule *pen_schedule_load(const char *path, GError **error)
+PenSchedule *pen_schedule_load(const char *path, gboolean first_families, GError **error)
 {
     g_autoptr(PenJson) json = load_object(path, error);
+    JsonObject *object = json ? json_node_get_object(pen_json_node(json)) : NULL;
+    if (json)
+        json_object_set_boolean_member(object, "clip_sample", FALSE);
+    if (json && first_families)
+        json_object_set_int_member(object, "steps_offset", 1);
     return json ? pen_schedule_read(json, path, NULL, error) : NULL;
 }

@@ -103,10 +103,12 @@ gboolean pen_clip_text_config_load(PenClipTextConfig *config, const char *path, 
 /* What SDXL's UNet sees of its encoders: the hidden states before the last layer, not normed. */
 void pen_clip_text_config_set_sdxl(PenClipTextConfig *config);
 
-/* The noise schedule of scheduler_config.json; src/models/sampler-config.h reads its sampler. */
-PenSchedule *pen_schedule_load(const char *path, GError **error);
+/* The noise schedule of a model's scheduler_config.json (src/models/sampler-config.h reads its
+ * sampler), without what diffusers' pipelines correct in old files: clip_sample, and with
+ * `first_families` (Stable Diffusion 1.x and 2.x) a steps_offset other than 1. */
+PenSchedule *pen_schedule_load(const char *path, gboolean first_families, GError **error);
 
-/* The same of an object that is already read, which is called `path` in errors. `class_name` is the
+/* The schedule of an object that is already read, as it is, which is called `path` in errors. `class_name` is the
  * scheduler's, or NULL where the object has it. */
 PenSchedule *pen_schedule_read(PenJson *json, const char *path, const char *class_name,
                                GError **error);

@@ -98,6 +98,9 @@ static gboolean hash_tokenizer(GChecksum *sum, const char *folder, const char *c
 {
     g_autofree char *vocabulary = g_build_filename(folder, component, "vocab.json", NULL);
     g_autofree char *merges = g_build_filename(folder, component, "merges.txt", NULL);
+    g_autofree char *together = g_build_filename(folder, component, "tokenizer.json", NULL);
+    if (!g_file_test(vocabulary, G_FILE_TEST_EXISTS))
+        return hash_file(sum, together, error);
     return hash_file(sum, vocabulary, error) && hash_file(sum, merges, error);
 }
 
@@ -221,16 +224,11 @@ static gboolean refuse_pipeline(const char *folder, const char *pipeline, GError
     return FALSE;
 }
 
-/* Where a folder says what pipeline it is for (*pipeline, else NULL), it must be one whose parts are
- * ours. */
+/* What pipeline a folder says it is for (*pipeline, else NULL). Many have the parts of ours, so only
+ * one whose denoiser is no UNet is refused by its name; the parts' own configurations tell the rest. */
 static gboolean load_index(PenModel *model, const char *folder, char **pipeline, GError **error)
 {
-    static const char *const ours[] = {
-        "StableDiffusionPipeline",          "StableDiffusionInpaintPipeline",
-        "StableDiffusionImg2ImgPipeline",   "StableDiffusionXLPipeline",
-        "StableDiffusionXLInpaintPipeline", "StableDiffusionXLImg2ImgPipeline",
-        NULL,
-    };
+    g_autofree char *unet = g_build_filename(folder, "unet", NULL);
     g_autoptr(PenJson) json = NULL;
 
     model->zeros_without_text = TRUE; /* what SDXL's pipeline does where nothing is said */
@@ -241,8 +239,8 @@ static gboolean load_index(PenModel *model, const char *folder, char **pipeline,
     if (!pen_json_get_string(json, "_class_name", pipeline, error) ||
         !pen_json_get_bool(json, "force_zeros_for_empty_prompt", &model->zeros_without_text, error))
         return FALSE;
-    return !*pipeline || g_strv_contains(ours, *pipeline) ||
-           refuse_pipeline(folder, *pipeline, error);
+    return !*pipeline || strstr(*pipeline, "StableDiffusionPipeline") ||
+           g_file_test(unet, G_FILE_TEST_IS_DIR) || refuse_pipeline(folder, *pipeline, error);
 }
 
 static gboolean load_own_settings(PenModel *model, const char *folder, GError **error)
@@ -303,7 +301,7 @@ static gboolean load_folder(PenModel *model, GError **error)
         !pen_unet_config_load(&model->unet, unet, error))
         return FALSE;
     gboolean sdxl = model->unet.added_channels > 0;
-    if (pipeline && sdxl != (strstr(pipeline, "XL") != NULL))
+    if (pipeline && !sdxl && strstr(pipeline, "XL"))
         return refuse_pipeline(folder, pipeline, error);
     model->n_encoders = sdxl ? 2 : 1;
     model->zeros_without_text = sdxl && model->zeros_without_text;
@@ -313,7 +311,7 @@ static gboolean load_folder(PenModel *model, GError **error)
     for (guint i = 0; i < model->n_encoders; i++)
         if (!load_encoder(model, folder, i, error))
             return FALSE;
-    model->schedule = pen_schedule_load(scheduler, error);
+    model->schedule = pen_schedule_load(scheduler, !sdxl, error);
     model->unet_weights = model->schedule ? open_component(folder, "unet", error) : NULL;
     model->vae_weights = model->unet_weights ? open_component(folder, "vae", error) : NULL;
     char *alone = model->vae_weights ? folder_identity(model, error) : NULL;
@@ -365,27 +363,49 @@ static gboolean check_unet(const PenModel *model, GError **error)
     return unet && !unused;
 }
 
+void pen_model_add_notice(PenModel *model, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    char *both = model->notice ? g_strconcat(model->notice, " ", text, NULL) : g_strdup(text);
+    g_free(model->notice);
+    model->notice = both;
+}
+
+/* The VAEs of Stable Diffusion and of SDXL have the same shapes: only the scaling factor, the file's
+ * metadata, or its name tells them apart. */
+static gboolean is_other_vae(const PenModel *model, float own)
+{
+    const char *said = pen_safetensors_metadata(model->vae_weights, "modelspec.architecture");
+    g_autofree char *base = g_path_get_basename(model->spec->vae);
+    g_autofree char *name = g_ascii_strdown(base, -1);
+    gboolean xl = strstr(name, "sdxl") || strstr(name, "xl_vae") || strstr(name, "xl-vae") ||
+                  (said && strstr(said, "stable-diffusion-xl"));
+    return fabsf(model->vae.scaling_factor - own) > 0.01f * own ||
+           (xl && !model->unet.added_channels);
+}
+
 /* After the identity, which is that of the model's own VAE. */
 static gboolean exchange_vae(PenModel *model, GError **error)
 {
     guint32 channels = model->unet.out_channels;
+    float own = model->vae.scaling_factor;
     if (!model->spec->vae)
         return TRUE;
     g_clear_pointer(&model->vae_weights, pen_safetensors_unref);
-    double scaling = model->vae.scaling_factor;
     model->vae_weights = pen_checkpoint_open_vae(model->spec->vae, &model->vae, error);
+    if (model->vae_weights && is_other_vae(model, own))
+        pen_model_add_notice(model,
+                             _("The VAE %s belongs to another family of models: colours and detail "
+                               "come out wrong with this one."),
+                             pen_safetensors_name(model->vae_weights));
     if (model->vae_weights && model->vae.latent_channels != channels) {
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
                     _("The VAE %s belongs to another kind of model: its latents have %u channels, "
                       "the model's %u."),
                     pen_safetensors_name(model->vae_weights), model->vae.latent_channels, channels);
-        return FALSE;
-    }
-    if (model->vae_weights && fabs(model->vae.scaling_factor / scaling - 1) > 0.01) {
-        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
-                    _("The VAE %s belongs to another kind of model: its latents are scaled by %g, "
-                      "the model's by %g."),
-                    pen_safetensors_name(model->vae_weights), model->vae.scaling_factor, scaling);
         return FALSE;
     }
     return model->vae_weights != NULL;
@@ -395,7 +415,10 @@ static gboolean exchange_vae(PenModel *model, GError **error)
  * so that their matrices do not stay in memory with every model that was opened. */
 static gboolean check_adapters(PenModel *model, GError **error)
 {
-    g_autoptr(PenMerge) merge = pen_merge_new(model, &model->notice, error);
+    g_autofree char *notice = NULL;
+    g_autoptr(PenMerge) merge = pen_merge_new(model, &notice, error);
+    if (notice)
+        pen_model_add_notice(model, "%s", notice);
     return merge != NULL;
 }
 

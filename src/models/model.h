@@ -50,7 +50,7 @@ typedef struct {
     gint refs;
     PenModelSpec *spec;
     char *name;        /* for people: the folder's or file's name */
-    char *notice;      /* a sentence for people about what was left out, or NULL */
+    char *notice;      /* for people: what was left out or assumed, or NULL */
     char *identity;    /* what the weights are; see below */
     char **identities; /* NULL at the end: of the model alone, then with each adapter more, in the
                           order of the spec; the last one is `identity` */
@@ -92,6 +92,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModel, pen_model_unref)
 /* The conditioning of no text at all, where zeros_without_text; of the right sizes everywhere. */
 PenConditioning *pen_model_new_conditioning(const PenModel *model, guint32 tokens);
 
+/* Adds a sentence to the notice. */
+void pen_model_add_notice(PenModel *model, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
 /* Whether the model's files are still those that were opened; else it has to be opened anew. */
 gboolean pen_model_is_current(const PenModel *model);
 
@@ -102,11 +105,12 @@ gboolean pen_model_includes(const PenModel *model, const char *identity);
 /* --- finding models (model-find.c) ---------------------------------------------------------- */
 
 /*
- * The model that a person named, as a spec that pen_model_open() opens: a path with a slash in it or
- * of an existing folder or file; else a name in the user's models (pen_model_user_folder()) or in
- * the models that come with Penchant, where NAME stands for the folder NAME or the file
- * NAME.safetensors. NULL means the starter model. `wanted` may be a spec itself, and its files are
- * made absolute. Free with g_free().
+ * The model that a person named, as a spec that pen_model_open() opens: the path of a folder or file
+ * that is one, or of a folder of the Hugging Face cache (models--OWNER--NAME), which leads to its
+ * snapshot; else a name in the user's models (pen_model_user_folder()) or in the models that come with
+ * Penchant, where NAME stands for the folder NAME or the file NAME.safetensors, and FOLDER/NAME for
+ * one in a folder there; else a folder with one model in it. NULL means the starter model. `wanted`
+ * may be a spec itself, and its files are made absolute. Free with g_free().
  *
  * The models that come with Penchant lie in PENCHANT_MODELS if that environment variable is set,
  * else where Penchant is installed, else, before it is installed, in its source tree.

@@ -357,6 +357,16 @@ static gboolean log_strength(PenSql *sql, const PenStyle *style, double strength
     return pen_action_log(sql, &action, error);
 }
 
+gboolean pen_store_set_style_model_path(PenStore *store, gint64 style, const char *model_path,
+                                        GError **error)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    return pen_sql_run(store->sql, error, "UPDATE styles SET model_path = ? WHERE id = ?",
+                       PEN_SQL_TEXT(model_path), PEN_SQL_INT(style)) &&
+           pen_row_changed(store->sql, &pen_style_type, style, error);
+}
+
 gboolean pen_store_set_style_strength(PenStore *store, gint64 style, double strength,
                                       GError **error)
 {

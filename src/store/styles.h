@@ -76,6 +76,10 @@ gboolean pen_store_delete_style(PenStore *store, gint64 style, GError **error);
 gboolean pen_store_restore_style(PenStore *store, gint64 style, GError **error);
 
 /* Turning it further right away is one action with the turning before. */
+/* Where the style's model lies now. */
+gboolean pen_store_set_style_model_path(PenStore *store, gint64 style, const char *model_path,
+                                        GError **error);
+
 gboolean pen_store_set_style_strength(PenStore *store, gint64 style, double strength,
                                       GError **error);
 

@@ -232,20 +232,87 @@ static gboolean lies_there(const char *text)
     return spec && spec->model && g_file_test(spec->model, G_FILE_TEST_EXISTS);
 }
 
+/* Whether a spec is of the model that the style was made for, or leads to that one with more adapters;
+ * FALSE too where it cannot be opened. */
+static gboolean is_of_style(PenStudio *studio, const char *spec, const PenStyle *style)
+{
+    g_autoptr(PenModel) model = pen_studio_open_model(studio, spec, NULL);
+    return model && pen_model_includes(model, style->model_hash);
+}
+
+/* The style's spec with another model in it. */
+static char *with_model(const PenStyle *style, const char *path)
+{
+    g_autoptr(PenModelSpec) spec = pen_model_spec_parse(style->model_path, NULL);
+    if (!spec)
+        return g_strdup(path);
+    g_free(spec->model);
+    spec->model = g_strdup(path);
+    return pen_model_spec_to_text(spec);
+}
+
+/* The same model under any of the names that are known, told by its content. */
+static char *search_style_model(PenStudio *studio, const PenStyle *style)
+{
+    g_auto(GStrv) names = pen_model_names();
+    for (guint i = 0; names[i]; i++) {
+        g_autofree char *found = pen_model_find(names[i], NULL);
+        g_autofree char *spec = found ? with_model(style, found) : NULL;
+        if (spec && is_of_style(studio, spec, style))
+            return g_steal_pointer(&spec);
+    }
+    return NULL;
+}
+
 /* Where a style's model lies: where its latest round found it, else where it was when the style was
- * made, else by the model's name. */
+ * made, else wherever its content is found. */
 static char *find_style_model(PenStudio *studio, const PenStyle *style, GError **error)
 {
     g_autoptr(GPtrArray) rounds = pen_store_list_rounds(studio->store, style->id, 1, error);
     if (!rounds)
         return NULL;
-    if (rounds->len) {
-        const PenRound *round = rounds->pdata[0];
-        if (lies_there(round->model_path))
-            return g_strdup(round->model_path);
+    const PenRound *round = rounds->len ? rounds->pdata[0] : NULL;
+    const char *places[] = { round ? round->model_path : NULL, style->model_path };
+    const char *another = NULL; /* what lies there now says itself what is wrong with it */
+    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+        if (!lies_there(places[i]))
+            continue;
+        if (is_of_style(studio, places[i], style))
+            return g_strdup(places[i]);
+        another = another ? another : places[i];
     }
-    return lies_there(style->model_path) ? g_strdup(style->model_path)
-                                         : pen_model_find(style->model_name, error);
+    char *found = another ? g_strdup(another) : search_style_model(studio, style);
+    if (!found) {
+        g_autoptr(PenModelSpec) spec = pen_model_spec_parse(style->model_path, NULL);
+        g_autofree char *was = g_filename_display_name(spec && spec->model ? spec->model : "?");
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
+                    _("The model “%s” of the style “%s” is no longer at %s: put it back, into the "
+                      "models folder, or say where it is now (penchant style relocate)."),
+                    style->model_name, style->name, was);
+    }
+    return found;
+}
+
+gboolean pen_studio_relocate_style(PenStudio *studio, gint64 style, const char *model,
+                                   GError **error)
+{
+    g_autoptr(PenStyle) row = pen_store_get_style(studio->store, style, error);
+    g_autofree char *found = row ? pen_model_find(model, error) : NULL;
+    g_autoptr(PenModelSpec) said = found ? pen_model_spec_parse(found, error) : NULL;
+    if (!said)
+        return FALSE;
+    g_autofree char *spec = said->loras->len ? g_strdup(found) : with_model(row, said->model);
+    g_autoptr(PenModel) opened = pen_studio_open_model(studio, spec, error);
+    if (!opened)
+        return FALSE;
+    if (!pen_model_includes(opened, row->model_hash)) {
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
+                    _("“%s” is not the model that the style “%s” was made for: its content is "
+                      "another one's."),
+                    opened->name, row->name);
+        return FALSE;
+    }
+    return pen_store_set_style_model_path(studio->store, style, spec, error);
 }
 
 static char *find_checked(PenStudio *studio, const char *wanted, const PenStyle *style,
@@ -346,7 +413,8 @@ PenRuntime *pen_job_runtime(PenJob *job, const char *spec, GError **error)
     workshop->runtime = g_steal_pointer(&runtime);
     workshop->spec = g_strdup(spec);
     if (model->notice)
-        pen_job_notice(job, model->notice);
+        pen_job_event(job,
+                      &(PenStudioEvent){ .kind = PEN_STUDIO_WARNING, .text = model->notice });
     return workshop->runtime;
 }
 
@@ -451,6 +519,7 @@ void pen_model_info_free(PenModelInfo *info)
     g_free(info->spec);
     g_free(info->name);
     g_free(info->hash);
+    g_free(info->notice);
     g_free(info);
 }
 
@@ -473,6 +542,7 @@ PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, gint64
     info->size = (opened->unet.sample_size ? opened->unet.sample_size : 64) * opened->factor;
     info->multiple = MAX(opened->factor, 8);
     info->guidance = opened->guidance;
+    info->notice = g_strdup(opened->notice);
     return info;
 }
 

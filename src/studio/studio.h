@@ -61,6 +61,8 @@ typedef enum {
     PEN_STUDIO_LOADING,   /* fraction of the model that is loaded */
     PEN_STUDIO_DEVICE,    /* text: the device that works, e.g. "AMD Radeon RX 7900 XTX" */
     PEN_STUDIO_NOTICE,    /* text: something the person should know (a prompt was cut, no GPU) */
+    PEN_STUDIO_WARNING,   /* text: the same, where pictures may be other than they should be: it has to
+                             be seen, and to stay */
     PEN_STUDIO_ROUND,     /* round: the id of the round that has just been recorded */
     PEN_STUDIO_PREVIEW,   /* place, picture: a candidate as far as it is, a cheap small guess */
     PEN_STUDIO_CANDIDATE, /* place, picture: a candidate is finished and stored */
@@ -205,6 +207,7 @@ typedef struct {
     guint size;        /* pixels a side that it was trained on */
     guint multiple;    /* width and height must be multiples of this */
     double guidance;   /* that suits it */
+    char *notice;      /* what of its files is not used, or was assumed; NULL: nothing */
 } PenModelInfo;
 void pen_model_info_free(PenModelInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModelInfo, pen_model_info_free)
@@ -256,6 +259,10 @@ gboolean pen_studio_check_teaching_finish(PenStudio *studio, GAsyncResult *resul
 gint64 pen_studio_create_style(PenStudio *studio, const char *name, const char *model,
                                GError **error);
 
+/* Says where the style's model lies now; an error if it is not that model, by its content. */
+gboolean pen_studio_relocate_style(PenStudio *studio, gint64 style, const char *model,
+                                   GError **error);
+
 /* Makes the picked rounds of the same model that belong to no style teach `style`. Returns how
  * many, or -1. */
 int pen_studio_adopt_rounds(PenStudio *studio, gint64 style, GError **error);
@@ -267,7 +274,7 @@ int pen_studio_count_picks(PenStudio *studio, gint64 style, const char *model, g
 
 typedef enum { PEN_EXPORT_KOHYA, PEN_EXPORT_DIFFUSERS } PenExportFormat;
 
-/* Writes the style's current version to `file`. */
+/* Writes the style's current version to `file`. Its model need not be there. */
 gboolean pen_studio_export_style(PenStudio *studio, gint64 style, const char *file,
                                  PenExportFormat format, GError **error);
 

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 #include "src/formats/adapter-file.h"
 #include "src/models/model-layers.h"
@@ -79,6 +80,25 @@ int pen_studio_count_picks(PenStudio *studio, gint64 style, const char *model, g
     return info ? pen_store_count_adoptable(studio->store, info->hash, error) : -1;
 }
 
+/* A version's file, which names its layers itself (pen_studio_save_adapter()). */
+static PenAdapter *read_own_adapter(PenStudio *studio, gint64 version, GError **error)
+{
+    static const char start[] = "unet.", end[] = ".lora_A.weight";
+    g_autoptr(PenStyleVersion) row = pen_store_get_style_version(studio->store, version, error);
+    g_autofree char *path = row ? pen_store_path(studio->store, row->adapter_file) : NULL;
+    g_autoptr(PenSafetensors) file = path ? pen_safetensors_open(path, error) : NULL;
+    g_autoptr(PenAdapterNames) names = pen_adapter_names_new(PEN_FAMILY_UNKNOWN);
+    for (guint i = 0; file && i < pen_safetensors_n_tensors(file); i++) {
+        const char *name = pen_safetensors_nth(file, i)->name;
+        if (!g_str_has_prefix(name, start) || !g_str_has_suffix(name, end))
+            continue;
+        g_autofree char *layer =
+            g_strndup(name + strlen(start), strlen(name) - strlen(start) - strlen(end));
+        pen_adapter_names_add(names, layer, NULL);
+    }
+    return file ? pen_adapter_read(path, names, NULL, error) : NULL;
+}
+
 gboolean pen_studio_export_style(PenStudio *studio, gint64 style, const char *file,
                                  PenExportFormat format, GError **error)
 {
@@ -90,16 +110,9 @@ gboolean pen_studio_export_style(PenStudio *studio, gint64 style, const char *fi
                     _("“%s” has not learnt anything yet. Teach it first."), row->name);
         return FALSE;
     }
-    g_autofree char *spec = pen_studio_find_taught_model(studio, row, error);
-    g_autoptr(PenModel) model = spec ? pen_studio_open_model(studio, spec, error) : NULL;
-    if (!model)
+    g_autoptr(PenAdapter) content = read_own_adapter(studio, row->current_version, error);
+    if (!content)
         return FALSE;
-    g_autofree float *values = NULL;
-    g_autoptr(PenUNetAdapter) adapter =
-        pen_studio_load_adapter(studio, model, row->current_version, &values, error);
-    if (!adapter)
-        return FALSE;
-    g_autoptr(PenAdapter) content = pen_unet_adapter_export(adapter, values);
     g_autofree char *description =
         g_strdup_printf("Taught with Penchant (D3PO) on the model %s", row->model_name);
     PenAdapterInfo info = { .title = row->name, .description = description };

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files, folders and machines as they are in the wild: what other tools write, what downloads leave, what is not there."""
 
+import json
 import pathlib
+import shutil
+import struct
 import time
 
+from models import GOLDEN, TINY, change_config, ldm_file, make, single_file, trajectory
 from program import PROGRAM, run
 from tap import main
 
-TINY = ["--steps", "2", "--width", "64", "--height", "64"]
 NO_LOCKS = pathlib.Path(PROGRAM).parents[2] / "tests/cli/libno-locks.so"
 
 
@@ -51,4 +54,273 @@ def test_long_path(folder):
     assert "too long" in error and "permission" not in error, error
 
 
-main([test_kinds_of_files, test_device_by_name, test_no_locks, test_long_path])
+# ------------------------------------------------------------------ folders
+
+
+def copy_model(folder, name="model", shape="sd1"):
+    return pathlib.Path(shutil.copytree(GOLDEN / shape / "model", folder / name))
+
+
+def text_weights(model):
+    (file,) = (model / "text_encoder").glob("*.safetensors")
+    return file
+
+
+def test_folders_of_other_programs(folder):
+    """What diffusers and transformers take, and correct, is taken and corrected."""
+    drawn = []
+
+    def same(change, name, draw=False):
+        change(copy_model(folder / "models", name))
+        if draw:
+            drawn.append(name)
+
+    def scheduler(**values):
+        return lambda model: change_config(model / "scheduler/scheduler_config.json", **values)
+
+    def index(name):
+        return lambda model: (model / "model_index.json").write_text(json.dumps({"_class_name": name}))
+
+    def both_names(model):
+        content = ldm_file.read(text_weights(model))
+        content.update({name.removeprefix("text_model."): tensor for name, tensor in list(content.items())})
+        content["text_model.embeddings.position_ids"] = content["embeddings.position_ids"] = (
+            "I64", [1, 77], struct.pack("<77q", *range(77)))
+        ldm_file.write(text_weights(model), content)
+
+    def one_file_tokenizer(pairs, config):
+        def change(model):
+            tokenizer = model / "tokenizer"
+            merges = (tokenizer / "merges.txt").read_text().splitlines()[1:]
+            (tokenizer / "tokenizer.json").write_text(json.dumps({
+                "padding": {"pad_token": "<|endoftext|>"},
+                "model": {"type": "BPE", "vocab": json.loads((tokenizer / "vocab.json").read_text()),
+                          "merges": [line.split() if pairs else line for line in merges if line]}}))
+            for name in ["vocab.json", "merges.txt", *([] if config else ["tokenizer_config.json"])]:
+                (tokenizer / name).unlink()
+        return change
+
+    same(scheduler(clip_sample=True), "clip-sample")
+    same(scheduler(steps_offset=0), "steps-offset", draw=True)
+    for name in ["StableDiffusionControlNetPipeline", "StableDiffusionPipelineSafe", "LatentConsistencyModelPipeline",
+                 "StableDiffusionImg2ImgPipeline", "MyOwnPipeline"]:
+        same(index(name), name)
+    same(both_names, "both-names", draw=True)
+    same(one_file_tokenizer(True, True), "tokenizer-pairs", draw=True)
+    same(one_file_tokenizer(False, False), "tokenizer-strings")
+    for line in run(folder, "models", "--json").of_type("model"):
+        assert "error" not in line, line
+    expected = make(folder, "--model", GOLDEN / "sd1/model")
+    for name in drawn:
+        assert make(folder, "--model", name) == expected, name
+    flux = folder / "flux"
+    (flux / "transformer").mkdir(parents=True)
+    index("FluxPipeline")(flux)
+    assert "FluxPipeline" in run(folder, "generate", "--prompt", "x", "--model", flux, status=2).err
+
+
+def test_sample_size(folder):
+    """Before diffusers 0.9 the size of models for 512 pixels was written as 32; a small one is meant elsewhere."""
+    sizes = {}
+    for name, values in [("old", dict(sample_size=32, _diffusers_version="0.6.0")),
+                         ("new", dict(sample_size=32, _diffusers_version="0.31.0"))]:
+        model = copy_model(folder / "models", name)
+        change_config(model / "unet/config.json", **values)
+    for line in run(folder, "models", "--json").of_type("model"):
+        sizes[line["name"]] = line["size"]
+    assert sizes["old"] == 512 and sizes["new"] == 256 and sizes["starter"] < 128, sizes
+
+
+def test_where_models_are(folder):
+    """The Hugging Face cache's upper folder, folders one deeper, and a folder that only has a model's name."""
+    cache = folder / "hub/models--painter--ink"
+    copy_model(cache / "snapshots", "0123")
+    (cache / "snapshots/4567").mkdir()
+    (cache / "refs").mkdir()
+    (cache / "refs/main").write_text("0123\n")
+    copy_model(folder / "models/other", "deeper")
+    shutil.copytree(cache, folder / "models/models--painter--ink")
+    found = {line["name"]: line["hash"] for line in run(folder, "models", "--json").of_type("model")}
+    assert found["other/deeper"] == found["models--painter--ink"], found
+    # An unpacked archive has its model one folder deeper, too.
+    expected = make(folder, "--model", GOLDEN / "sd1/model")
+    for model in [cache, "other/deeper", folder / "models/other"]:
+        assert make(folder, "--model", model) == expected, model
+    here = folder / "here"
+    (here / "starter").mkdir(parents=True)
+    run(folder, "generate", "--prompt", "x", "--count", "1", "--steps", "1", "--model", "starter", cwd=here)
+
+
+def test_vae_beside_other_parts(folder):
+    """A VAE's file beside another component's configuration; and one of another family of models."""
+    model = GOLDEN / "sd1/model"
+    run(folder, "generate", "--prompt", "x", "--count", "1", "--seed", "1", *TINY, "--model", model)
+    png = lambda identity: (folder / "rounds" / identity / "0.png").read_bytes()
+    beside = folder / "beside"
+    beside.mkdir()
+    shutil.copy(model / "unet/config.json", beside)
+    shutil.copy(next((model / "vae").glob("*.safetensors")), beside / "vae.safetensors")
+    change_config(beside / "config.json", norm_num_groups=16)
+    run(folder, "generate", "--prompt", "x", "--count", "1", *TINY, "--model", model, "--vae", beside / "vae.safetensors")
+    other = shutil.copytree(model / "vae", folder / "vae")
+    change_config(other / "config.json", scaling_factor=0.13025)
+    words = ["generate", "--prompt", "x", "--count", "1", *TINY, "--model", model, "--quiet", "--vae"]
+    assert "another family" in run(folder, *words, other).err
+    shutil.copy(beside / "vae.safetensors", folder / "sdxl_vae.safetensors")
+    assert "another family" in run(folder, *words, folder / "sdxl_vae.safetensors").err
+    assert run(folder, *words, model / "vae").err == ""
+
+
+# ------------------------------------------------------------------ single files
+
+
+def second_with_clip_names(path, **more):
+    """sd2 as a single file, its text encoder under the names of transformers."""
+    model = GOLDEN / "sd2/model"
+    content = {name: tensor for name, tensor in ldm_file.checkpoint(model).items() if "cond_stage_model" not in name}
+    content.update(ldm_file.clip(model))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ldm_file.write(path, {**content, **more})
+    return path
+
+
+def test_second_generation_with_clip_names(folder):
+    """Activation, padding and prediction are 2.x's, whatever the text encoder's weights are called."""
+    expected = make(folder, "--model", single_file("sd2", folder / "painter.safetensors"))
+    assert make(folder, "--model", second_with_clip_names(folder / "renamed.safetensors")) == expected
+
+
+def test_prediction(folder):
+    """What a file predicts: what lies beside it says it, else what was assumed is said, also with --quiet."""
+    path = single_file("sd2", folder / "models/painter.safetensors")
+    hashes = lambda: {line["name"]: line["hash"] for line in run(folder, "models", "--json").of_type("model")}
+    as_v = hashes()["painter"]
+    words = ["generate", "--prompt", "x", "--count", "1", *TINY, "--quiet", "--model", path]
+    said = run(folder, *words).err
+    assert "assumed" in said and "--prediction" in said, said
+    assert run(folder, *words, "--prediction", "v").err == ""
+    yaml = path.with_suffix(".yaml")
+    yaml.write_text("model:\n  target: ldm.models.diffusion.ddpm.LatentDiffusion\n")
+    assert run(folder, *words).err == "" and hashes()["painter"] != as_v
+    yaml.write_text('model:\n  target: ldm.models.diffusion.ddpm.LatentDiffusion\n  params:\n    '
+                    'parameterization: "v"\n')
+    assert run(folder, *words).err == "" and hashes()["painter"] == as_v
+    # A 1.x file that was trained to predict v.
+    first = single_file("sd1", folder / "models/first.safetensors")
+    plain = hashes()["first"]
+    first.with_suffix(".yaml").write_text("      parameterization: 'v'  # as trained\n")
+    assert hashes()["first"] != plain
+
+
+def test_ztsnr_without_v(folder):
+    path = folder / "painter.safetensors"
+    content = ldm_file.checkpoint(GOLDEN / "sd1/model")
+    ldm_file.write(path, {**content, "ztsnr": ("F32", [], bytes(4))})
+    error = run(folder, "generate", "--prompt", "x", "--model", path, status=2).err
+    assert "--prediction v" in error, error
+    make(folder, "--model", path, "--prediction", "v")
+
+
+# ------------------------------------------------------------------ adapters
+
+
+def adapter(path, layers, metadata=None, config=None):
+    """PEFT's naming; layers is [(name, in, out, rank)], of numbers that tell which is which."""
+    content = {}
+    for name, n_in, n_out, rank in layers:
+        for part, shape in [("lora_A", [rank, n_in]), ("lora_B", [n_out, rank])]:
+            values = [0.02 * ((i * 7) % 11 - 5) for i in range(shape[0] * shape[1])]
+            content["%s.%s.weight" % (name, part)] = ("F32", shape, struct.pack("<%df" % len(values), *values))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ldm_file.write(path, content, metadata)
+    if config:
+        (path.parent / "adapter_config.json").write_text(json.dumps(config))
+    return path
+
+
+QUERY = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+ORIGINAL = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q"
+TEXT = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj"
+
+
+def test_adapter_strength(folder):
+    """What lies beside a PEFT file, or in its header, says how strong it is: as much as --lora FILE:X."""
+    def drawn(file, strength=1):
+        return make(folder, "--model", GOLDEN / "sd1/model", "--lora", "%s:%s" % (file, strength))
+
+    layer = [("base_model.model." + QUERY, 16, 16, 4)]
+    eight = drawn(adapter(folder / "plain/a.safetensors", layer), 8)
+    peft = folder / "peft/adapter_model.safetensors"
+    assert drawn(adapter(peft, layer, config={"r": 4, "lora_alpha": 32})) == eight
+    assert drawn(adapter(peft, layer, config={"r": 4, "lora_alpha": 16, "use_rslora": True})) == eight
+    assert drawn(peft.parent) == eight
+    both = [("unet." + QUERY, 16, 16, 4), (TEXT, 32, 32, 4)]
+    header = {"unet.r": 4, "unet.lora_alpha": 32, "text_encoder.r": 4, "text_encoder.lora_alpha": 32}
+    assert (drawn(adapter(folder / "header.safetensors", both, {"lora_adapter_metadata": json.dumps(header)}))
+            == drawn(adapter(folder / "silent.safetensors", both), 8))
+
+
+def test_adapter_names(folder):
+    """Original block names are diffusers'; what a model does not have is told in layers, also with --quiet."""
+    words = ["generate", "--prompt", "x", "--count", "1", "--seed", "3", *TINY, "--quiet", "--model", GOLDEN / "sd1/model"]
+    words += ["--lora"]
+    known, original = [(QUERY, 16, 16, 4)], [(ORIGINAL, 16, 16, 4)]
+    run(folder, *words, adapter(folder / "known.safetensors", known))
+    run(folder, *words, adapter(folder / "original.safetensors", original))
+    assert trajectory(folder, 1)["latents"] == trajectory(folder, 2)["latents"]
+    said = run(folder, *words, adapter(folder / "more.safetensors", [*known, ("unet.no.such.layer", 4, 4, 2)])).err
+    assert "1 of this adapter's 2 layers" in said and "no.such.layer" in said, said
+    style = run(folder, "style", "import", "--quiet", "--model", GOLDEN / "sd1/model", "--name", "both",
+                adapter(folder / "text.safetensors", [*known, (TEXT, 32, 32, 4)]))
+    assert "1 of this adapter's 2 layers" in style.err, style.err
+
+
+def test_adapters_of_other_kinds(folder):
+    """Other families and other kinds are refused by their names."""
+    words = ["generate", "--prompt", "x", "--model", GOLDEN / "sd1/model", "--lora"]
+    known = [(QUERY, 16, 16, 4)]
+    two = adapter(folder / "two.safetensors", [*known, (TEXT.replace("encoder", "encoder_2", 1), 32, 32, 4)])
+    assert "SDXL" in run(folder, *words, two, status=2).err
+    named = adapter(folder / "named.safetensors", known, {"ss_base_model_version": "sdxl_base_v1-0"})
+    assert "SDXL" in run(folder, *words, named, status=2).err
+    other = adapter(folder / "other.safetensors", [*known, ("lora_unet_double_blocks_0_img_mod_lin", 4, 4, 2)])
+    assert "Flux" in run(folder, *words, other, status=2).err
+    for ending in ["lora_magnitude_vector", "lora_magnitude_vector.default.weight", "dora_scale"]:
+        content = ldm_file.read(adapter(folder / "dora.safetensors", known))
+        content["%s.%s" % (QUERY, ending)] = ("F32", [16], struct.pack("<16f", *[1] * 16))
+        ldm_file.write(folder / "dora.safetensors", content)
+        assert "DoRA" in run(folder, *words, folder / "dora.safetensors", status=2).err, ending
+
+
+# ------------------------------------------------------------------ a model that moved
+
+
+def test_moved_model(folder):
+    """A style whose model has moved says where it was, can be exported, and is pointed to the new place."""
+    model = copy_model(folder, "before")
+    identity = run(folder, "generate", "--prompt", "x", "--count", "2", *TINY, "--model", model).out.strip()
+    run(folder, "pick", identity, "--best", "0")
+    run(folder, "teach", "--style", "ink", "--epochs", "1", "--rank", "2", "--seed", "1")
+    model.rename(folder / "after")
+    draw = ["generate", "--prompt", "x", "--count", "1", *TINY, "--style", "ink"]
+    error = run(folder, *draw, status=2).err
+    assert str(model) in error and "relocate" in error, error
+    run(folder, "style", "export", "ink", folder / "ink.safetensors")
+    other = GOLDEN / "sd2/model"
+    assert "content" in run(folder, "style", "relocate", "ink", other, status=2).err
+    run(folder, "style", "relocate", "ink", folder / "after")
+    run(folder, *draw)
+    # In the models folder it is found by itself; and teaching takes the new place, too.
+    (folder / "models").mkdir()
+    (folder / "after").rename(folder / "models/anything")
+    run(folder, *draw)
+    (folder / "models/anything").rename(folder / "elsewhere")
+    teach = ["teach", "--style", "ink", "--epochs", "1", "--fresh"]
+    run(folder, *teach, status=2)
+    run(folder, *teach, "--model", folder / "elsewhere")
+
+
+main([test_kinds_of_files, test_device_by_name, test_no_locks, test_long_path, test_folders_of_other_programs,
+      test_sample_size, test_where_models_are, test_vae_beside_other_parts, test_second_generation_with_clip_names,
+      test_prediction, test_ztsnr_without_v, test_adapter_strength, test_adapter_names, test_adapters_of_other_kinds,
+      test_moved_model])

@@ -476,6 +476,18 @@ static void test_model_broken(void)
     g_assert_true(g_file_set_contents(index, "[]", -1, NULL));
     assert_open_fails(copy, "model_index.json");
 
+    /* SDXL has two of some parts. */
+    g_autofree char *sdxl = golden_path("sdxl", "model");
+    static const char *const second[] = { "text_encoder_2", "tokenizer_2" };
+    for (gsize i = 0; i < G_N_ELEMENTS(second); i++) {
+        copy_tree(sdxl, copy);
+        g_autofree char *part = g_build_filename(copy, second[i], NULL);
+        remove_tree(part);
+        assert_open_fails(copy, second[i]);
+    }
+    remove_tree(copy);
+    copy_tree(original, copy);
+
     /* Parts of two models. */
     g_autofree char *text = golden_path("sd2", "model/text_encoder");
     g_autofree char *other = g_build_filename(copy, "text_encoder", NULL);

@@ -18,7 +18,8 @@ static char **loras;
 static gboolean words;
 static int count = PEN_CLI_UNSET_COUNT, steps = PEN_CLI_UNSET_COUNT, width = PEN_CLI_UNSET_COUNT,
            height = PEN_CLI_UNSET_COUNT, clip_skip = PEN_CLI_UNSET_COUNT;
-static double guidance = PEN_CLI_UNSET, eta = PEN_CLI_UNSET, strength = PEN_CLI_UNSET,
+static double guidance = PEN_CLI_UNSET, guidance_rescale = PEN_CLI_UNSET, eta = PEN_CLI_UNSET,
+              strength = PEN_CLI_UNSET,
               style_strength = PEN_CLI_UNSET;
 static gboolean shared_noise;
 
@@ -54,6 +55,10 @@ static const GOptionEntry entries[] = {
     { "steps", 0, 0, G_OPTION_ARG_INT, &steps, N_("Sampling steps (20)"), "N" },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &guidance,
       N_("How closely the prompt is followed (default: what suits the model)"), N_("X") },
+    { "guidance-rescale", 0, 0, G_OPTION_ARG_DOUBLE, &guidance_rescale,
+      N_("How far guidance's contrast is taken back, 0 to 1 (what suits the model: 0.7 where its "
+         "schedule ends in pure noise, else 0)"),
+      N_("PHI") },
     { "eta", 0, 0, G_OPTION_ARG_DOUBLE, &eta,
       N_("Fresh noise in each step, 0 to 1 (1; with less than about 0.1 nothing can be learnt)"), N_("X") },
     { "width", 'W', 0, G_OPTION_ARG_INT, &width,
@@ -265,6 +270,11 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
                 _("--guidance is more than 0 and at most %g; without it the model's own is used."),
                 PEN_MODEL_MAX_GUIDANCE);
         request->guidance = guidance;
+    }
+    if (guidance_rescale != PEN_CLI_UNSET) {
+        if (!(guidance_rescale >= 0 && guidance_rescale <= 1))
+            return pen_cli_usage_error(error, _("--guidance-rescale is from 0 to 1."));
+        request->guidance_rescale = guidance_rescale;
     }
     if (eta != PEN_CLI_UNSET)
         request->eta = eta;

@@ -58,6 +58,7 @@ static gboolean start(Sampling *s, const PenModel *model, GError **error)
             pen_trajectory_new(job->height, job->width, channels, job->steps, first);
         s->trajectories[i] = t;
         t->guidance = job->guidance;
+        t->guidance_rescale = job->guidance_rescale;
         t->eta = job->eta;
         t->drawn_scale = job->adapter ? job->scale : 0;
         pen_trajectory_keep_answers(t, job->guidance != 1);
@@ -105,6 +106,7 @@ static gboolean advance(Sampling *s, const PenDdimStep *step, guint k, guint fir
         const float *x = pen_trajectory_latents(t, k);
         float *next = pen_trajectory_latents(t, k + 1);
         gboolean stochastic = pen_ddim_step_is_stochastic(step);
+        outputs[i].rescale = job->guidance_rescale;
         if (stochastic)
             s->noise(first + i, k, n, noise, s->noise_data);
         memcpy(pen_trajectory_answer(t, t->cond, k), outputs[i].cond, n * sizeof *x);

@@ -28,6 +28,7 @@ typedef struct {
     guint32 height, width; /* of latents */
     guint steps;
     double guidance, eta;
+    double guidance_rescale; /* PenModelOutput.rescale */
     const PenConditioning *cond;   /* the prompt */
     const PenConditioning *uncond; /* the negative prompt; unused when guidance is 1 */
     PenUNetAdapter *adapter; /* uploaded; or NULL */

@@ -174,9 +174,13 @@ static gboolean batch_init(Batch *batch, PenTrainer *trainer, const PenTrainerRo
 static gboolean ask(PenTrainer *trainer, Batch *batch, double scale, GCancellable *cancellable,
                     GError **error)
 {
-    return pen_denoiser_run(trainer->denoiser, batch->latents, batch->step.timestep, scale,
-                            trainer->guided ? batch->trajectories[0]->guidance : 1, batch->outputs,
-                            cancellable, error);
+    if (!pen_denoiser_run(trainer->denoiser, batch->latents, batch->step.timestep, scale,
+                          trainer->guided ? batch->trajectories[0]->guidance : 1, batch->outputs,
+                          cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < batch->n; i++)
+        batch->outputs[i].rescale = batch->trajectories[i]->guidance_rescale;
+    return TRUE;
 }
 
 static void take_log_prob(const Batch *batch, double *log_prob)

@@ -111,6 +111,9 @@ GBytes *pen_trajectory_save(const PenTrajectory *t, GError **error)
     double settings[2] = {t->guidance, t->eta};
     pen_safetensors_writer_set_metadata(writer, "format", "penchant trajectory 1");
     pen_safetensors_writer_add(writer, "timesteps", PEN_SAFETENSOR_I32, 1, &steps, timesteps);
+    if (t->guidance_rescale != 0)
+        pen_safetensors_writer_add(writer, "guidance_rescale", PEN_SAFETENSOR_F64, 0, NULL,
+                                   &t->guidance_rescale);
     pen_safetensors_writer_add(writer, "guidance_eta", PEN_SAFETENSOR_F64, 1, (gsize[]){2},
                                settings);
     pen_safetensors_writer_add(writer, "reference_log_prob", PEN_SAFETENSOR_F64, 1, &steps,
@@ -228,6 +231,10 @@ PenTrajectory *pen_trajectory_load(const char *path, GError **error)
     gboolean sound = isfinite(pair[0]) && isfinite(pair[1]);
     t->guidance = pair[0];
     t->eta = pair[1];
+    const PenSafetensor *rescale = pen_safetensors_lookup(file, "guidance_rescale");
+    if (rescale && rescale->n_elements == 1 && rescale->type == PEN_SAFETENSOR_F64)
+        memcpy(&t->guidance_rescale, rescale->data, sizeof t->guidance_rescale);
+    sound = sound && t->guidance_rescale >= 0 && t->guidance_rescale <= 1;
     for (gsize k = 0; k < steps; k++) {
         sound = sound && numbers[k] >= 0 && numbers[k] < 100000;
         t->timesteps[k] = (int)numbers[k];

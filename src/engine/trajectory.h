@@ -17,6 +17,7 @@ typedef struct {
                                         was the start */
     int *timesteps;                  /* [steps] */
     double guidance, eta;
+    double guidance_rescale;         /* PenModelOutput.rescale; only in the file where it is not 0 */
     float *latents;   /* step k leads from latents k - first to the one after it */
     guint32 condition_channels; /* of an inpainting model; else 0 */
     float *condition; /* [height, width, condition_channels]: what the model saw beside the latents */

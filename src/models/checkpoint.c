@@ -197,6 +197,8 @@ static gboolean make_schedule(PenModel *model, const PenSafetensors *file, Famil
     config.spacing = PEN_SPACING_LEADING;
     config.rescale_betas_zero_snr = pen_safetensors_lookup(file, "ztsnr") != NULL ||
                                     says_true(file, "ss_zero_terminal_snr");
+    if (config.rescale_betas_zero_snr)
+        config.spacing = PEN_SPACING_TRAILING; /* which begins at the noise */
     gboolean assumed;
     const char *prediction = find_prediction(model, file, family, &assumed);
     if (!pen_prediction_from_name(prediction, &config.prediction, error))

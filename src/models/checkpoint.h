@@ -19,8 +19,8 @@
  *     (PenModelSpec.prediction); "parameterization" in LDM's configuration beside the file,
  *     NAME.yaml; modelspec.prediction_type or modelspec.architecture in the file's
  *     metadata; the marker tensors "v_pred" and "ztsnr" or kohya's ss_v_parameterization. The marker
- *     "ztsnr" or ss_zero_terminal_snr asks for a schedule that ends in pure noise. Where all is silent
- *     the model's notice says what was assumed.
+ *     "ztsnr" or ss_zero_terminal_snr asks for a schedule that ends in pure noise, and begins there:
+ *     trailing spacing. Where all is silent the model's notice says what was assumed.
  *   - SDXL was trained on 1024 pixels, 2.x with v on 768, everything else on 512, unless
  *     modelspec.resolution in the metadata says otherwise.
  *   - the VAE's latents are scaled by 0.13025 for SDXL, else by 0.18215. SDXL's VAE is run in single

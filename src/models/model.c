@@ -14,6 +14,8 @@
 #include "src/models/merge.h"
 #include "src/models/unet.h"
 
+#define ZERO_SNR 1e-6 /* the last alpha_cumprod of a schedule that ends in noise is less */
+
 enum { SAMPLE_BYTES = 4096 }; /* of each tensor, for the identity */
 
 /* The folders of text encoders and of their tokenizers. */
@@ -533,6 +535,10 @@ PenModel *pen_model_open(const char *text, GError **error)
         return NULL;
     model->tokens = (guint32)pen_tokenizer_max_length(model->encoders[0].tokenizer);
     model->factor = pen_vae_config_factor(&model->vae);
+    int last = pen_schedule_get_num_train_timesteps(model->schedule) - 1;
+    if (pen_schedule_get_prediction(model->schedule) == PEN_PREDICTION_V &&
+        pen_schedule_get_alpha_cumprod(model->schedule, last) < ZERO_SNR)
+        model->guidance_rescale = PEN_MODEL_GUIDANCE_RESCALE_ZERO_SNR;
     model->condition_channels = model->unet.in_channels - model->unet.out_channels;
     return g_steal_pointer(&model);
 }

@@ -66,9 +66,12 @@ typedef struct {
     guint32 factor; /* a picture is this many times as high and wide as its latents */
     guint32 condition_channels; /* of an inpainting model's further inputs; else 0 */
     double guidance; /* the scale to use where none is asked for */
+    double guidance_rescale; /* the same, 0 to 1: PenModelOutput.rescale */
 } PenModel;
 
 #define PEN_MODEL_GUIDANCE 5.0 /* where a model says nothing; D3PO's published script samples so */
+/* A schedule that ends in pure noise over-exposes with guidance unless it is rescaled. */
+#define PEN_MODEL_GUIDANCE_RESCALE_ZERO_SNR 0.7
 #define PEN_MODEL_MAX_GUIDANCE 100.0
 
 /*

@@ -52,10 +52,11 @@ static inline double guided(const PenModelOutput *output, gsize i)
     return uncond + output->guidance * (cond - uncond);
 }
 
+/* `factor`: pen_model_output_factor(). */
 static inline double mean_at(const PenDdimStep *step, const float *x, const PenModelOutput *output,
-                             gsize i)
+                             double factor, gsize i)
 {
-    return step->mean_from_x * x[i] + step->mean_from_output * guided(output, i);
+    return step->mean_from_x * x[i] + step->mean_from_output * factor * guided(output, i);
 }
 
 void pen_ddim_advance(const PenDdimStep *step, gsize n, const float *x,
@@ -63,8 +64,9 @@ void pen_ddim_advance(const PenDdimStep *step, gsize n, const float *x,
 {
     g_return_if_fail(noise != NULL || !pen_ddim_step_is_stochastic(step));
 
+    double rescaled = pen_model_output_factor(output, n);
     for (gsize i = 0; i < n; i++) {
-        double mean = mean_at(step, x, output, i);
+        double mean = mean_at(step, x, output, rescaled, i);
         x_next[i] = (float)(step->sd > 0 ? mean + step->sd * noise[i] : mean);
     }
 }
@@ -72,8 +74,9 @@ void pen_ddim_advance(const PenDdimStep *step, gsize n, const float *x,
 void pen_ddim_predict_x0(const PenDdimStep *step, gsize n, const float *x,
                          const PenModelOutput *output, float *x0)
 {
+    double slope = step->x0_from_output * pen_model_output_factor(output, n);
     for (gsize i = 0; i < n; i++)
-        x0[i] = (float)(step->x0_from_x * x[i] + step->x0_from_output * guided(output, i));
+        x0[i] = (float)(step->x0_from_x * x[i] + slope * guided(output, i));
 }
 
 void pen_ddim_find_output(const PenDdimStep *step, gsize n, const float *x, const float *x0,
@@ -86,8 +89,9 @@ void pen_ddim_find_output(const PenDdimStep *step, gsize n, const float *x, cons
 void pen_ddim_mean(const PenDdimStep *step, gsize n, const float *x, const PenModelOutput *output,
                    float *mean)
 {
+    double rescaled = pen_model_output_factor(output, n);
     for (gsize i = 0; i < n; i++)
-        mean[i] = (float)mean_at(step, x, output, i);
+        mean[i] = (float)mean_at(step, x, output, rescaled, i);
 }
 
 double pen_ddim_log_prob(const PenDdimStep *step, gsize n, const float *x,
@@ -96,9 +100,9 @@ double pen_ddim_log_prob(const PenDdimStep *step, gsize n, const float *x,
     if (!pen_ddim_step_is_stochastic(step))
         return NAN;
 
-    double sum = 0;
+    double sum = 0, rescaled = pen_model_output_factor(output, n);
     for (gsize i = 0; i < n; i++) {
-        double z = (x_next[i] - mean_at(step, x, output, i)) / step->sd;
+        double z = (x_next[i] - mean_at(step, x, output, rescaled, i)) / step->sd;
         sum += z * z;
     }
     return -sum / (2 * (double)n) - log(step->sd) - 0.5 * log(2 * G_PI);
@@ -114,11 +118,13 @@ void pen_ddim_log_prob_gradient(const PenDdimStep *step, gsize n, const float *x
     if (pen_ddim_step_is_stochastic(step))
         scale = factor * step->mean_from_output / ((double)n * step->sd * step->sd);
     double to_cond = output->uncond ? output->guidance : 1;
+    double rescaled = pen_model_output_factor(output, n);
 
     for (gsize i = 0; i < n; i++) {
-        double gradient = scale * (x_next[i] - mean_at(step, x, output, i));
+        double gradient = scale * (x_next[i] - mean_at(step, x, output, rescaled, i));
         grad_cond[i] = (float)(gradient * to_cond);
         if (grad_uncond)
             grad_uncond[i] = (float)(gradient * (1 - to_cond));
     }
+    pen_model_output_gradient(output, n, grad_cond, grad_uncond);
 }

@@ -30,6 +30,70 @@ static inline double guided(const PenModelOutput *output, gsize i)
     return uncond + output->guidance * (cond - uncond);
 }
 
+/* --- guidance rescale ------------------------------------------------------------------------- */
+
+typedef struct {
+    double cond_mean, cond_sd, guided_mean, guided_sd;
+} Deviations;
+
+/* As torch.std() has it: divided by n - 1. */
+static Deviations measure(const PenModelOutput *output, gsize n)
+{
+    Deviations d = { 0 };
+    for (gsize i = 0; i < n; i++) {
+        d.cond_mean += output->cond[i] / (double)n;
+        d.guided_mean += guided(output, i) / (double)n;
+    }
+    for (gsize i = 0; i < n; i++) {
+        double cond = output->cond[i] - d.cond_mean, all = guided(output, i) - d.guided_mean;
+        d.cond_sd += cond * cond;
+        d.guided_sd += all * all;
+    }
+    d.cond_sd = sqrt(d.cond_sd / (double)MAX(n - 1, 1));
+    d.guided_sd = sqrt(d.guided_sd / (double)MAX(n - 1, 1));
+    return d;
+}
+
+static gboolean rescales(const PenModelOutput *output)
+{
+    return output->uncond && output->rescale > 0 && output->guidance != 1;
+}
+
+double pen_model_output_factor(const PenModelOutput *output, gsize n)
+{
+    if (!rescales(output))
+        return 1;
+    Deviations d = measure(output, n);
+    return d.guided_sd > 0 ? 1 + output->rescale * (d.cond_sd / d.guided_sd - 1) : 1;
+}
+
+void pen_model_output_gradient(const PenModelOutput *output, gsize n, float *grad_cond,
+                               float *grad_uncond)
+{
+    if (!rescales(output) || !grad_uncond)
+        return;
+    Deviations d = measure(output, n);
+    if (!(d.guided_sd > 0 && d.cond_sd > 0))
+        return;
+    double factor = 1 + output->rescale * (d.cond_sd / d.guided_sd - 1);
+    double to_factor = 0; /* dL / d factor */
+    for (gsize i = 0; i < n; i++) /* the gradients are g G and (1 - g) G of G = dL / d(factor o) */
+        to_factor += ((double)grad_cond[i] + grad_uncond[i]) * guided(output, i);
+    double count = (double)MAX(n - 1, 1);
+    double by_cond = to_factor * output->rescale / (d.guided_sd * d.cond_sd * count);
+    double by_guided = -to_factor * output->rescale * d.cond_sd /
+                       (d.guided_sd * d.guided_sd * d.guided_sd * count);
+    for (gsize i = 0; i < n; i++) {
+        double to_guided = by_guided * (guided(output, i) - d.guided_mean);
+        grad_cond[i] = (float)(factor * grad_cond[i] + by_cond * (output->cond[i] - d.cond_mean) +
+                               output->guidance * to_guided);
+        grad_uncond[i] =
+            (float)(factor * grad_uncond[i] + (1 - output->guidance) * to_guided);
+    }
+}
+
+/* --- the step --------------------------------------------------------------------------------- */
+
 static void add_scaled(gsize n, double factor, const float *values, double *sum)
 {
     for (gsize i = 0; i < n && factor != 0; i++)
@@ -53,7 +117,7 @@ void pen_step_advance(const PenStep *step, gsize n, const double *offset,
 {
     g_return_if_fail(noise != NULL || !pen_step_is_stochastic(step));
 
-    double slope = pen_step_mean_from_output(step);
+    double slope = pen_step_mean_from_output(step) * pen_model_output_factor(output, n);
     for (gsize i = 0; i < n; i++) {
         double mean = offset[i] + slope * guided(output, i);
         x_next[i] = (float)(step->sd > 0 ? mean + step->sd * noise[i] : mean);
@@ -63,8 +127,9 @@ void pen_step_advance(const PenStep *step, gsize n, const double *offset,
 void pen_step_predict_x0(const PenStep *step, gsize n, const float *x, const PenModelOutput *output,
                          float *x0)
 {
+    double slope = step->x0_from_output * pen_model_output_factor(output, n);
     for (gsize i = 0; i < n; i++)
-        x0[i] = (float)(step->x0_from_x * x[i] + step->x0_from_output * guided(output, i));
+        x0[i] = (float)(step->x0_from_x * x[i] + slope * guided(output, i));
 }
 
 void pen_step_answer_for_x0(const PenStep *step, gsize n, const float *x, const float *x0,
@@ -86,7 +151,7 @@ double pen_step_log_prob(const PenStep *step, gsize n, const double *offset,
     if (!pen_step_is_stochastic(step))
         return NAN;
 
-    double slope = pen_step_mean_from_output(step), sum = 0;
+    double slope = pen_step_mean_from_output(step) * pen_model_output_factor(output, n), sum = 0;
     for (gsize i = 0; i < n; i++) {
         double z = (x_next[i] - offset[i] - slope * guided(output, i)) / step->sd;
         sum += z * z;
@@ -104,11 +169,14 @@ void pen_step_log_prob_gradient(const PenStep *step, gsize n, const double *offs
     if (pen_step_is_stochastic(step))
         scale = factor * slope / ((double)n * step->sd * step->sd);
     double to_cond = output->uncond ? output->guidance : 1;
+    double rescaled = pen_model_output_factor(output, n);
 
     for (gsize i = 0; i < n; i++) {
-        double gradient = scale * (x_next[i] - offset[i] - slope * guided(output, i));
+        double gradient =
+            scale * (x_next[i] - offset[i] - slope * rescaled * guided(output, i));
         grad_cond[i] = (float)(gradient * to_cond);
         if (grad_uncond)
             grad_uncond[i] = (float)(gradient * (1 - to_cond));
     }
+    pen_model_output_gradient(output, n, grad_cond, grad_uncond);
 }

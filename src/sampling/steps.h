@@ -75,7 +75,22 @@ typedef struct {
     const float *cond;
     const float *uncond;
     double guidance; // 1 is no guidance
+    double rescale;  // 0 to 1: how far the guided answer is brought back to the deviation of `cond`
 } PenModelOutput;
+
+/**
+ * What the guided answer o = uncond + guidance (cond - uncond) is multiplied by ("guidance rescale",
+ * arXiv:2305.08891, section 3.4): 1 - rescale + rescale std(cond) / std(o), the deviations over all
+ * `n` elements.
+ */
+double pen_model_output_factor(const PenModelOutput *output, gsize n);
+
+/**
+ * Turns gradients with respect to the answer times that factor, as if it were 1, into those with
+ * respect to `cond` and `uncond`, through the deviations too.
+ */
+void pen_model_output_gradient(const PenModelOutput *output, gsize n, float *grad_cond,
+                               float *grad_uncond);
 
 gboolean pen_step_is_stochastic(const PenStep *step);
 

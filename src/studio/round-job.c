@@ -108,6 +108,8 @@ static gboolean check_request(const PenRoundRequest *r, const PenModelInfo *mode
         return invalid(error, _("The guidance scale must be more than 0 and at most %g; %g suits "
                                 "this model."),
                        PEN_MODEL_MAX_GUIDANCE, model->guidance);
+    if (!(r->guidance_rescale <= 1))
+        return invalid(error, _("The guidance rescale must be from 0 to 1."));
     if (!(r->eta >= 0 && r->eta <= 1))
         return invalid(error, _("eta must be between 0 and 1; with less than about 0.1 nothing can "
                                 "be learnt."));
@@ -401,6 +403,8 @@ static gboolean sample(Round *r, GError **error)
         .width = r->width,
         .steps = request->steps,
         .guidance = request->guidance,
+        .guidance_rescale = request->guidance_rescale < 0 ? r->model->guidance_rescale
+                                                          : request->guidance_rescale,
         .eta = request->eta,
         .cond = cond,
         .uncond = uncond,

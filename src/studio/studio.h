@@ -111,6 +111,7 @@ typedef struct {
     guint width, height;         /* pixels, multiples of 8; 0: what the model was trained on */
     guint steps;
     double guidance;             /* 0: what suits the model */
+    double guidance_rescale;     /* 0 to 1; negative: what suits the model */
     double eta;
     gboolean has_seed; /* else a random one */
     guint64 seed;
@@ -134,7 +135,7 @@ typedef struct {
 #define PEN_ROUND_MAX 16
 #define PEN_ROUND_REQUEST_INIT                                                                     \
     {                                                                                              \
-        .style_strength = -1, .count = 4, .steps = 20, .eta = 1, .keep = TRUE,                     \
+        .style_strength = -1, .guidance_rescale = -1, .count = 4, .steps = 20, .eta = 1, .keep = TRUE,                     \
         .start_strength = 0.6                                                                      \
     }
 

@@ -231,6 +231,7 @@ static void test_sdxl_markers(void)
         g_assert_cmpint(pen_schedule_get_alpha_cumprod(model->schedule, 999) < 1e-6, ==,
                         cases[i].zero_snr);
         g_assert_cmpuint(model->unet.sample_size, ==, cases[i].size);
+        g_assert_cmpfloat(model->guidance_rescale, ==, cases[i].zero_snr ? 0.7 : 0);
     }
 }
 

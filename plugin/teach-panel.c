@@ -82,7 +82,10 @@ static void update(PenTeachPanel *panel)
     g_autoptr(PenStyle) style = pen_app_load_style(panel->app);
     g_autoptr(PenRun) run = unfinished_run(panel);
     int picks = count_new_picks(panel, style);
-    gboolean more = style && style->current_version && picks <= 0;
+    /* An imported style has nothing that it could be taught again. */
+    gboolean more =
+        style && style->current_version && picks <= 0 &&
+        pen_studio_count_picks(pen_app_studio(panel->app), style->id, NULL, FALSE, NULL) > 0;
     g_autofree char *text = NULL;
     if (run)
         text = g_strdup_printf(_("Teaching “%s” was stopped and can go on."), style->name);

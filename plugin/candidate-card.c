@@ -20,7 +20,7 @@ struct _PenCandidateCard {
     PenPaintCache drawn;
     double fraction;
     int place;
-    gboolean passed, current, hovered, votable;
+    gboolean passed, current, hovered, votable, guess;
 };
 
 G_DEFINE_FINAL_TYPE(PenCandidateCard, pen_candidate_card, GTK_TYPE_BUTTON)
@@ -99,6 +99,11 @@ static void draw_star(cairo_t *cr, double x, double y)
     cairo_stroke(cr);
 }
 
+static gboolean is_guess(PenCandidateCard *card)
+{
+    return card->guess && !card->place && !card->passed;
+}
+
 static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
 {
     PenCandidateCard *card = PEN_CANDIDATE_CARD(widget);
@@ -156,6 +161,9 @@ static gboolean pen_candidate_card_draw(GtkWidget *widget, cairo_t *cr)
     }
     if (card->picture && card->hovered)
         draw_glass(cr, x + w - CORNER - 6, y + 6);
+    else if (card->picture && is_guess(card))
+        pen_paint_pill(widget, cr, _("Guess"), x + w - 8, y + 8, PEN_PAINT_TOP_RIGHT,
+                       &PEN_PAINT_SHADE);
     if (gtk_widget_has_visible_focus(widget) && !card->current)
         gtk_render_focus(gtk_widget_get_style_context(widget), cr, x - 5, y - 5, w + 10, h + 10);
     return FALSE;
@@ -250,6 +258,8 @@ static void describe(PenCandidateCard *card)
         text = g_strdup(_("Being made"));
     else if (card->place)
         text = place_text(card);
+    else if (is_guess(card))
+        text = g_strdup(_("Guess"));
     else
         text = g_strdup(card->passed ? _("Not chosen") : _("Finished"));
     atk_object_set_description(gtk_widget_get_accessible(GTK_WIDGET(card)), text);
@@ -299,6 +309,13 @@ void pen_candidate_card_set_place(PenCandidateCard *card, int place, gboolean pa
 {
     card->place = place;
     card->passed = passed;
+    describe(card);
+    gtk_widget_queue_draw(GTK_WIDGET(card));
+}
+
+void pen_candidate_card_set_guess(PenCandidateCard *card, gboolean guess)
+{
+    card->guess = guess;
     describe(card);
     gtk_widget_queue_draw(GTK_WIDGET(card));
 }

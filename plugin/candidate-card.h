@@ -37,6 +37,8 @@ GdkPixbuf *pen_candidate_card_get_picture(PenCandidateCard *card);
 void pen_candidate_card_set_fraction(PenCandidateCard *card, double fraction);
 /* `place` from 1, 0 for none; `passed`: the artist chose, but not this one. */
 void pen_candidate_card_set_place(PenCandidateCard *card, int place, gboolean passed);
+/* Whether it is the one that the artist's votes so far speak for: marked until he has voted. */
+void pen_candidate_card_set_guess(PenCandidateCard *card, gboolean guess);
 /* With a star, by which the artist votes. */
 void pen_candidate_card_set_votable(PenCandidateCard *card, gboolean votable);
 /* Whether it is the one that Insert, Open and Save act on: it has a ring. */

@@ -37,6 +37,7 @@ GtkWidget *pen_candidate_menu_new(int k, gboolean ready, gboolean zoomed, gboole
         gtk_menu_shell_append(GTK_MENU_SHELL(menu), gtk_separator_menu_item_new());
     }
     ADD(PEN_MENU_ZOOM, zoomed ? _("Show _All Candidates") : _("_Larger View"));
+    ADD(PEN_MENU_LIKE, _("More Li_ke This"));
     if (picks)
         ADD(PEN_MENU_INSERT, _("_Insert as Layer"));
     ADD(PEN_MENU_OPEN, _("_Open as New Image"));

@@ -12,6 +12,7 @@ typedef enum {
     PEN_MENU_NEXT,
     PEN_MENU_TIE,
     PEN_MENU_ZOOM,
+    PEN_MENU_LIKE,
     PEN_MENU_INSERT,
     PEN_MENU_OPEN,
     PEN_MENU_SAVE,

@@ -24,6 +24,9 @@ static const char *hint_for(const PenRoundBarState *state)
     if (state->choice->made)
         return _("Enter makes the next round. Shift and a number add the next best, Ctrl and a "
                  "number one that is as good.");
+    if (state->guessed)
+        return _("Vote for the picture that you like best: press its number or click its star, or Y "
+                 "if the guess is right.");
     return _("Vote for the picture that you like best: press its number or click its star.");
 }
 

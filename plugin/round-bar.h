@@ -26,6 +26,7 @@ typedef struct {
     gboolean usable; /* a picture is finished */
     int meant;       /* the picture that is inserted, from 0; -1: none */
     const PenChoiceState *choice;
+    gboolean guessed; /* the votes so far speak for one of the pictures */
 } PenRoundBarState;
 
 GtkWidget *pen_round_bar_new(void);

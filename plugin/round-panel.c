@@ -11,12 +11,15 @@
 #include "plugin/text-undo.h"
 #include "plugin/ui.h"
 
+/* A round that looks further begins so many candidates for each that it shows. */
+#define WIDE 3
+
 struct _PenRoundPanel {
     GtkBox parent;
     PenApp *app;
     GtkWidget *prompt, *negative;
     GtkWidget *generate, *progress, *progress_text, *progress_box, *line;
-    GtkWidget *image, *from, *placing, *strength, *strength_field, *count, *shape, *size;
+    GtkWidget *image, *from, *placing, *strength, *strength_field, *count, *wide, *shape, *size;
     GtkWidget *style;
     GtkWidget *advanced;
     gboolean running;
@@ -38,6 +41,26 @@ void pen_round_order_free(PenRoundOrder *order)
     g_free(order->model);
     pen_spot_start_free(order->start);
     g_free(order);
+}
+
+PenRoundOrder *pen_round_order_like(PenApp *app, gint64 round, int k, GError **error)
+{
+    g_autoptr(PenRound) row = pen_store_get_round(pen_app_store(app), round, error);
+    if (!row)
+        return NULL;
+    PenRoundOrder *order = g_new0(PenRoundOrder, 1);
+    PenRoundRequest *request = &order->request;
+    *request = (PenRoundRequest)PEN_ROUND_REQUEST_INIT;
+    /* What is shown of it while it waits; the studio takes the rest from the round, too. */
+    order->prompt = g_strdup(row->prompt);
+    request->width = (guint)row->width;
+    request->height = (guint)row->height;
+    request->like_round = round;
+    request->like_place = k;
+    request->style = pen_app_style(app);
+    request->count = (guint)pen_app_settings(app)->count;
+    request->previews = TRUE;
+    return order;
 }
 
 static PenSettings *settings_of(PenRoundPanel *panel)
@@ -185,6 +208,14 @@ static void on_shape_changed(GtkComboBox *combo, PenRoundPanel *panel)
     show_size(panel);
 }
 
+static void show_wide(PenRoundPanel *panel)
+{
+    int count = settings_of(panel)->count;
+    g_autofree char *text =
+        g_strdup_printf(_("Look further: begin %d, show %d"), WIDE * count, count);
+    gtk_button_set_label(GTK_BUTTON(panel->wide), text);
+}
+
 /* --- the order ------------------------------------------------------------------------------- */
 
 /* Brings the settings of the app up to date with the widgets. */
@@ -198,6 +229,8 @@ static void on_edited(PenRoundPanel *panel)
         g_strstrip(g_strdup(gtk_entry_get_text(GTK_ENTRY(panel->negative))));
     settings->start_strength = gtk_range_get_value(GTK_RANGE(panel->strength));
     settings->count = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(panel->count));
+    settings->wide = gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(panel->wide));
+    show_wide(panel);
     pen_app_settings_changed(panel->app);
 }
 
@@ -219,6 +252,7 @@ static PenRoundOrder *new_order(PenRoundPanel *panel)
     request->clip_skip = (guint)settings->clip_skip;
     request->style = pen_app_style(panel->app);
     request->count = (guint)settings->count;
+    request->wide = settings->wide ? WIDE * request->count : 0;
     request->steps = (guint)settings->steps;
     request->guidance = settings->guidance;
     request->eta = settings->eta;
@@ -460,6 +494,14 @@ static void build(PenRoundPanel *panel)
     gtk_entry_set_width_chars(GTK_ENTRY(panel->count), 2);
     gtk_box_pack_start(box, numbers, FALSE, FALSE, 0);
 
+    panel->wide = gtk_check_button_new_with_label("");
+    gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(panel->wide), settings->wide);
+    gtk_widget_set_tooltip_text(panel->wide,
+                                _("Finishes those that your votes so far speak for, and one or two "
+                                  "that are unlike them. It takes about twice the time"));
+    gtk_box_pack_start(box, panel->wide, FALSE, FALSE, 0);
+    show_wide(panel);
+
     panel->advanced = pen_advanced_view_new(panel->app);
     gtk_box_pack_start(box, panel->advanced, FALSE, FALSE, 0);
 
@@ -472,6 +514,7 @@ static void build(PenRoundPanel *panel)
     g_signal_connect_swapped(panel->negative, "changed", G_CALLBACK(on_edited), panel);
     g_signal_connect_swapped(panel->strength, "value-changed", G_CALLBACK(on_edited), panel);
     g_signal_connect_swapped(panel->count, "value-changed", G_CALLBACK(on_edited), panel);
+    g_signal_connect_swapped(panel->wide, "toggled", G_CALLBACK(on_edited), panel);
     fill_styles(panel);
     pen_round_panel_refresh_images(panel);
 }

@@ -31,6 +31,9 @@ typedef struct {
 void pen_round_order_free(PenRoundOrder *order);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenRoundOrder, pen_round_order_free)
 
+/* An order of more like candidate `k` of a round, as many as are asked for now. */
+PenRoundOrder *pen_round_order_like(PenApp *app, gint64 round, int k, GError **error);
+
 /* Reads the widgets, and then the image, piece by piece. The model's numbers must be known:
  * pen_app_model(). */
 void pen_round_panel_order_async(PenRoundPanel *panel, GAsyncReadyCallback callback, gpointer data);

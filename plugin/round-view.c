@@ -22,6 +22,7 @@ struct _PenRoundView {
     gboolean following; /* the cards of the round that is being made are in the grid */
     gboolean wanted;    /* a round, as soon as the model's numbers are known */
     PenChoiceState choice;
+    int guess; /* the candidate that the votes so far speak for; -1: not known */
     guint line_soon; /* pen_ui_later() */
 };
 
@@ -50,9 +51,11 @@ static gboolean is_ready(PenRoundView *view, int k)
 
 static void show_choice(PenRoundView *view)
 {
-    for (int i = 0; i < view->choice.n && i < pen_candidate_grid_get_n(grid_of(view)); i++)
+    for (int i = 0; i < view->choice.n && i < pen_candidate_grid_get_n(grid_of(view)); i++) {
         pen_candidate_card_set_place(card_of(view, i), view->choice.place[i],
                                      view->choice.made && !view->choice.place[i]);
+        pen_candidate_card_set_guess(card_of(view, i), i == view->guess);
+    }
 }
 
 /* While a round that is being made is shown and not yet recorded, the latest is the one before. */
@@ -83,6 +86,7 @@ static void update(PenRoundView *view)
     gtk_stack_set_visible_child(GTK_STACK(view->stack), n > 0 ? view->grid : view->empty);
     show_choice(view);
     pen_round_bar_show(PEN_ROUND_BAR(view->bar), &(PenRoundBarState){
+                                                     .guessed = view->guess >= 0,
                                                      .round = view->round,
                                                      .older = neighbour(view, -1) != 0,
                                                      .newer = neighbour(view, 1) != 0,
@@ -95,8 +99,11 @@ static void update(PenRoundView *view)
 
 static void load_choice(PenRoundView *view)
 {
-    pen_choice_load(&view->choice, pen_app_store(view->app), view->round,
-                    pen_candidate_grid_get_n(grid_of(view)));
+    PenStore *store = pen_app_store(view->app);
+    pen_choice_load(&view->choice, store, view->round, pen_candidate_grid_get_n(grid_of(view)));
+    g_autoptr(GPtrArray) candidates =
+        store && view->round ? pen_store_list_candidates(store, view->round, NULL) : NULL;
+    view->guess = candidates ? pen_candidates_get_guess(candidates) : -1;
 }
 
 void pen_round_view_refresh(PenRoundView *view)
@@ -217,7 +224,7 @@ static void on_changed(PenRoundMaker *maker, int k, PenRoundView *view)
         return;
     pen_round_maker_show(maker, k, card_of(view, k));
     if (is_ready(view, k))
-        update(view);
+        pen_round_view_refresh(view); /* with the guess, which is known by now */
 }
 
 static void on_progress(PenRoundMaker *maker, double fraction, const char *text, PenRoundView *view)
@@ -391,6 +398,12 @@ gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event)
     case GDK_KEY_KP_Enter:
         on_generate(view->panel, view);
         return TRUE;
+    case GDK_KEY_y:
+        if (view->guess >= 0) {
+            select_card(view, view->guess);
+            vote(view, view->guess, PEN_VOTE_BEST);
+        }
+        return TRUE;
     case GDK_KEY_Delete:
     case GDK_KEY_BackSpace:
         if (current >= 0 && view->choice.place[current]) {
@@ -457,6 +470,17 @@ void pen_round_view_save(PenRoundView *view)
         pen_picture_save(view->app, &use, GTK_WIDGET(view));
 }
 
+static void make_like(PenRoundView *view, int k)
+{
+    g_autoptr(GError) error = NULL;
+    PenRoundOrder *order = pen_round_order_like(view->app, view->round, k, &error);
+    pen_app_clear_message(view->app);
+    if (order)
+        pen_round_maker_add(view->maker, order);
+    else
+        pen_app_report(view->app, error);
+}
+
 static void on_menu(PenMenuEntry entry, int k, gpointer data)
 {
     PenRoundView *view = data;
@@ -468,6 +492,9 @@ static void on_menu(PenMenuEntry entry, int k, gpointer data)
         break;
     case PEN_MENU_ZOOM:
         pen_candidate_grid_set_zoomed(grid_of(view), !pen_candidate_grid_is_zoomed(grid_of(view)));
+        break;
+    case PEN_MENU_LIKE:
+        make_like(view, k);
         break;
     case PEN_MENU_INSERT:
         pen_round_view_insert(view);
@@ -576,6 +603,7 @@ GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel)
     view->app = app;
     view->panel = panel;
     view->maker = pen_round_maker_new(app);
+    view->guess = -1;
     build(view);
     update(view);
     g_signal_connect_object(view->maker, "begun", G_CALLBACK(on_begun), view, 0);

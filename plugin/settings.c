@@ -65,6 +65,7 @@ PenSettings *pen_settings_load(void)
     settings->grow = read_int(file, "grow", 0, 0, PEN_MAX_GROW);
     settings->soften = read_int(file, "soften", 8, 0, PEN_MAX_GROW);
     settings->count = read_int(file, "count", 4, 2, 9);
+    settings->wide = g_key_file_get_boolean(file, GROUP, "wide", NULL);
     settings->steps = read_int(file, "steps", 20, 1, 150);
     settings->guidance = read_double(file, "guidance", 0, 0, 30);
     settings->eta = read_double(file, "eta", 1, 0, 1);
@@ -100,6 +101,7 @@ gboolean pen_settings_save(const PenSettings *settings, GError **error)
     g_key_file_set_integer(file, GROUP, "grow", settings->grow);
     g_key_file_set_integer(file, GROUP, "soften", settings->soften);
     g_key_file_set_integer(file, GROUP, "count", settings->count);
+    g_key_file_set_boolean(file, GROUP, "wide", settings->wide);
     g_key_file_set_integer(file, GROUP, "steps", settings->steps);
     g_key_file_set_double(file, GROUP, "guidance", settings->guidance);
     g_key_file_set_double(file, GROUP, "eta", settings->eta);

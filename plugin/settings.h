@@ -48,6 +48,7 @@ typedef struct {
     PenFit fit;
     int grow, soften; /* of a selection, in pixels of the image */
     int count;
+    gboolean wide; /* more candidates are begun, and those shown that the votes speak for */
     int steps;
     double guidance; /* 0: what suits the model */
     double eta;

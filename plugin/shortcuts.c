@@ -17,6 +17,7 @@ static const Shortcut shortcuts[] = {
     { "1...9", N_("The best") },
     { "<Shift>1...9", N_("The next best") },
     { "<Primary>1...9", N_("As good as the last") },
+    { "Y", N_("The guess is right") },
     { "0", N_("None of these") },
     { "Delete", N_("Take the selected picture's vote back") },
     { NULL, N_("The selected picture") },

@@ -70,6 +70,21 @@ static void show_use_version(PenStyleDetails *details)
                              pen_style_rows_get(details->versions) != details->version);
 }
 
+/* Its model, and how well its votes tell what comes next. */
+static void show_facts(PenStyleDetails *details, const PenStyle *style)
+{
+    PenGuessRecord record;
+    g_autofree char *model = g_strdup_printf(_("For the model %s"), style->model_name);
+    g_autofree char *guesses = NULL;
+    if (pen_store_get_guess_record(pen_app_store(details->app), style->id, &record, NULL) &&
+        record.picks)
+        guesses = g_strdup_printf(ngettext("Guessed your vote in %d of %d round",
+                                           "Guessed your vote in %d of %d rounds", record.picks),
+                                  record.right, record.picks);
+    g_autofree char *text = guesses ? g_strdup_printf("%s\n%s", model, guesses) : g_strdup(model);
+    gtk_label_set_text(GTK_LABEL(details->model), text);
+}
+
 void pen_style_details_show(PenStyleDetails *details, const PenStyle *style)
 {
     gboolean same = details->style == style->id && details->version == style->current_version;
@@ -78,8 +93,7 @@ void pen_style_details_show(PenStyleDetails *details, const PenStyle *style)
     details->style = style->id;
     details->version = style->current_version;
     gtk_entry_set_text(GTK_ENTRY(details->name), style->name);
-    g_autofree char *model = g_strdup_printf(_("For the model %s"), style->model_name);
-    gtk_label_set_text(GTK_LABEL(details->model), model);
+    show_facts(details, style);
     gboolean used = style->id == pen_app_style(details->app);
     gtk_button_set_label(GTK_BUTTON(details->use),
                          used ? _("This Style Is in Use") : _("_Use This Style"));

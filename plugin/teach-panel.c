@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "plugin/curve.h"
+#include "plugin/own-pictures.h"
 #include "plugin/ui.h"
 
 /* So many picks make a difference (docs/learning.md). */
@@ -13,9 +14,10 @@
 struct _PenTeachPanel {
     GtkBox parent;
     PenApp *app;
-    GtkWidget *news, *teach, *running, *progress, *progress_text, *curve, *verdict;
+    GtkWidget *news, *teach, *own, *running, *progress, *progress_text, *curve, *verdict;
     GCancellable *job;
     gint64 style; /* that is being taught */
+    GPtrArray *pictures; /* of the artist's own, to be learnt once the style has a name */
 };
 
 G_DEFINE_FINAL_TYPE(PenTeachPanel, pen_teach_panel, GTK_TYPE_BOX)
@@ -74,6 +76,7 @@ static int count_new_picks(PenTeachPanel *panel, const PenStyle *style)
 static void update(PenTeachPanel *panel)
 {
     gtk_revealer_set_reveal_child(GTK_REVEALER(panel->running), panel->job != NULL);
+    gtk_widget_set_sensitive(panel->own, !panel->job);
     if (panel->job) {
         gtk_button_set_label(GTK_BUTTON(panel->teach), _("Stop T_eaching"));
         gtk_widget_set_sensitive(panel->teach, TRUE);
@@ -162,14 +165,9 @@ static void on_taught(GObject *source, GAsyncResult *result, gpointer data)
     g_object_unref(panel);
 }
 
-static void start(PenTeachPanel *panel)
+static void begin_job(PenTeachPanel *panel)
 {
-    PenTeachSettings settings;
-    pen_teach_settings_init(&settings, FALSE);
     panel->style = pen_app_style(panel->app);
-    g_autoptr(PenRun) run = unfinished_run(panel);
-    if (!run)
-        pen_curve_reset(PEN_CURVE(panel->curve));
     gboolean busy = pen_app_is_busy(panel->app);
     pen_app_clear_message(panel->app);
     panel->job = pen_app_begin_job(panel->app);
@@ -178,9 +176,48 @@ static void start(PenTeachPanel *panel)
     gtk_label_set_text(GTK_LABEL(panel->progress_text),
                        busy ? _("Waiting until the round is made…") : _("Preparing…"));
     update(panel);
+}
+
+static void start(PenTeachPanel *panel)
+{
+    PenTeachSettings settings;
+    pen_teach_settings_init(&settings, FALSE);
+    g_autoptr(PenRun) run = unfinished_run(panel);
+    if (!run)
+        pen_curve_reset(PEN_CURVE(panel->curve));
+    begin_job(panel);
     show_verdict(panel);
     pen_studio_teach_async(pen_app_studio(panel->app), panel->style, &settings, on_event, panel,
                            panel->job, on_taught, g_object_ref(panel));
+}
+
+/* --- pictures of the artist's own ------------------------------------------------------------- */
+
+static void on_learnt(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(PenTeachPanel) panel = data;
+    g_autoptr(GError) error = NULL;
+    PenOwnPicturesResult done;
+    gboolean ok =
+        pen_studio_learn_pictures_finish(pen_app_studio(panel->app), result, &done, &error);
+    pen_app_set_teaching(panel->app, FALSE);
+    pen_app_end_job(panel->app, panel->job);
+    panel->job = NULL;
+    pen_app_picks_changed(panel->app);
+    if (!ok)
+        pen_app_report(panel->app, error);
+    else if (!pen_app_is_closing(panel->app))
+        start(panel);
+    update(panel);
+}
+
+/* The panel's pictures become votes, which are then taught. */
+static void learn(PenTeachPanel *panel)
+{
+    g_autoptr(GPtrArray) pictures = g_steal_pointer(&panel->pictures);
+    begin_job(panel);
+    pen_studio_learn_pictures_async(pen_app_studio(panel->app), panel->style, pictures, on_event,
+                                    panel, panel->job, on_learnt, g_object_ref(panel));
 }
 
 /* The first teaching makes the style that is taught. */
@@ -196,18 +233,48 @@ static void on_named(const char *name, gpointer data)
         return;
     }
     pen_app_set_style(panel->app, style);
-    start(panel);
+    if (panel->pictures)
+        learn(panel);
+    else
+        start(panel);
+}
+
+static void ask_name(PenTeachPanel *panel)
+{
+    pen_ui_ask(GTK_WIDGET(panel), _("A Style of Your Own"), _("_Name of the style"), _("My style"),
+               _("_Teach"), on_named, panel);
+}
+
+static void on_pictures(GPtrArray *pictures, gpointer data)
+{
+    PenTeachPanel *panel = data;
+    if (panel->job)
+        return;
+    g_clear_pointer(&panel->pictures, g_ptr_array_unref);
+    panel->pictures = g_ptr_array_ref(pictures);
+    if (pen_app_style(panel->app))
+        learn(panel);
+    else
+        ask_name(panel);
+}
+
+static void on_own(GtkButton *button, PenTeachPanel *panel)
+{
+    if (pen_app_studio(panel->app))
+        pen_own_pictures_ask(panel->app, GTK_WIDGET(button), on_pictures, panel);
 }
 
 static void on_teach(GtkButton *button, PenTeachPanel *panel)
 {
-    if (panel->job)
+    if (panel->job) {
         g_cancellable_cancel(panel->job);
-    else if (pen_app_style(panel->app))
+        return;
+    }
+    g_clear_pointer(&panel->pictures, g_ptr_array_unref);
+    if (pen_app_style(panel->app))
         start(panel);
     else
-        pen_ui_ask(GTK_WIDGET(panel), _("A Style of Your Own"), _("_Name of the style"),
-                   _("My style"), _("_Teach"), on_named, panel);
+        ask_name(panel);
 }
 
 static void on_styles_changed(PenTeachPanel *panel)
@@ -217,8 +284,15 @@ static void on_styles_changed(PenTeachPanel *panel)
     update(panel);
 }
 
+static void pen_teach_panel_finalize(GObject *object)
+{
+    g_clear_pointer(&PEN_TEACH_PANEL(object)->pictures, g_ptr_array_unref);
+    G_OBJECT_CLASS(pen_teach_panel_parent_class)->finalize(object);
+}
+
 static void pen_teach_panel_class_init(PenTeachPanelClass *class)
 {
+    G_OBJECT_CLASS(class)->finalize = pen_teach_panel_finalize;
 }
 
 static void pen_teach_panel_init(PenTeachPanel *panel)
@@ -233,6 +307,9 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
     gtk_label_set_max_width_chars(GTK_LABEL(panel->news), 24);
     panel->teach = gtk_button_new_with_mnemonic(_("T_each"));
     g_signal_connect(panel->teach, "clicked", G_CALLBACK(on_teach), panel);
+    panel->own = gtk_button_new_with_mnemonic(_("Learn from _Pictures…"));
+    gtk_widget_set_tooltip_text(panel->own, _("Pictures that you have already count as your votes"));
+    g_signal_connect(panel->own, "clicked", G_CALLBACK(on_own), panel);
     panel->progress = pen_ui_name(gtk_progress_bar_new(), _("Progress of teaching"));
     panel->progress_text = pen_ui_label(NULL, "pen-hint");
     gtk_label_set_line_wrap(GTK_LABEL(panel->progress_text), FALSE);
@@ -247,6 +324,7 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
 
     gtk_box_pack_start(GTK_BOX(panel), panel->news, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->teach, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(panel), panel->own, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->running, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->curve, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->verdict, FALSE, FALSE, 0);

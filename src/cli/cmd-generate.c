@@ -13,14 +13,15 @@
 #include "src/studio/taken-settings.h"
 
 static char *model, *vae, *prediction, *prompt, *negative, *style_name, *seed, *out, *from, *mask,
-    *settings_of;
+    *settings_of, *like;
 static char **loras;
 static gboolean words;
-static int count = PEN_CLI_UNSET_COUNT, steps = PEN_CLI_UNSET_COUNT, width = PEN_CLI_UNSET_COUNT,
-           height = PEN_CLI_UNSET_COUNT, clip_skip = PEN_CLI_UNSET_COUNT;
+static int wide = PEN_CLI_UNSET_COUNT, count = PEN_CLI_UNSET_COUNT, steps = PEN_CLI_UNSET_COUNT,
+           width = PEN_CLI_UNSET_COUNT, height = PEN_CLI_UNSET_COUNT,
+           clip_skip = PEN_CLI_UNSET_COUNT;
 static double guidance = PEN_CLI_UNSET, guidance_rescale = PEN_CLI_UNSET, eta = PEN_CLI_UNSET,
               strength = PEN_CLI_UNSET,
-              style_strength = PEN_CLI_UNSET;
+              part = PEN_CLI_UNSET, style_strength = PEN_CLI_UNSET;
 static gboolean shared_noise;
 
 static const GOptionEntry entries[] = {
@@ -48,6 +49,12 @@ static const GOptionEntry entries[] = {
     { "style-strength", 0, 0, G_OPTION_ARG_DOUBLE, &style_strength,
       N_("How strongly the style draws; 1 is as taught"), N_("X") },
     { "count", 'c', 0, G_OPTION_ARG_INT, &count, N_("Candidates of the round (4)"), "N" },
+    { "wide", 0, 0, G_OPTION_ARG_INT, &wide,
+      N_("Begin so many, and finish the --count of them that your picks speak for"), "N" },
+    { "like", 0, 0, G_OPTION_ARG_STRING, &like,
+      N_("More like candidate PLACE of that round, with all its settings"), N_("ROUND:PLACE") },
+    { "part", 0, 0, G_OPTION_ARG_DOUBLE, &part,
+      N_("With --like: how much of the way all share, from 0 to less than 1 (0.5)"), N_("X") },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed,
       N_("The same seed gives the same pictures (default: random)"), "N" },
     { "shared-noise", 0, 0, G_OPTION_ARG_NONE, &shared_noise,
@@ -60,7 +67,8 @@ static const GOptionEntry entries[] = {
          "schedule ends in pure noise, else 0)"),
       N_("PHI") },
     { "eta", 0, 0, G_OPTION_ARG_DOUBLE, &eta,
-      N_("Fresh noise in each step, 0 to 1 (1; with less than about 0.1 nothing can be learnt)"), N_("X") },
+      N_("Fresh noise in each step, 0 to 1 (1; with less than about 0.1 nothing can be learnt)"),
+      N_("X") },
     { "width", 'W', 0, G_OPTION_ARG_INT, &width,
       N_("In pixels, a multiple of 8 (default: what the model was trained on)"), N_("PIXELS") },
     { "height", 'H', 0, G_OPTION_ARG_INT, &height, N_("The same"), N_("PIXELS") },
@@ -160,6 +168,9 @@ static gboolean report_round(PenCli *cli, const Watch *watch, const PenRoundResu
         json_object_set_int_member(object, "seed", (gint64)made->seed);
         json_object_set_int_member(object, "width", made->width);
         json_object_set_int_member(object, "height", made->height);
+        json_object_set_int_member(object, "made", made->made);
+        if (made->guess >= 0)
+            json_object_set_int_member(object, "guess", made->guess);
         json_object_set_string_member(object, "model", made->model_name);
         json_object_set_string_member(object, "model_hash", made->model_hash);
     }
@@ -235,13 +246,52 @@ static gboolean take_settings(PenCli *cli, PenRoundRequest *request, PenTakenSet
     return TRUE;
 }
 
+/* --like takes all of the earlier round's settings, and its style unless one is given. */
+static gboolean like_option(PenCli *cli, PenRoundRequest *request, GError **error)
+{
+    guint64 round, place;
+    g_auto(GStrv) parts = g_strsplit(like, ":", 2);
+    if (g_strv_length(parts) != 2 ||
+        !g_ascii_string_to_unsigned(parts[0], 10, 1, G_MAXINT64, &round, NULL) ||
+        !g_ascii_string_to_unsigned(parts[1], 10, 0, G_MAXINT, &place, NULL))
+        return pen_cli_usage_error(
+            error, _("--like is a round's number and a place in it, as in 3:1; “%s” is not."),
+            like);
+    if (prompt || negative || from || settings_of || words || clip_skip != PEN_CLI_UNSET_COUNT ||
+        steps != PEN_CLI_UNSET_COUNT ||
+        width != PEN_CLI_UNSET_COUNT || height != PEN_CLI_UNSET_COUNT ||
+        guidance != PEN_CLI_UNSET || eta != PEN_CLI_UNSET)
+        return pen_cli_usage_error(
+            error, _("--like takes prompt, start, size, steps, guidance and eta from "
+                     "the round: leave them away."));
+    if (part != PEN_CLI_UNSET && !(part >= 0 && part < 1))
+        return pen_cli_usage_error(error, _("--part is from 0 to less than 1, not %g."), part);
+    request->like_round = (gint64)round;
+    request->like_place = (int)place;
+    if (part != PEN_CLI_UNSET)
+        request->like_part = part;
+    PenStudio *studio = pen_cli_studio(cli, error);
+    g_autoptr(PenRound) row =
+        studio ? pen_store_get_round(pen_studio_store(studio), request->like_round, error) : NULL;
+    if (row && row->style && !style_name) {
+        g_autoptr(PenStyle) style = pen_store_get_style(pen_studio_store(studio), row->style, NULL);
+        request->style = style && !style->deleted ? style->id : 0;
+    }
+    return row != NULL;
+}
+
 static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec, PenStyle **style,
                              PenTakenSettings **taken, GError **error)
 {
-    if (!prompt && !settings_of)
+    if (part != PEN_CLI_UNSET && !like)
+        return pen_cli_usage_error(error, _("--part goes with --like ROUND:PLACE."));
+    if (!prompt && !settings_of && !like)
         return pen_cli_usage_error(error, _("What shall the pictures show? Give --prompt TEXT."));
     if (count != PEN_CLI_UNSET_COUNT && (count < 1 || count > PEN_ROUND_MAX))
         return pen_cli_usage_error(error, _("--count is 1 to %d, not %d."), PEN_ROUND_MAX, count);
+    if (wide != PEN_CLI_UNSET_COUNT && (wide < 1 || wide > PEN_ROUND_WIDE_MAX))
+        return pen_cli_usage_error(error, _("--wide is 1 to %d, not %d."), PEN_ROUND_WIDE_MAX,
+                                   wide);
     if (steps != PEN_CLI_UNSET_COUNT && (steps < 1 || steps > 1000))
         return pen_cli_usage_error(error, _("--steps is 1 to 1000, not %d."), steps);
     if (clip_skip != PEN_CLI_UNSET_COUNT && (clip_skip < 1 || clip_skip > 12))
@@ -260,6 +310,8 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
         request->clip_skip = (guint)clip_skip;
     if (count != PEN_CLI_UNSET_COUNT)
         request->count = (guint)count;
+    if (wide != PEN_CLI_UNSET_COUNT)
+        request->wide = (guint)wide;
     if (steps != PEN_CLI_UNSET_COUNT)
         request->steps = (guint)steps;
     if (guidance != PEN_CLI_UNSET) {
@@ -299,7 +351,7 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
     if (settings_of && !take_settings(cli, request, taken, spec, error))
         return FALSE;
     request->model = *spec;
-    return !out || prepare_folder(out, error);
+    return (!like || like_option(cli, request, error)) && (!out || prepare_folder(out, error));
 }
 
 static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)

@@ -74,6 +74,18 @@ static const char *name_of(GPtrArray *styles, gint64 id)
     return NULL;
 }
 
+/* "like": ROUND:PLACE. */
+static void show_origin(PenCli *cli, JsonObject *object, gint64 candidate)
+{
+    g_autoptr(PenCandidate) origin =
+        pen_store_get_candidate(pen_studio_store(cli->studio), candidate, NULL);
+    if (!origin)
+        return;
+    g_autofree char *like =
+        g_strdup_printf("%" G_GINT64_FORMAT ":%d", origin->round, origin->place);
+    json_object_set_string_member(object, "like", like);
+}
+
 static void show_round(PenCli *cli, const PenRound *round, const char *style)
 {
     PenStore *store = pen_studio_store(cli->studio);
@@ -101,6 +113,15 @@ static void show_round(PenCli *cli, const PenRound *round, const char *style)
     pen_cli_set_number(object, "eta", round->eta);
     json_object_set_int_member(object, "seed", (gint64)round->seed);
     json_object_set_string_member(object, "order", order);
+    int guess = candidates ? pen_candidates_get_guess(candidates) : -1;
+    if (guess >= 0)
+        json_object_set_int_member(object, "guess", guess);
+    if (round->own_picture)
+        json_object_set_boolean_member(object, "own_picture", TRUE);
+    if (round->made)
+        json_object_set_int_member(object, "made", round->made);
+    if (round->origin)
+        show_origin(cli, object, round->origin);
     JsonArray *files = json_array_new();
     for (guint i = 0; candidates && i < candidates->len; i++) {
         const PenCandidate *candidate = candidates->pdata[i];

@@ -27,8 +27,14 @@ static gboolean run_styles(PenCli *cli, char **arguments G_GNUC_UNUSED, GError *
         g_autofree char *version = style->current_number
                                        ? g_strdup_printf(_("version %d"), style->current_number)
                                        : g_strdup(_("not taught yet"));
+        PenGuessRecord guesses;
+        if (!pen_store_get_guess_record(store, style->id, &guesses, error))
+            return FALSE;
         pen_cli_print(cli, _("%-20s %-16s %s, rank %d, picks: %u (%u new)"), style->name,
                       style->model_name, version, style->rank, picks->len, fresh->len);
+        if (guesses.picks)
+            pen_cli_print(cli, _("%-20s guessed your pick in %d of %d rounds; by chance: %.1f"), "",
+                          guesses.right, guesses.picks, guesses.chance);
         JsonObject *object = pen_cli_object("style");
         json_object_set_string_member(object, "name", style->name);
         json_object_set_string_member(object, "uuid", style->uuid);
@@ -38,6 +44,9 @@ static gboolean run_styles(PenCli *cli, char **arguments G_GNUC_UNUSED, GError *
         json_object_set_int_member(object, "rank", style->rank);
         json_object_set_int_member(object, "picks", picks->len);
         json_object_set_int_member(object, "new_picks", fresh->len);
+        json_object_set_int_member(object, "guesses", guesses.picks);
+        json_object_set_int_member(object, "guesses_right", guesses.right);
+        pen_cli_set_number(object, "guesses_by_chance", guesses.chance);
         pen_cli_set_number(object, "strength", style->strength);
         pen_cli_emit(cli, object);
     }
@@ -76,10 +85,11 @@ static gboolean run_create(PenCli *cli, char **arguments, GError **error)
         return pen_cli_usage_error(error, _("%s is from %d to %d, not %d."), "--rank", 1, 1024,
                                    rank);
     g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, 0, error);
-    gint64 id = info ? pen_store_create_style(pen_studio_store(studio), arguments[0], info->hash,
-                                              info->name, info->spec,
-                                              rank != PEN_CLI_UNSET_COUNT ? rank : (int)defaults.adapter_rank, error)
-                     : 0;
+    gint64 id =
+        info ? pen_store_create_style(
+                   pen_studio_store(studio), arguments[0], info->hash, info->name, info->spec,
+                   rank != PEN_CLI_UNSET_COUNT ? rank : (int)defaults.adapter_rank, error)
+             : 0;
     g_autoptr(PenStyle) style =
         id ? pen_store_get_style(pen_studio_store(studio), id, error) : NULL;
     if (!style)

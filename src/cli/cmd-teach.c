@@ -4,9 +4,10 @@
 #include <glib/gi18n-lib.h>
 
 #include "src/cli/cli.h"
+#include "src/studio/own-picture.h"
 #include "src/studio/teach-options.h"
 
-static char *style_name, *model, *seed;
+static char *style_name, *model, *seed, *like, *prompt;
 static int rank = PEN_CLI_UNSET_COUNT;
 static gboolean fresh, adopt;
 
@@ -18,6 +19,12 @@ static const GOptionEntry entries[] = {
       N_("MODEL") },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed,
       N_("Of the order of picks and the new adapter (default: random)"), "N" },
+    { "like", 0, 0, G_OPTION_ARG_FILENAME, &like,
+      N_("Also learn the pictures in FOLDER, which are better than what the bare model draws"),
+      N_("FOLDER") },
+    { "prompt", 'p', 0, G_OPTION_ARG_STRING, &prompt,
+      N_("With --like: what all of them show (default: a .txt file beside each, or its name)"),
+      N_("TEXT") },
     { "rank", 0, 0, G_OPTION_ARG_INT, &rank, N_("Adapter rank of a style that is made here (4)"),
       "N" },
     { "adopt", 0, 0, G_OPTION_ARG_NONE, &adopt,
@@ -47,8 +54,8 @@ static gboolean read_settings(PenTeachSettings *settings, GError **error)
 /* --- the style ---------------------------------------------------------------------------------
  */
 
-/* The rounds that belong to no style and have a pick to learn, latest first. `ties` (may be NULL) tells
- * whether others were passed over, whose pictures are all as good. */
+/* The rounds that belong to no style and have a pick to learn, latest first. `ties` (may be NULL)
+ * tells whether others were passed over, whose pictures are all as good. */
 static GPtrArray *list_stray_rounds(PenStore *store, const char *model_hash, gboolean *ties,
                                     GError **error)
 {
@@ -116,9 +123,10 @@ static PenStyle *make_style(PenCli *cli, GError **error)
     if (!rounds)
         return NULL;
     if (!rounds->len && ties) {
-        g_set_error_literal(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_NOTHING,
-                            _("The picks so far find all pictures of their rounds as good: pick the "
-                              "best of a round."));
+        g_set_error_literal(
+            error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_NOTHING,
+            _("The picks so far find all pictures of their rounds as good: pick the "
+              "best of a round."));
         return NULL;
     }
     if (!rounds->len) /* says which styles there are and how to make one */
@@ -171,6 +179,63 @@ static PenStyle *prepare_style(PenCli *cli, GError **error)
         pen_cli_note(cli, _("An unfinished teaching goes on with the settings it began with; "
                             "--fresh starts over with the ones given now."));
     return g_steal_pointer(&style);
+}
+
+/* --- pictures of the artist's own --------------------------------------------------------------
+ */
+
+static void on_own_event(const PenStudioEvent *event, gpointer user_data)
+{
+    pen_cli_show_event(user_data, event, _("Drawing what your pictures are better than"));
+}
+
+/* The style that they teach: a new one is for --model, or the starter model. */
+static PenStyle *style_of_own(PenCli *cli, GError **error)
+{
+    PenStudio *studio = pen_cli_studio(cli, error);
+    if (!studio)
+        return NULL;
+    PenStore *store = pen_studio_store(studio);
+    g_autoptr(GError) inner = NULL;
+    PenStyle *style = pen_store_find_style(store, style_name, &inner);
+    if (style || !g_error_matches(inner, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND)) {
+        if (!style)
+            g_propagate_error(error, g_steal_pointer(&inner));
+        return style;
+    }
+    g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, model, 0, error);
+    PenD3poConfig defaults = PEN_D3PO_CONFIG_INIT;
+    gint64 id = info ? pen_store_create_style(
+                           store, style_name, info->hash, info->name, info->spec,
+                           rank != PEN_CLI_UNSET_COUNT ? rank : (int)defaults.adapter_rank, error)
+                     : 0;
+    return id ? pen_store_get_style(store, id, error) : NULL;
+}
+
+static gboolean learn_own(PenCli *cli, GError **error)
+{
+    g_autoptr(GPtrArray) pictures = pen_own_pictures_of_folder(like, prompt, error);
+    g_autoptr(PenStyle) style =
+        pictures && pen_cli_check_device(cli, error) ? style_of_own(cli, error) : NULL;
+    if (!style)
+        return FALSE;
+    PenOwnPicturesResult done;
+    g_auto(PenCliJob) job;
+    pen_cli_job_init(&job, cli);
+    pen_studio_learn_pictures_async(cli->studio, style->id, pictures, on_own_event, cli,
+                                    job.cancellable, pen_cli_job_done, &job);
+    if (!pen_studio_learn_pictures_finish(cli->studio, pen_cli_job_wait(&job), &done, error))
+        return FALSE;
+    pen_cli_note(cli,
+                 g_dngettext(GETTEXT_PACKAGE, "%u picture of %u is new for “%s”.",
+                             "%u pictures of %u are new for “%s”.", done.learnt),
+                 done.learnt, pictures->len, style->name);
+    JsonObject *object = pen_cli_object("pictures");
+    json_object_set_int_member(object, "new", done.learnt);
+    json_object_set_int_member(object, "known", done.known);
+    json_object_set_int_member(object, "failed", done.failed);
+    pen_cli_emit(cli, object);
+    return TRUE;
 }
 
 /* --- the run -----------------------------------------------------------------------------------
@@ -241,6 +306,10 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
         return pen_cli_usage_error(error, _("Which style shall learn? Give --style NAME."));
     if (!read_settings(&settings, error))
         return FALSE;
+    if (prompt && !like)
+        return pen_cli_usage_error(error, _("--prompt goes with --like FOLDER."));
+    if (like && !learn_own(cli, error))
+        return FALSE;
     g_autoptr(PenStyle) style = prepare_style(cli, error);
     if (!style)
         return FALSE;
@@ -268,10 +337,13 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
 const PenCommand pen_command_teach = {
     .name = "teach",
     .summary = N_("Teach a style the picks of its rounds"),
-    .description = N_("Prints the loss and the log-ratio margin of better over worse pictures for "
-                      "every step.\nCtrl-C stops; the same command goes on at the last finished "
-                      "step. A style that does not\nexist yet is made, for the picked rounds that "
-                      "belong to none."),
+    .description =
+        N_("Prints the loss and the log-ratio margin of better over worse pictures for "
+           "every step.\nCtrl-C stops; the same command goes on at the last finished "
+           "step. A style that does not\nexist yet is made, for the picked rounds that "
+           "belong to none.\n"
+           "With --like the pictures in a folder count as the best of rounds whose other\n"
+           "candidates the bare model draws for the same prompt."),
     .entries = entries,
     .more_entries = pen_teach_options_entries,
     .run = run,

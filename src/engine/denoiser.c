@@ -67,8 +67,8 @@ static PenPlan *make_plan(PenDenoiser *d, gboolean checkpoint, GError **error)
         .width = options->width,
         .tokens = options->tokens,
         .adapter = options->adapter,
-        .statistics = options->statistics,
         .checkpoint = checkpoint,
+        .statistics = options->statistics,
     };
     g_autoptr(PenUNet) unet = pen_runtime_unet(d->runtime, &unet_options, error);
     if (!unet)

@@ -11,12 +11,12 @@
 /* So many latents fill a GPU; smaller pictures are evaluated together. */
 #define BATCH_LATENTS 4096
 
-/* The largest divisor of n whose batch is not larger than that. */
+/* The largest divisor of n, and of those that are kept, whose batch is not larger than that. */
 static guint pictures_at_once(const PenSamplerJob *job)
 {
     guint64 most = MAX(BATCH_LATENTS / ((guint64)job->height * job->width), 1);
-    for (guint d = job->n; d > 1; d--)
-        if (job->n % d == 0 && d <= most)
+    for (guint d = job->keep ? job->keep : job->n; d > 1; d--)
+        if (job->n % d == 0 && job->keep % d == 0 && d <= most)
             return d;
     return 1;
 }
@@ -39,10 +39,31 @@ typedef struct {
     PenDenoiser *denoiser;
     PenTrajectory **trajectories;
     float **predicted; /* [n] */
+    guint n;           /* candidates that are being made */
+    guint *candidates; /* [n] which they are: whose noise they take */
     guint at_once;
     PenTiles *tiles;     /* NULL: as a whole */
     float *cond, *uncond; /* what tiles answer together */
 } Sampling;
+
+/* Where no step takes fresh noise the candidates would not part: each starts from the finished picture
+ * with noise of its own on it. */
+static void part(Sampling *s, const PenSchedule *schedule, guint k)
+{
+    const PenTrajectory *origin = s->job->origin;
+    gsize n = pen_trajectory_elements(origin);
+    for (guint i = 0; i < s->job->n; i++) {
+        float *latents = pen_trajectory_latents(s->trajectories[i], k);
+        if (s->job->eta > 0) {
+            memcpy(latents, pen_trajectory_latents(origin, k), n * sizeof *latents);
+        } else {
+            s->noise(i, k, n, latents, s->noise_data);
+            pen_schedule_add_noise(schedule, origin->timesteps[k], n,
+                                   pen_trajectory_latents(origin, origin->steps), latents,
+                                   latents);
+        }
+    }
+}
 
 static gboolean start(Sampling *s, const PenModel *model, GError **error)
 {
@@ -51,6 +72,8 @@ static gboolean start(Sampling *s, const PenModel *model, GError **error)
     const PenSamplerJob *job = s->job;
     guint first =
         job->start ? (guint)pen_schedule_get_first_step((int)job->steps, job->strength) : 0;
+    if (job->origin)
+        first = job->parting;
     if (first >= job->steps)
         first = job->steps - 1;
     for (guint i = 0; i < job->n; i++) {
@@ -72,6 +95,8 @@ static gboolean start(Sampling *s, const PenModel *model, GError **error)
         if (job->start)
             pen_schedule_add_noise(schedule, t->timesteps[first], n, job->start, latents, latents);
     }
+    if (job->origin)
+        part(s, schedule, first);
     return TRUE;
 }
 
@@ -108,7 +133,7 @@ static gboolean advance(Sampling *s, const PenDdimStep *step, guint k, guint fir
         gboolean stochastic = pen_ddim_step_is_stochastic(step);
         outputs[i].rescale = job->guidance_rescale;
         if (stochastic)
-            s->noise(first + i, k, n, noise, s->noise_data);
+            s->noise(s->candidates[first + i], k, n, noise, s->noise_data);
         memcpy(pen_trajectory_answer(t, t->cond, k), outputs[i].cond, n * sizeof *x);
         if (t->uncond)
             memcpy(pen_trajectory_answer(t, t->uncond, k), outputs[i].uncond, n * sizeof *x);
@@ -120,21 +145,44 @@ static gboolean advance(Sampling *s, const PenDdimStep *step, guint k, guint fir
     return TRUE;
 }
 
+/* Goes on with the candidates that are chosen, in that order. */
+static gboolean narrow(Sampling *s, GError **error)
+{
+    const PenSamplerJob *job = s->job;
+    g_autofree guint *chosen = g_new(guint, job->keep);
+    g_autofree PenTrajectory **kept = g_new(PenTrajectory *, job->keep);
+    /* What chooses may need the memory. */
+    pen_plan_release(pen_denoiser_plan(s->denoiser));
+    if (!job->choose(s->predicted, chosen, job->progress_data, error))
+        return FALSE;
+    for (guint i = 0; i < job->keep; i++)
+        kept[i] = g_steal_pointer(&s->trajectories[chosen[i]]);
+    for (guint i = 0; i < s->n; i++)
+        g_clear_pointer(&s->trajectories[i], pen_trajectory_free);
+    memcpy(s->trajectories, kept, job->keep * sizeof *kept);
+    memcpy(s->candidates, chosen, job->keep * sizeof *chosen);
+    s->n = job->keep;
+    return TRUE;
+}
+
 static gboolean sample(Sampling *s, const PenSchedule *schedule, GCancellable *cancellable,
                        GError **error)
 {
     const PenSamplerJob *job = s->job;
-    const PenTrajectory *t = s->trajectories[0];
-    for (guint k = t->first; k < job->steps; k++) {
+    guint first = s->trajectories[0]->first, halfway = (first + job->steps - 1) / 2;
+    for (guint k = first; k < job->steps; k++) {
+        const PenTrajectory *t = s->trajectories[0];
         PenDdimStep step;
         if (!pen_ddim_step_init(&step, schedule, t->timesteps[k], (int)job->steps, job->eta,
                                 error))
             return FALSE;
-        for (guint i = 0; i < job->n; i += s->at_once)
+        for (guint i = 0; i < s->n; i += s->at_once)
             if (!advance(s, &step, k, i, cancellable, error))
                 return FALSE;
         if (job->progress && !job->progress(k - t->first + 1, job->steps - t->first, s->predicted,
                                             job->progress_data, error))
+            return FALSE;
+        if (job->keep && k == halfway && !narrow(s, error))
             return FALSE;
     }
     return TRUE;
@@ -150,6 +198,7 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
         .noise = job->noise ? job->noise : seeded_noise,
         .noise_data = job->noise ? job->noise_data : (gpointer)job,
         .trajectories = trajectories,
+        .n = job->n,
         .at_once = job->tile ? 1 : pictures_at_once(job),
         .model = model,
         .tiles = job->tile ? pen_tiles_new(job->height, job->width, job->tile) : NULL,
@@ -178,8 +227,11 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
         s.uncond = options.guided ? g_new(float, n) : NULL;
     }
     s.predicted = g_new(float *, job->n);
-    for (guint i = 0; i < job->n; i++)
+    s.candidates = g_new(guint, job->n);
+    for (guint i = 0; i < job->n; i++) {
         s.predicted[i] = g_new(float, n);
+        s.candidates[i] = i;
+    }
 
     gboolean ok = start(&s, model, error) &&
                   sample(&s, model->schedule, cancellable, error);
@@ -192,6 +244,7 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
     g_free(s.cond);
     g_free(s.uncond);
     pen_tiles_free(s.tiles);
+    g_free(s.candidates);
     pen_denoiser_free(s.denoiser);
     return ok;
 }

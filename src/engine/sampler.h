@@ -6,6 +6,9 @@
  * from a noise of its own: from a shared one, as in the published script, they come out alike and
  * leave little to choose from (docs/learning.md). All advance together, step by step, so that they
  * can be shown as they sharpen.
+ *
+ * More can be begun than are wanted: halfway, where what a picture will be can be seen, `choose` says
+ * which go on, and no more work is done on the others.
  */
 
 #include "src/engine/tiles.h"
@@ -22,6 +25,11 @@ typedef void (*PenSamplerNoise)(guint candidate, guint step, gsize n, float *out
  * guesses them now. FALSE with an error stops the sampler. */
 typedef gboolean (*PenSamplerProgress)(guint step, guint steps, float *const *predicted,
                                        gpointer data, GError **error);
+
+/* Which candidates go on: chosen[keep], indices into predicted[n], which are as for
+ * PenSamplerProgress. May use the device. FALSE with an error stops the sampler. */
+typedef gboolean (*PenSamplerChoose)(float *const *predicted, guint *chosen, gpointer data,
+                                     GError **error);
 
 typedef struct {
     guint n;               /* candidates */
@@ -44,13 +52,22 @@ typedef struct {
     guint32 tile; /* side in latents: evaluate in tiles (src/engine/tiles.h); 0: as a whole */
     PenTilesProgress tile_progress; /* after each tile of a step; may be NULL; gets progress_data */
 
+    /* A finished trajectory of this size and these steps whose first steps all candidates share; they
+     * part at step `parting`, each with noise of its own. In place of `start`; NULL: none. */
+    const PenTrajectory *origin;
+    guint parting;
+
+    guint keep; /* so many of the candidates go on after half of the steps; 0: all of them */
+    PenSamplerChoose choose; /* gets progress_data */
+
     PenSamplerNoise noise; /* in place of the seed; NULL normally */
     gpointer noise_data;
     PenSamplerProgress progress; /* may be NULL */
     gpointer progress_data;
 } PenSamplerJob;
 
-/* Fills trajectories[n]; the finished latents are the last. With an error nothing is filled. Under
+/* Fills trajectories[n], or of `keep` candidates as many in the order of the choice, the rest with NULL;
+ * the finished latents are the last of each. With an error nothing is filled. Under
  * the bare model the trajectories know their reference log-probabilities. */
 gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
                          PenTrajectory **trajectories, GCancellable *cancellable, GError **error);

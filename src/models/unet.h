@@ -36,9 +36,9 @@ typedef struct {
     guint32 batch, height, width; /* of latents */
     guint32 tokens;
     PenUNetAdapter *adapter; /* allocated, in the dtype of the weights; or NULL */
-    gboolean statistics;     /* of the blocks' results are outputs, too */
     gboolean checkpoint;     /* each resnet with its transformer is a checkpoint block: the backward
                                 graph recomputes it, training takes less memory and more time */
+    gboolean statistics;     /* of the blocks' results are outputs, too */
 } PenUNetOptions;
 
 typedef struct {

@@ -229,6 +229,14 @@ char *pen_store_find_style_picture(PenStore *store, gint64 style)
     return picture;
 }
 
+GPtrArray *pen_store_list_adoptable_picks(PenStore *store, const char *model_hash, GError **error)
+{
+    return list_picks(store,
+                      PICK_RANKS("valid_picks") "WHERE p.round IN (SELECT id FROM rounds "
+                                                "WHERE " PEN_ROUNDS_ADOPTABLE ")" PICK_ORDER,
+                      PEN_SQL_VALUES(PEN_SQL_TEXT(model_hash)), error);
+}
+
 GPtrArray *pen_store_list_run_picks(PenStore *store, gint64 run, GError **error)
 {
     return list_picks(

@@ -52,4 +52,7 @@ char *pen_store_find_style_picture(PenStore *store, gint64 style);
  */
 GPtrArray *pen_store_list_picks(PenStore *store, gint64 style, gboolean only_new, GError **error);
 
+/* PenPick, oldest first: those that a new style for that model would adopt. */
+GPtrArray *pen_store_list_adoptable_picks(PenStore *store, const char *model_hash, GError **error);
+
 G_END_DECLS

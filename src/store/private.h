@@ -56,6 +56,7 @@ gint64 pen_files_folder_id(const char *name);
     "SELECT picture_file FROM candidates WHERE picture_file IS NOT NULL " \
     "UNION SELECT trajectory_file FROM candidates " \
     "WHERE trajectory_file IS NOT NULL " \
+    "UNION SELECT features_file FROM candidates WHERE features_file IS NOT NULL " \
     "UNION SELECT start_file FROM rounds WHERE start_file IS NOT NULL " \
     "UNION SELECT mask_file FROM rounds WHERE mask_file IS NOT NULL " \
     "UNION SELECT mask_file FROM places WHERE mask_file IS NOT NULL " \
@@ -70,6 +71,13 @@ gboolean pen_action_log(PenSql *sql, const PenAction *action, GError **error);
 
 /* rounds.c: adds a round under its own id. */
 gboolean pen_round_insert_as(PenSql *sql, const PenRound *round, GError **error);
+/* Which rounds a style of that model would adopt: those whose pick prefers anything. */
+#define PEN_ROUNDS_ADOPTABLE                                                                        \
+    "style IS NULL AND model_hash = ? AND id IN (SELECT round FROM valid_picks p WHERE "           \
+    "(SELECT MIN(rank) < MAX(rank) FROM pick_ranks WHERE pick = p.id))"
+
+/* rounds.c: NOT_FOUND unless the last UPDATE changed the candidate with that id. */
+gboolean pen_candidate_changed(PenSql *sql, gint64 candidate, GError **error);
 
 /* styles.c: the style, or NOT_FOUND if it is deleted. */
 PenStyle *pen_style_get_living(PenSql *sql, gint64 style, GError **error);

@@ -2,6 +2,7 @@
 #include "src/store/rounds.h"
 
 #include <glib/gi18n-lib.h>
+#include <math.h>
 
 #include "src/store/files.h"
 #include "src/store/private.h"
@@ -35,6 +36,9 @@ static const PenField round_fields[] = {
     PEN_FIELD(PenRound, start_strength, REAL),
     PEN_FIELD(PenRound, start_file, OPTION),
     PEN_FIELD(PenRound, mask_file, OPTION),
+    PEN_FIELD(PenRound, made, INT),
+    PEN_FIELD(PenRound, origin, ID),
+    PEN_FIELD(PenRound, own_picture, OPTION),
     PEN_FIELD(PenRound, created, TIME),
     PEN_FIELD_NAMED(PenRound, state, state_names),
 };
@@ -47,10 +51,17 @@ static const PenField candidate_fields[] = {
     PEN_FIELD(PenCandidate, seed, UINT64),
     PEN_FIELD(PenCandidate, picture_file, OPTION),
     PEN_FIELD(PenCandidate, trajectory_file, OPTION),
+    PEN_FIELD(PenCandidate, features_file, OPTION),
+    PEN_FIELD(PenCandidate, score, REAL),
     PEN_FIELD_NAMED(PenCandidate, state, state_names),
 };
 PEN_DEFINE_ROW(PenCandidate, pen_candidate, "candidates", N_("There is no candidate %s."),
                candidate_fields)
+
+gboolean pen_candidate_changed(PenSql *sql, gint64 candidate, GError **error)
+{
+    return pen_row_changed(sql, &pen_candidate_type, candidate, error);
+}
 
 const char *pen_round_state_name(PenRoundState state)
 {
@@ -105,7 +116,7 @@ gint64 pen_store_begin_round(PenStore *store, const PenRound *round, const guint
         return 0;
     for (guint i = 0; i < n_candidates; i++) {
         PenCandidate candidate = {
-            .round = id, .place = (int)i, .seed = seeds[i], .state = PEN_ROUND_RUNNING
+            .round = id, .place = (int)i, .seed = seeds[i], .score = NAN, .state = PEN_ROUND_RUNNING
         };
         if (!pen_row_insert(sql, &pen_candidate_type, &candidate, error))
             return 0;
@@ -187,11 +198,6 @@ gboolean pen_store_end_round(PenStore *store, gint64 round, PenRoundState state,
     return pen_sql_commit(&scope, error);
 }
 
-/* Which rounds a style of that model would adopt: those whose pick prefers anything. */
-#define ADOPTABLE                                                                                  \
-    "style IS NULL AND model_hash = ? AND id IN (SELECT round FROM valid_picks p WHERE "           \
-    "(SELECT MIN(rank) < MAX(rank) FROM pick_ranks WHERE pick = p.id))"
-
 int pen_store_adopt_rounds(PenStore *store, gint64 style, GError **error)
 {
     PenSql *sql = store->sql;
@@ -199,7 +205,7 @@ int pen_store_adopt_rounds(PenStore *store, gint64 style, GError **error)
     if (!pen_sql_begin(&scope, sql, error))
         return -1;
     g_autoptr(PenStyle) row = pen_style_get_living(sql, style, error);
-    if (!row || !pen_sql_run(sql, error, "UPDATE rounds SET style = ? WHERE " ADOPTABLE,
+    if (!row || !pen_sql_run(sql, error, "UPDATE rounds SET style = ? WHERE " PEN_ROUNDS_ADOPTABLE,
                              PEN_SQL_INT(style), PEN_SQL_TEXT(row->model_hash)))
         return -1;
     int adopted = pen_sql_changes(sql);
@@ -210,9 +216,24 @@ int pen_store_count_adoptable(PenStore *store, const char *model_hash, GError **
 {
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     pen_sql_lock(&scope, store->sql);
-    g_autoptr(GPtrArray) rounds = pen_row_list(store->sql, &pen_round_type, error,
-                                               "WHERE " ADOPTABLE, PEN_SQL_TEXT(model_hash));
+    g_autoptr(GPtrArray) rounds =
+        pen_row_list(store->sql, &pen_round_type, error, "WHERE " PEN_ROUNDS_ADOPTABLE,
+                     PEN_SQL_TEXT(model_hash));
     return rounds ? (int)rounds->len : -1;
+}
+
+int pen_store_has_own_picture(PenStore *store, gint64 style, const char *own_picture,
+                              GError **error)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    gint64 n = 0;
+    if (!pen_sql_int(store->sql, &n, error,
+                     "SELECT COUNT(*) FROM rounds WHERE own_picture = ? AND style = ? "
+                     "AND id IN (SELECT round FROM valid_picks)",
+                     PEN_SQL_TEXT(own_picture), PEN_SQL_INT(style)))
+        return -1;
+    return n > 0;
 }
 
 PenRound *pen_store_get_round(PenStore *store, gint64 round, GError **error)
@@ -243,6 +264,13 @@ gint64 pen_store_find_neighbour(PenStore *store, gint64 round, int direction)
         pen_sql_int(store->sql, &id, NULL, "SELECT MAX(id) FROM rounds WHERE id < ?",
                     PEN_SQL_INT(round ? round : G_MAXINT64));
     return id;
+}
+
+PenCandidate *pen_store_get_candidate(PenStore *store, gint64 candidate, GError **error)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    return pen_row_get(store->sql, &pen_candidate_type, candidate, error);
 }
 
 GPtrArray *pen_store_list_candidates(PenStore *store, gint64 round, GError **error)

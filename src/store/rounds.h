@@ -50,6 +50,10 @@ typedef struct {
     double start_strength; /* 0 to 1 */
     char *start_file;      /* relative; NULL: none */
     char *mask_file;
+    int made;          /* candidates of which those of the round were chosen; 0: just those */
+    gint64 origin;     /* the candidate whose first steps those of the round share; 0: none */
+    char *own_picture; /* SHA-256 of the picture that candidate 0 is, which the artist had already;
+                          NULL: all candidates were drawn */
     gint64 created;
     PenRoundState state;
 } PenRound;
@@ -65,6 +69,8 @@ typedef struct {
     guint64 seed;
     char *picture_file; /* relative; NULL until complete */
     char *trajectory_file;
+    char *features_file; /* relative; what a predictor of picks goes by (guesses.h); NULL: not known */
+    double score;        /* what it said before the pick; NaN: nothing */
     PenRoundState state;
 } PenCandidate;
 
@@ -109,12 +115,17 @@ int pen_store_adopt_rounds(PenStore *store, gint64 style, GError **error);
 /* How many a new style for that model would adopt and could learn from, or -1. */
 int pen_store_count_adoptable(PenStore *store, const char *model_hash, GError **error);
 
+/* Whether a picture (PenRound.own_picture) is in a picked round of the style: 1, 0, or -1 with an error. */
+int pen_store_has_own_picture(PenStore *store, gint64 style, const char *own_picture,
+                              GError **error);
+
 PenRound *pen_store_get_round(PenStore *store, gint64 round, GError **error);
 /* PenRound, latest first, at most `limit`; of one style, or with 0 all. */
 GPtrArray *pen_store_list_rounds(PenStore *store, gint64 style, int limit, GError **error);
 /* The id of the round before (`direction` -1) or after (1) `round`; before 0 comes the latest. 0 if
  * there is none. */
 gint64 pen_store_find_neighbour(PenStore *store, gint64 round, int direction);
+PenCandidate *pen_store_get_candidate(PenStore *store, gint64 candidate, GError **error);
 /* PenCandidate, by place. */
 GPtrArray *pen_store_list_candidates(PenStore *store, gint64 round, GError **error);
 

@@ -235,7 +235,17 @@ static const char version_10[] = "ALTER TABLE runs ADD COLUMN afresh INTEGER NOT
                                 "ALTER TABLE runs ADD COLUMN updates INTEGER NOT NULL DEFAULT 0;"
                                 "ALTER TABLE runs ADD COLUMN falling_rate INTEGER NOT NULL DEFAULT 0;";
 
+/* What a predictor of picks needs and says (guesses.h), and where rounds come from that were not drawn
+ * from noise alone, as many as are shown. */
+static const char version_11[] =
+    "ALTER TABLE candidates ADD COLUMN features_file TEXT;"
+    "ALTER TABLE candidates ADD COLUMN score REAL;"
+    "ALTER TABLE rounds ADD COLUMN made INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE rounds ADD COLUMN origin INTEGER REFERENCES candidates (id);"
+    "ALTER TABLE rounds ADD COLUMN own_picture TEXT;"
+    "CREATE INDEX rounds_of_own_picture ON rounds (own_picture) WHERE own_picture IS NOT NULL;";
+
 const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4,
                                              version_5, version_6, version_7, version_8,
-                                             version_9, version_10,
+                                             version_9, version_10, version_11,
                                              NULL };

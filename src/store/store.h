@@ -11,12 +11,13 @@ G_BEGIN_DECLS
  *     penchant.db                     SQLite in WAL mode: styles, rounds, picks, training runs
  *     rounds/<id>/<n>.png             a candidate's picture
  *     rounds/<id>/<n>.safetensors     its trajectory
+ *     rounds/<id>/<n>-features.safetensors   what a predictor of picks goes by
  *     styles/<uuid>/v<n>.safetensors  the adapter of a style's version
  *     runs/<id>/step-<n>.safetensors  where an unfinished training run continues
  *     sessions/<uuid>                 locked by each process that is making a round or teaching
  *
  * This header opens and checks the store. The others are its chapters:
- * styles.h, rounds.h, places.h, picks.h (with notation.h for the notation), runs.h, comparisons.h,
+ * styles.h, rounds.h, places.h, picks.h (with notation.h for the notation), guesses.h, runs.h, comparisons.h,
  * actions.h (undo) and files.h.
  *
  * Promises

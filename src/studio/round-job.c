@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "src/engine/forward.h"
 #include "src/engine/inpainting.h"
 #include "src/engine/sampler.h"
 #include "src/engine/tiles.h"
@@ -12,7 +13,9 @@
 #include "src/formats/png.h"
 #include "src/models/user-files.h"
 #include "src/sampling/noise.h"
-#include "src/studio/job.h"
+#include "src/studio/guess.h"
+#include "src/studio/origin.h"
+#include "src/studio/own-picture.h"
 
 /* A candidate's decoding counts as so many of its sampling steps in the progress. */
 #define DECODE_STEPS 1.0
@@ -32,6 +35,7 @@ static void input_free(gpointer data)
     g_free((guint8 *)input->request.start_mask);
     pen_place_free((PenPlace *)input->request.place);
     g_free((guint8 *)input->request.place_mask);
+    g_free((guint8 *)input->request.own_rgb);
     pen_style_free(input->style);
     g_free(input);
 }
@@ -48,6 +52,8 @@ static Input *input_new(const PenRoundRequest *request)
         input->request.start_rgb = g_memdup2(request->start_rgb, pixels * 3);
     if (request->start_mask)
         input->request.start_mask = g_memdup2(request->start_mask, pixels);
+    if (request->own_rgb)
+        input->request.own_rgb = g_memdup2(request->own_rgb, pixels * 3);
     if (request->place)
         input->request.place = pen_place_copy(request->place);
     if (request->place_mask)
@@ -101,6 +107,13 @@ static gboolean check_request(const PenRoundRequest *r, const PenModelInfo *mode
     if (r->count < 1 || r->count > PEN_ROUND_MAX)
         return invalid(error, _("%u candidates are not possible; ask for 1 to %d."), r->count,
                        PEN_ROUND_MAX);
+    if (r->own_rgb && (r->count < 2 || r->wide || r->like_round || r->start_rgb))
+        return invalid(error, _("A picture of your own is learnt beside at least one that is drawn "
+                                "from noise alone."));
+    if (r->wide && (r->wide <= r->count || r->wide > PEN_ROUND_WIDE_MAX))
+        return invalid(error, _("To choose %u of %u candidates is not possible; make more, up to "
+                                "%d."),
+                       r->count, r->wide, PEN_ROUND_WIDE_MAX);
     if (r->steps < 1 || r->steps > 1000)
         return invalid(error, _("%u steps are not possible; use 1 to 1000, 20 is usual."),
                        r->steps);
@@ -135,11 +148,15 @@ typedef struct {
     PenUNetAdapter *adapter;
     float *start;
     float *condition; /* of an inpainting model */
+    PenOrigin origin;
+    PenGuess guess;
     PenRoundResult *result;
 } Round;
 
 static void round_clear(Round *r)
 {
+    pen_origin_clear(&r->origin);
+    pen_guess_clear(&r->guess);
     g_clear_pointer(&r->adapter, pen_unet_adapter_free);
     g_clear_pointer(&r->model, pen_model_unref);
     g_clear_pointer(&r->start, g_free);
@@ -204,6 +221,10 @@ static gboolean record(Round *r, GError **error)
     PenDevice *device = pen_runtime_device(r->runtime);
     gboolean v = pen_schedule_get_prediction(r->model->schedule) == PEN_PREDICTION_V;
     const PenStyle *style = r->input->style;
+    g_autofree char *own_picture =
+        request->own_rgb ? pen_own_picture_hash(request->own_rgb, request->width, request->height,
+                                                request->prompt)
+                         : NULL;
     PenRound row = {
         .style = teaches(r) ? style->id : 0,
         .style_version = r->adapter ? version_of(r) : 0,
@@ -229,10 +250,13 @@ static gboolean record(Round *r, GError **error)
                  : request->start_mask ? PEN_START_SELECTION
                                        : PEN_START_PICTURE,
         .start_strength = request->start_rgb ? request->start_strength : 0,
+        .made = (int)r->guess.made,
+        .origin = r->origin.candidate,
+        .own_picture = own_picture,
     };
     guint64 seeds[PEN_ROUND_MAX];
     for (guint i = 0; i < request->count; i++)
-        seeds[i] = pen_noise_derive_seed(r->result->seed, PEN_STREAM_CANDIDATE, i);
+        seeds[i] = pen_noise_derive_seed(r->result->seed, PEN_STREAM_CANDIDATE, r->guess.chosen[i]);
     r->result->round =
         pen_store_begin_round(r->job->studio->store, &row, seeds, request->count, error);
     if (!r->result->round)
@@ -243,6 +267,12 @@ static gboolean record(Round *r, GError **error)
     return TRUE;
 }
 
+/* The artist's own picture comes before those that are drawn. */
+static guint first_drawn(const Round *r)
+{
+    return r->input->request.own_rgb ? 1 : 0;
+}
+
 static void show_previews(Round *r, float *const *predicted)
 {
     PenPreviewer *previewer = pen_job_previewer(r->job, NULL);
@@ -250,8 +280,8 @@ static void show_previews(Round *r, float *const *predicted)
         return;
     gsize n = (gsize)r->height * r->width;
     g_autofree guint8 *rgb = g_new(guint8, n * 3);
-    for (guint i = 0; i < r->result->n; i++) {
-        pen_previewer_run(previewer, predicted[i], n, rgb);
+    for (guint i = first_drawn(r); i < r->result->n; i++) {
+        pen_previewer_run(previewer, predicted[i - first_drawn(r)], n, rgb);
         pen_job_event(r->job, &(PenStudioEvent){
                                   .kind = PEN_STUDIO_PREVIEW,
                                   .round = r->result->round,
@@ -266,14 +296,24 @@ static double steps_and_decoding(const Round *r, double steps)
     return steps / (r->input->request.steps + DECODE_STEPS);
 }
 
+static gboolean choose(float *const *predicted, guint *chosen, gpointer data, GError **error)
+{
+    Round *r = data;
+    if (!pen_guess_choose(&r->guess, (const float *const *)predicted, error))
+        return FALSE;
+    memcpy(chosen, r->guess.chosen, r->guess.count * sizeof *chosen);
+    return TRUE;
+}
+
 static gboolean on_step(guint step, guint steps, float *const *predicted, gpointer data,
                         GError **error)
 {
     Round *r = data;
     r->step = step;
-    if (step == 1 && r->input->request.keep && !r->result->round && !record(r, error))
+    gboolean chosen = !pen_guess_is_wide(&r->guess) || r->guess.has_chosen;
+    if (chosen && r->input->request.keep && !r->result->round && !record(r, error))
         return FALSE;
-    if (r->input->request.previews)
+    if (chosen && r->input->request.previews)
         show_previews(r, predicted);
     pen_job_progress(r->job, steps_and_decoding(
                                  r, (double)step / steps * r->input->request.steps));
@@ -320,7 +360,7 @@ static char *settings_text(const Round *r, guint place)
     settings->eta = request->eta;
     settings->has_seed = TRUE;
     settings->seed = r->result->seed;
-    settings->candidate = (int)place;
+    settings->candidate = (int)r->guess.chosen[place];
     settings->width = request->width;
     settings->height = request->height;
     settings->model_hash = g_strndup(r->model->identity, 10);
@@ -356,9 +396,12 @@ static gboolean finish_candidate(Round *r, guint place, const PenTrajectory *tra
                                  GError **error)
 {
     const PenRoundRequest *request = &r->input->request;
-    guint8 *rgb = g_new(guint8, (gsize)request->width * request->height * 3);
+    gsize bytes = (gsize)request->width * request->height * 3;
+    gboolean own = place < first_drawn(r);
+    guint8 *rgb = own ? g_memdup2(request->own_rgb, bytes) : g_malloc(bytes);
     r->result->rgb[place] = rgb;
-    if (!decode(r, pen_trajectory_latents(trajectory, trajectory->steps), rgb, error))
+    if (!own &&
+        !decode(r, pen_trajectory_latents(trajectory, trajectory->steps), rgb, error))
         return FALSE;
     if (request->start_mask)
         keep_unmasked(request, rgb);
@@ -366,7 +409,7 @@ static gboolean finish_candidate(Round *r, guint place, const PenTrajectory *tra
         g_autofree char *text = settings_text(r, place);
         PenPngText chunk = {(char *)PEN_PNG_SETTINGS_KEY, text};
         g_autoptr(GBytes) png =
-            pen_png_to_bytes(rgb, request->width, request->height, 3, 0, &chunk, 1, error);
+            pen_png_to_bytes(rgb, request->width, request->height, 3, 0, &chunk, own ? 0 : 1, error);
         g_autoptr(GBytes) steps = png ? pen_trajectory_save(trajectory, error) : NULL;
         if (!steps || !pen_store_finish_candidate(r->job->studio->store, r->result->round,
                                                   (int)place, png, steps, error))
@@ -379,6 +422,33 @@ static gboolean finish_candidate(Round *r, guint place, const PenTrajectory *tra
                               .picture = {request->width, request->height, rgb},
                           });
     return TRUE;
+}
+
+/* The artist's own picture, as if it had been drawn. */
+static PenTrajectory *own_trajectory(Round *r, GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    g_autofree float *latents =
+        g_new(float, (gsize)r->height * r->width * r->model->vae.latent_channels);
+    if (!pen_runtime_rgb_to_latents(r->runtime, request->own_rgb, 1, request->height,
+                                    request->width, latents, NULL, NULL, r->job->cancellable,
+                                    error))
+        return NULL;
+    guint64 seed =
+        pen_noise_derive_seed(r->result->seed, PEN_STREAM_CANDIDATE, r->guess.chosen[0]);
+    return pen_forward_trajectory(r->model, latents, r->height, r->width, r->condition,
+                                  request->steps, request->guidance, seed, error);
+}
+
+/* Says which of the finished candidates the picks so far speak for. */
+static gboolean guess_best(Round *r, PenTrajectory *const *trajectories, GError **error)
+{
+    const float *latents[PEN_ROUND_MAX];
+    if (!r->result->round)
+        return TRUE;
+    for (guint i = 0; i < r->result->n; i++)
+        latents[i] = pen_trajectory_latents(trajectories[i], trajectories[i]->steps);
+    return pen_guess_best(&r->guess, r->result->round, latents, &r->result->guess, error);
 }
 
 static gboolean sample(Round *r, GError **error)
@@ -397,8 +467,13 @@ static gboolean sample(Round *r, GError **error)
         pen_job_notice(r->job, notices->pdata[i]);
     g_autoptr(PenConditioning) cond = conditionings[0];
     g_autoptr(PenConditioning) uncond = conditionings[1];
+    guint own = first_drawn(r);
     PenSamplerJob job = {
-        .n = request->count,
+        .n = r->guess.made - own,
+        .keep = pen_guess_is_wide(&r->guess) ? request->count : 0,
+        .choose = choose,
+        .origin = r->origin.trajectory,
+        .parting = r->origin.parting,
         .height = r->height,
         .width = r->width,
         .steps = request->steps,
@@ -420,11 +495,17 @@ static gboolean sample(Round *r, GError **error)
         .progress = on_step,
         .progress_data = r,
     };
-    PenTrajectory *trajectories[PEN_ROUND_MAX];
-    if (!pen_sampler_run(r->runtime, &job, trajectories, r->job->cancellable, error))
+    PenTrajectory *trajectories[PEN_ROUND_WIDE_MAX + 1];
+    g_autoptr(PenTrajectory) mine = own ? own_trajectory(r, error) : NULL;
+    if ((own && !mine) || !pen_sampler_run(r->runtime, &job, trajectories + own,
+                                           r->job->cancellable, error))
         return FALSE;
+    if (own)
+        trajectories[0] = g_steal_pointer(&mine);
     pen_job_notice_memory(r->job, r->runtime, FALSE);
-    gboolean ok = TRUE;
+    /* A wide round of one step has only now been chosen. */
+    gboolean ok = (!request->keep || r->result->round || record(r, error)) &&
+                  guess_best(r, trajectories, error);
     for (guint i = 0; i < request->count; i++) {
         ok = ok && finish_candidate(r, i, trajectories[i], error);
         pen_trajectory_free(trajectories[i]);
@@ -519,10 +600,34 @@ static gboolean read_prompts(Round *r, GError **error)
     return r->spec != NULL;
 }
 
+/* What the picks so far speak for, if the round needs it. */
+static gboolean learn_picks(Round *r, GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    r->guess = (PenGuess){
+        .job = r->job,
+        .runtime = r->runtime,
+        .height = r->height,
+        .width = r->width,
+        .condition = r->condition,
+        .made = request->count,
+        .count = request->count,
+    };
+    for (guint i = 0; i < request->count; i++) /* an own picture takes the last one's noise */
+        r->guess.chosen[i] = (i + request->count - first_drawn(r)) % request->count;
+    if ((request->keep || request->wide) && !request->own_rgb && !r->tile &&
+        !pen_guess_learn(&r->guess, teaches(r) ? request->style : 0, request->wide, error))
+        return FALSE;
+    r->result->made = r->guess.made;
+    return TRUE;
+}
+
 static gboolean make_round(Round *r, GError **error)
 {
     PenRoundRequest *request = &r->input->request;
     PenStudio *studio = r->job->studio;
+    if (request->like_round && !pen_origin_load(&r->origin, studio, request, error))
+        return FALSE;
     if (!read_prompts(r, error))
         return FALSE;
     g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, r->spec, 0, error);
@@ -540,6 +645,8 @@ static gboolean make_round(Round *r, GError **error)
     if (!r->runtime)
         return FALSE;
     r->model = pen_model_ref(pen_runtime_model(r->runtime));
+    if (!pen_origin_check(&r->origin, r->model, request, error))
+        return FALSE;
     if (r->input->style && request->keep && !teaches(r)) {
         g_autofree char *text = g_strdup_printf(
             _("Picks of this round will not teach “%s”, which was made without these adapters."),
@@ -554,12 +661,13 @@ static gboolean make_round(Round *r, GError **error)
     result->seed = request->has_seed ? request->seed
                                      : (guint64)g_random_int() << 20 ^ g_random_int();
     result->n = request->count;
+    result->guess = -1;
     result->width = request->width;
     result->height = request->height;
     result->rgb = g_new0(guint8 *, request->count);
     result->model_name = g_strdup(r->model->name);
     result->model_hash = g_strdup(r->model->identity);
-    if (!encode_start(r, error))
+    if (!encode_start(r, error) || !learn_picks(r, error))
         return FALSE;
     GError *failure = NULL;
     gboolean ok = load_style(r, &failure) && sample(r, &failure);

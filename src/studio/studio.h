@@ -25,6 +25,7 @@
 #include "src/store/actions.h"
 #include "src/store/comparisons.h"
 #include "src/store/files.h"
+#include "src/store/guesses.h"
 #include "src/store/picks.h"
 #include "src/store/places.h"
 #include "src/store/rounds.h"
@@ -130,19 +131,38 @@ typedef struct {
      * pixel, place->width x place->height; NULL: everywhere. NULL: nowhere. */
     const PenPlace *place;
     const guint8 *place_mask;
+
+    /* More are begun than `count`, and those go on that the artist's picks speak for, and one or two
+     * that are unlike them. Without at least a few picks to go by it is a plain round. 0: no more. */
+    guint wide;
+
+    /* More like a candidate of an earlier round: model (unless it is named), prompts, size, steps,
+     * guidance, eta, start and place are that round's, and the new candidates share the first
+     * `like_part` of its steps. like_round 0: none. */
+    gint64 like_round;
+    int like_place;
+    double like_part;
+
+    /* Candidate 0 is this picture, which the artist has already (rows of R, G, B of width x height), and
+     * only the others are drawn. NULL: all are. */
+    const guint8 *own_rgb;
 } PenRoundRequest;
+
+#define PEN_ROUND_WIDE_MAX 64
 
 #define PEN_ROUND_MAX 16
 #define PEN_ROUND_REQUEST_INIT                                                                     \
     {                                                                                              \
         .style_strength = -1, .guidance_rescale = -1, .count = 4, .steps = 20, .eta = 1, .keep = TRUE,                     \
-        .start_strength = 0.6                                                                      \
+        .start_strength = 0.6, .like_part = 0.5                                                    \
     }
 
 typedef struct {
     gint64 round; /* 0 when it was not kept */
     guint64 seed;
     guint n, width, height;
+    guint made; /* candidates of which those n were chosen; n in a plain round */
+    int guess;  /* the place that the artist's picks speak for; -1: nothing to go by */
     guint8 **rgb; /* [n] */
     char *model_name, *model_hash;
 } PenRoundResult;

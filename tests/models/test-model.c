@@ -228,7 +228,9 @@ static void try_builders(const char *path)
         g_autoptr(PenWeights) weights = pen_weights_open(NULL, unet_folder, PEN_DTYPE_F32, NULL);
         g_autoptr(PenUNetAdapter) adapter = pen_unet_adapter_new(&unet, 4, NULL);
         g_assert_true(pen_unet_adapter_allocate(adapter, NULL, PEN_DTYPE_F32, NULL));
-        PenUNetOptions options = { 1, 8, 8, 77, adapter, TRUE };
+        PenUNetOptions options = {
+            .batch = 1, .height = 8, .width = 8, .tokens = 77, .adapter = adapter, .checkpoint = TRUE
+        };
         g_autoptr(GError) error = NULL;
         g_autoptr(PenUNet) built = pen_unet_new(&unet, weights, &options, &error);
         g_assert_true(!built == !!error);

@@ -4,6 +4,7 @@
 #include "src/store/actions.h"
 #include "src/store/comparisons.h"
 #include "src/store/files.h"
+#include "src/store/guesses.h"
 #include "src/store/picks.h"
 #include "src/store/places.h"
 #include "src/store/rounds.h"

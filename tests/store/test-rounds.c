@@ -172,8 +172,13 @@ static void test_place(Fixture *fixture, gconstpointer data)
     PenStore *store = fixture->store;
     gint64 first = complete_round(fixture, 2), second = complete_round(fixture, 2);
     g_autoptr(GBytes) mask = fixture_content(3);
-    PenPlace place = { .image = (char *)"an image", .image_name = (char *)"Sea", .layer = 5,
-                       .x = -20, .y = 10, .width = 300, .height = 200 };
+    PenPlace place = { .image = (char *)"an image",
+                       .image_name = (char *)"Sea",
+                       .layer = 5,
+                       .x = -20,
+                       .y = 10,
+                       .width = 300,
+                       .height = 200 };
     g_assert_true(pen_store_set_place(store, first, &place, mask, &error));
     g_assert_no_error(error);
     g_autoptr(PenPlace) read = pen_store_get_place(store, first, &error);
@@ -614,6 +619,48 @@ static void test_comparisons(Fixture *fixture, gconstpointer data)
 
 #define ADD(name, func) g_test_add("/store/" name, Fixture, NULL, set_up, func, tear_down)
 
+/* Guesses count once there is a pick that prefers anything, and one of several best is right. */
+static void test_guesses(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    PenStore *store = fixture->store;
+    const double scores[3][4] = { { 0.1, 0.7, NAN, 0.7 }, { -3, -2, -1, -9 }, { 1, 2, 3, 4 } };
+    const int ranks[3][4] = { { 0, 1, 1, 0 }, { 2, 1, 0, 0 }, { 1, 1, 1, 1 } };
+    const int guesses[3] = { 1, 2, 3 };
+    PenGuessRecord record;
+    for (int i = 0; i < 3; i++) {
+        gint64 round = complete_round(fixture, 4);
+        g_autoptr(GPtrArray) before = pen_store_list_candidates(store, round, &error);
+        g_assert_cmpint(pen_candidates_get_guess(before), ==, -1);
+        g_assert_true(pen_store_set_scores(store, round, scores[i], 4, &error));
+        g_autoptr(GPtrArray) after = pen_store_list_candidates(store, round, &error);
+        g_assert_cmpint(pen_candidates_get_guess(after), ==, guesses[i]);
+        g_assert_true(isnan(((PenCandidate *)after->pdata[2])->score) == (i == 0));
+        g_assert_true(pen_store_get_guess_record(store, fixture->style, &record, &error));
+        g_assert_cmpint(record.picks, ==, i);
+        g_assert_cmpint(pen_store_add_pick(store, round, ranks[i], 4, &error), >, 0);
+    }
+    pick(fixture, complete_round(fixture, 4), 0); /* without a guess */
+    g_assert_true(pen_store_get_guess_record(store, fixture->style, &record, &error));
+    g_assert_cmpint(record.picks, ==, 2);
+    g_assert_cmpint(record.right, ==, 1);
+    g_assert_cmpfloat(record.chance, ==, 0.75);
+    g_assert_true(pen_store_get_guess_record(store, 0, &record, &error));
+    g_assert_cmpint(record.picks, ==, 0);
+
+    g_autoptr(GPtrArray) candidates = pen_store_list_candidates(store, 1, &error);
+    g_autoptr(GBytes) features = fixture_content(4);
+    gint64 id = ((PenCandidate *)candidates->pdata[2])->id;
+    g_assert_true(pen_store_set_features(store, id, features, &error));
+    g_autoptr(PenCandidate) row = pen_store_get_candidate(store, id, &error);
+    g_assert_cmpstr(row->features_file, ==, "rounds/1/2-features.safetensors");
+    g_assert_true(pen_store_collect_garbage(store, 0, NULL, &error));
+    g_autoptr(GBytes) kept = pen_store_read(store, row->features_file, &error);
+    g_assert_true(g_bytes_equal(kept, features));
+    g_assert_false(pen_store_set_features(store, 999, features, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -629,5 +676,6 @@ int main(int argc, char **argv)
     ADD("runs/ends", test_run_ends);
     ADD("rounds/adopt", test_adopt);
     ADD("comparisons", test_comparisons);
+    ADD("guesses", test_guesses);
     return g_test_run();
 }

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config.h"
+
+#include "src/engine/forward.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "src/sampling/noise.h"
+
+PenTrajectory *pen_forward_trajectory(const PenModel *model, const float *latents, guint32 height,
+                                      guint32 width, const float *condition, guint steps,
+                                      double guidance, guint64 seed, GError **error)
+{
+    g_autoptr(PenTrajectory) t =
+        pen_trajectory_new(height, width, model->unet.out_channels, steps, 0);
+    gsize n = pen_trajectory_elements(t);
+    g_autofree float *noise = g_new(float, n);
+    t->guidance = guidance;
+    t->eta = 1;
+    if (model->condition_channels)
+        pen_trajectory_set_condition(t, model->condition_channels, condition);
+    if (!pen_schedule_get_timesteps(model->schedule, (int)steps, t->timesteps, error))
+        return NULL;
+    memcpy(pen_trajectory_latents(t, steps), latents, n * sizeof *latents);
+    double less = 1; /* the abar of the step above */
+    for (guint k = steps; k-- > 0;) {
+        double a = pen_schedule_get_alpha_cumprod(model->schedule, t->timesteps[k]);
+        double keep = sqrt(a / less), add = sqrt(fmax(1 - a / less, 0));
+        const float *x = pen_trajectory_latents(t, k + 1);
+        float *noisier = pen_trajectory_latents(t, k);
+        pen_noise_fill(seed, pen_noise_step_stream(k), 0, n, noise);
+        for (gsize i = 0; i < n; i++)
+            noisier[i] = (float)(keep * x[i] + add * noise[i]);
+        less = a;
+    }
+    return g_steal_pointer(&t);
+}

@@ -69,15 +69,18 @@ static double number(const PenPlanKernel *k, const char *const *names)
     return -1;
 }
 
-static const char *const register_names[] = { "VGPRs", "Number of GPRs", "GPRs", "Registers used",
-                                              NULL };
+static const char *const register_names[] = { "VGPRs",          "Number of GPRs",     "GPRs",
+                                              "Registers used", "Max live registers", NULL };
 /* Subgroups that a part of the GPU holds at once; invocations on Apple's. */
-static const char *const occupancy_names[] = { "Subgroups per SIMD", "Max warps/SM", "Threads",
-                                               "Max Waves Per Core", NULL };
+static const char *const occupancy_names[] = {
+    "Subgroups per SIMD", "Max warps/SM",       "Threads",
+    "Max Waves Per Core", "Max dispatch width", NULL
+};
 /* Whatever goes through memory: spills, and arrays that were not kept in registers. Bytes, or
  * stores. */
-static const char *const spill_names[] = { "Scratch size", "SLM size", "Scratch", "STP Count",
-                                           NULL };
+static const char *const spill_names[] = {
+    "Scratch size", "SLM size", "Scratch", "STP Count", "Spill Count", "Scratch Memory Size", NULL
+};
 
 static double spills(const PenPlanKernel *k)
 {
@@ -122,7 +125,8 @@ static gboolean report(Survey *s)
                    k->count, number(k, register_names), number(k, occupancy_names), spills(k),
                    k->name, k->label, k->error ? ": " : "", k->error ? k->error->message : "");
     }
-    gboolean checked = info->vendor_id == 0x1002 || info->vendor_id == 0x10de;
+    gboolean checked =
+        info->vendor_id == 0x1002 || info->vendor_id == 0x10de || info->vendor_id == 0x8086;
     return failures == 0 && (hot == 0 || !checked);
 }
 

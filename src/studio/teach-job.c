@@ -15,8 +15,7 @@ void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper)
     *settings = (PenTeachSettings){.d3po = PEN_D3PO_CONFIG_INIT};
     if (paper)
         return;
-    /* The published values suit thousands of pictures. docs/learning.md has the comparison that
-     * chose these for a few picks. */
+    /* The published values suit thousands of pictures; docs/experiments has how these were found. */
     settings->d3po.learning_rate = 2e-3;
     settings->d3po.clip = 0.02;
     settings->d3po.loser_weight = 0.4;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The JPEG objectives of the D3PO paper, learnt in other ways, to lay beside Penchant's (docs/learning.md).
+"""The JPEG objectives of the D3PO paper, learnt in other ways, to lay beside Penchant's (docs/experiments).
 
     baselines.py FOLDER --method ddpo|rwr|d3po --objective compressible|incompressible --csv FILE
 

@@ -399,6 +399,29 @@ static void add_gradient(Work *work, gsize n_values, const float *gradient, doub
         work->sum[v] += coefficient * gradient[v];
 }
 
+/* The log-probabilities of some candidates under the policy and the bare model. `*finite` becomes FALSE
+ * where numbers overflowed. */
+static gboolean compare(PenTrainer *trainer, Batch *batch, gboolean *finite,
+                        GCancellable *cancellable, GError **error)
+{
+    GError *failure = NULL;
+    gboolean ok = aim(trainer, batch, NULL, cancellable, &failure) &&
+                  (batch->asked || ask(trainer, batch, 1, cancellable, &failure));
+    *finite = !g_error_matches(failure, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FINITE);
+    if (!*finite) {
+        g_error_free(failure);
+        return TRUE;
+    }
+    if (!ok) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    take_log_prob(batch, batch->log_prob);
+    for (guint b = 0; b < batch->n; b++)
+        *finite = *finite && isfinite(batch->log_prob[b]) && isfinite(batch->reference[b]);
+    return TRUE;
+}
+
 /*
  * One step of the round. All candidates must be evaluated before the loss gives their coefficients.
  * Where the denoiser takes them all at once, its activations are still there then, and one backward
@@ -411,23 +434,20 @@ static gboolean step_gradient(PenTrainer *trainer, const PenTrainerRound *round,
 {
     static const double one = 1;
     gsize n_values = trainer->adapter->n_values;
-    gboolean together = trainer->at_once == round->n, finite = TRUE;
+    gboolean together = trainer->at_once == round->n, finite;
     g_auto(Batch) batch = { 0 };
     for (guint i = 0; i < round->n; i += trainer->at_once) {
         batch_clear(&batch);
         if (!batch_init(&batch, trainer, round, i, k, error) ||
-            !aim(trainer, &batch, NULL, cancellable, error) ||
-            (!batch.asked && !ask(trainer, &batch, 1, cancellable, error)))
+            !compare(trainer, &batch, &finite, cancellable, error))
             return FALSE;
-        take_log_prob(&batch, batch.log_prob);
-        for (guint b = 0; b < batch.n; b++) {
-            work->log_prob[i + b] = batch.log_prob[b];
-            work->reference[i + b] = batch.reference[b];
-            finite = finite && isfinite(batch.log_prob[b]) && isfinite(batch.reference[b]);
-        }
         if (!finite) {
             result->overflowed++;
             return TRUE;
+        }
+        for (guint b = 0; b < batch.n; b++) {
+            work->log_prob[i + b] = batch.log_prob[b];
+            work->reference[i + b] = batch.reference[b];
         }
         if (!together && !backward(trainer, &batch, &one, work->each + i * n_values, cancellable,
                                    error))

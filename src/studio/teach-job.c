@@ -295,26 +295,43 @@ static gboolean teach(PenTeaching *t, const PenTeachSettings *settings, PenTeach
     return finish(t, result, error);
 }
 
-static gpointer run(PenJob *job, GError **error)
+static gboolean teach_style(PenJob *job, gint64 style, const PenTeachSettings *settings,
+                            PenTeachResult *result, GError **error)
 {
-    const Input *input = job->input;
     PenTeaching t = {
         .job = job,
         .store = job->studio->store,
         .lessons = pen_lessons_new(job->studio->store),
     };
-    PenTeachResult *result = g_new0(PenTeachResult, 1);
     GError *failure = NULL;
-    t.style = pen_store_get_style(t.store, input->style, &failure);
-    gboolean ok = t.style && teach(&t, &input->settings, result, &failure);
+    t.style = pen_store_get_style(t.store, style, &failure);
+    gboolean ok = t.style && teach(&t, settings, result, &failure);
     if (!ok) {
-        g_clear_pointer(&result, g_free);
         /* Whatever went wrong, what was done stays and the run can be resumed. */
         if (t.run && t.run->id)
             pen_store_stop_run(t.store, t.run->id, PEN_RUN_PAUSED, failure->message, NULL);
         g_propagate_error(error, failure);
     }
     pen_teaching_clear(&t);
+    return ok;
+}
+
+static gpointer run(PenJob *job, GError **error)
+{
+    const Input *input = job->input;
+    PenTeachSettings settings = input->settings;
+    PenTeachResult *result = g_new0(PenTeachResult, 1);
+    GError *failure = NULL;
+    gboolean ok = teach_style(job, input->style, &settings, result, &failure);
+    if (!ok && g_error_matches(failure, PEN_MODEL_ERROR, PEN_MODEL_ERROR_TOO_NARROW)) {
+        g_clear_error(&failure);
+        settings.fresh = FALSE; /* the run that this one began goes on */
+        ok = teach_style(job, input->style, &settings, result, &failure);
+    }
+    if (!ok) {
+        g_clear_pointer(&result, g_free);
+        g_propagate_error(error, failure);
+    }
     return result;
 }
 

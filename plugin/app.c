@@ -35,6 +35,7 @@ enum {
     PICKS_CHANGED,
     LOG_CHANGED,
     IMAGE_CHANGED,
+    INSERTED,
     JOBS_CHANGED,
     N_SIGNALS
 };
@@ -75,6 +76,9 @@ static void pen_app_class_init(PenAppClass *class)
     signals[PICKS_CHANGED] = add_signal("picks-changed");
     signals[LOG_CHANGED] = add_signal("log-changed");
     signals[IMAGE_CHANGED] = add_signal("image-changed");
+    signals[INSERTED] =
+        g_signal_new("inserted", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
+                     5, G_TYPE_INT, G_TYPE_INT64, G_TYPE_INT, G_TYPE_INT, G_TYPE_INT);
     signals[JOBS_CHANGED] = add_signal("jobs-changed");
 }
 
@@ -352,6 +356,13 @@ void pen_app_set_new_image(PenApp *app)
 }
 
 /* --- messages -------------------------------------------------------------------------------- */
+
+void pen_app_inserted(PenApp *app, GimpLayer *layer, gint64 round, int place, int width,
+                      int height)
+{
+    g_signal_emit(app, signals[INSERTED], 0, gimp_item_get_id(GIMP_ITEM(layer)), round, place,
+                  width, height);
+}
 
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text)
 {

@@ -17,6 +17,9 @@
  *     picks-changed()   a pick was made, changed or undone
  *     log-changed()     something else that can be undone was done, undone or redone
  *     image-changed()   another image was chosen
+ *     inserted(layer: int, round: int64, place: int, width: int, height: int)
+ *                       a candidate has become that layer; `width` and `height` are those of its
+ *                       place in the image where it has fewer pixels than that, else 0
  *     jobs-changed()    a job started or ended
  */
 
@@ -76,6 +79,9 @@ void pen_app_set_image(PenApp *app, GimpImage *image);
 /* Whether a new image was asked for, and not just no other found. */
 gboolean pen_app_wants_new_image(PenApp *app);
 void pen_app_set_new_image(PenApp *app);
+
+void pen_app_inserted(PenApp *app, GimpLayer *layer, gint64 round, int place, int width,
+                      int height);
 
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text);
 /* `error` is not freed. A cancelled job is no message. If it names a file of the extras, the bar

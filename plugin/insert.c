@@ -295,7 +295,7 @@ void pen_insert_async(GimpImage *image, PenSpot *spot, GdkPixbuf *picture, const
         fail(task);
         return;
     }
-    if (spot->from == PEN_FROM_SELECTION && !spot->mask && !spot->mask_path && !spot->place.round)
+    if (pen_spot_needs_mask(spot))
         pen_spot_read_async(g_steal_pointer(&insert->spot), image, 0, 0, NULL, on_mask, task);
     else
         start_rendering(task);

@@ -19,14 +19,18 @@ typedef struct {
     GCancellable *job;
     gint64 round;
     int place;
-    gint32 image; /* id */
+    int width, height; /* of the place, where the picture has fewer pixels; else 0 */
 } Inserting;
 
-static Inserting *begin(PenApp *app, const PenPictureUse *use, GimpImage *image)
+static Inserting *begin(PenApp *app, const PenPictureUse *use, const PenSpot *spot)
 {
-    Inserting *inserting = g_new(Inserting, 1);
-    *inserting = (Inserting){ g_object_ref(app), pen_app_begin_job(app), use->round, use->place,
-                              image ? gimp_image_get_id(image) : 0 };
+    Inserting *inserting = g_new0(Inserting, 1);
+    *inserting =
+        (Inserting){ g_object_ref(app), pen_app_begin_job(app), use->round, use->place, 0, 0 };
+    if (spot && spot->place.width > gdk_pixbuf_get_width(use->picture)) {
+        inserting->width = spot->place.width;
+        inserting->height = spot->place.height;
+    }
     return inserting;
 }
 
@@ -62,12 +66,9 @@ static void on_inserted(GObject *source, GAsyncResult *result, gpointer data)
     Inserting *inserting = data;
     g_autoptr(GError) error = NULL;
     GimpLayer *layer = pen_insert_finish(result, &error);
-    GimpImage *image = layer ? gimp_image_get_by_id(inserting->image) : NULL;
-    if (image) {
-        g_autofree char *file = pen_image_label(image);
-        g_autofree char *text = g_strdup_printf(_("Inserted as a layer into %s."), file);
-        pen_app_notify(inserting->app, GTK_MESSAGE_INFO, text);
-    }
+    if (layer)
+        pen_app_inserted(inserting->app, layer, inserting->round, inserting->place,
+                         inserting->width, inserting->height);
     end(inserting, error);
 }
 
@@ -78,14 +79,11 @@ void pen_picture_insert(PenApp *app, const PenPictureUse *use)
         pen_picture_open(app, use);
         return;
     }
-    const PenSettings *settings = pen_app_settings(app);
-    PenSpot *spot = pen_spot_load(pen_app_store(app), use->round, image);
-    if (!spot)
-        spot = pen_spot_find_for_picture(image, gdk_pixbuf_get_width(use->picture),
-                                         gdk_pixbuf_get_height(use->picture), settings->fit,
-                                         settings->grow, settings->soften);
+    PenSpot *spot = pen_spot_for_insert(pen_app_store(app), use->round, image, use->picture,
+                                        pen_app_settings(app));
     g_autofree char *name = layer_name(app, use);
-    pen_insert_async(image, spot, use->picture, name, on_inserted, begin(app, use, image));
+    Inserting *inserting = begin(app, use, spot);
+    pen_insert_async(image, spot, use->picture, name, on_inserted, inserting);
 }
 
 /* --- saving ---------------------------------------------------------------------------------- */

@@ -3,7 +3,8 @@
 
 /*
  * What an artist does with a finished candidate: insert it into the chosen image as a layer, open
- * it as an image of its own, or save its file. What went wrong, or right, is told in the bar.
+ * it as an image of its own, or save its file. What went wrong, or right, is told in the bar; an insert
+ * is the app's signal "inserted".
  */
 
 #include <gtk/gtk.h>
@@ -12,7 +13,7 @@
 
 G_BEGIN_DECLS
 
-/* A candidate that is stored and shown. */
+/* A candidate that is stored, as it is shown or was refined. */
 typedef struct {
     gint64 round;
     int place; /* from 0 */

@@ -3,6 +3,7 @@
 
 #include "plugin/image.h"
 #include "plugin/insert.h"
+#include "plugin/picture.h"
 #include "plugin/procedure.h"
 #include "plugin/procedures.h"
 
@@ -39,20 +40,40 @@ static GdkPixbuf *load_candidate(PenStore *store, gint64 round, int place, GErro
     return gdk_pixbuf_new_from_file(path, error);
 }
 
+static GdkPixbuf *refine(PenStudio *studio, gint64 round, int place, double scale, GError **error)
+{
+    PenRefineRequest request = PEN_REFINE_REQUEST_INIT;
+    request.round = round;
+    request.place = place;
+    request.scale = scale;
+    gimp_progress_init(_("Penchant refines a picture"));
+    PenWait wait = PEN_WAIT_INIT;
+    pen_studio_refine_async(studio, &request, pen_procedure_on_event, NULL, NULL,
+                            pen_procedure_on_ready, &wait);
+    pen_procedure_wait(&wait);
+    g_autoptr(PenRoundResult) made = pen_studio_refine_finish(studio, wait.result, error);
+    g_object_unref(wait.result);
+    gimp_progress_end();
+    return made ? pen_picture_new(made->rgb[0], (int)made->width, (int)made->height) : NULL;
+}
+
 static GimpValueArray *run_insert(GimpProcedure *procedure, GimpProcedureConfig *config,
                                   gpointer data)
 {
     GError *error = NULL;
     g_autoptr(GimpImage) image = NULL;
     int round = 0, place = 0, grow, soften;
+    double scale = 1;
     PenFit fit;
-    g_object_get(config, "image", &image, "round", &round, "candidate", &place, NULL);
+    g_object_get(config, "image", &image, "round", &round, "candidate", &place, "refine", &scale,
+                 NULL);
     pen_procedure_read_placing(config, &fit, &grow, &soften);
     g_autoptr(PenStudio) studio = pen_studio_new(NULL, NULL, NULL, &error);
     if (!studio)
         return pen_procedure_fail(procedure, error);
     PenStore *store = pen_studio_store(studio);
-    g_autoptr(GdkPixbuf) picture = load_candidate(store, round, place, &error);
+    g_autoptr(GdkPixbuf) picture = scale > 1 ? refine(studio, round, place, scale, &error)
+                                             : load_candidate(store, round, place, &error);
     g_autoptr(PenRound) row = picture ? pen_store_get_round(store, round, &error) : NULL;
     if (!row)
         return pen_procedure_fail(procedure, error);
@@ -84,6 +105,11 @@ GimpProcedure *pen_procedure_new_insert(GimpPlugIn *plug_in)
     gimp_procedure_add_int_argument(p, "candidate", _("Candidate"),
                                     _("Number of the candidate, from 0"), 0, 15, 0,
                                     G_PARAM_READWRITE);
+    gimp_procedure_add_double_argument(
+        p, "refine", _("Refine"),
+        _("More than 1 draws over the picture at a size so many times as large, with the prompt, "
+          "style and model that made it"),
+        1, 8, 1, G_PARAM_READWRITE);
     pen_procedure_add_placing(p);
     gimp_procedure_add_layer_return_value(p, "layer", _("Layer"), _("The new layer"), FALSE,
                                           G_PARAM_READWRITE);

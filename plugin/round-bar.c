@@ -7,10 +7,10 @@
 
 struct _PenRoundBar {
     GtkBox parent;
-    GtkWidget *hint, *older, *newer, *title, *none, *insert, *more;
+    GtkWidget *hint, *older, *newer, *title, *none, *insert, *in_place, *more;
 };
 
-enum { LEAF, NONE, INSERT, MORE, N_SIGNALS };
+enum { LEAF, NONE, INSERT, IN_PLACE, MORE, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE(PenRoundBar, pen_round_bar, GTK_TYPE_BOX)
@@ -44,7 +44,18 @@ void pen_round_bar_show(PenRoundBar *bar, const PenRoundBarState *state)
                                   : g_strdup(_("_Insert as Layer"));
     gtk_button_set_label(GTK_BUTTON(bar->insert), insert);
     gtk_widget_set_sensitive(bar->insert, state->meant >= 0);
+    gtk_widget_set_sensitive(bar->in_place, state->meant >= 0 && state->placeable);
     gtk_widget_set_sensitive(bar->more, state->meant >= 0);
+}
+
+gboolean pen_round_bar_wants_place(PenRoundBar *bar)
+{
+    return gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(bar->in_place));
+}
+
+static void on_in_place(GtkToggleButton *button, PenRoundBar *bar)
+{
+    g_signal_emit(bar, signals[IN_PLACE], 0);
 }
 
 static void on_clicked(GtkWidget *button, PenRoundBar *bar)
@@ -65,6 +76,8 @@ static void pen_round_bar_class_init(PenRoundBarClass *class)
                                  G_TYPE_NONE, 0);
     signals[INSERT] = g_signal_new("insert", PEN_TYPE_ROUND_BAR, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                    NULL, G_TYPE_NONE, 0);
+    signals[IN_PLACE] = g_signal_new("in-place", PEN_TYPE_ROUND_BAR, G_SIGNAL_RUN_LAST, 0, NULL,
+                                     NULL, NULL, G_TYPE_NONE, 0);
     signals[MORE] = g_signal_new("more", PEN_TYPE_ROUND_BAR, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                  G_TYPE_NONE, 1, GTK_TYPE_WIDGET);
 }
@@ -84,6 +97,10 @@ static void pen_round_bar_init(PenRoundBar *bar)
     bar->title = gtk_label_new(NULL);
     bar->none = gtk_button_new_with_mnemonic(_("_None of These"));
     bar->insert = gtk_button_new_with_mnemonic(_("_Insert as Layer"));
+    bar->in_place = gtk_toggle_button_new_with_label(_("In Place"));
+    gtk_widget_set_tooltip_text(bar->in_place,
+                                _("Shows the picture in the image before it is inserted"));
+    g_signal_connect(bar->in_place, "toggled", G_CALLBACK(on_in_place), bar);
     bar->more = pen_ui_icon_button("view-more-symbolic", _("More to do with the picture"));
     gtk_button_set_relief(GTK_BUTTON(bar->more), GTK_RELIEF_NORMAL);
     GtkWidget *buttons[] = { bar->older, bar->newer, bar->none, bar->insert, bar->more };
@@ -94,6 +111,7 @@ static void pen_round_bar_init(PenRoundBar *bar)
     gtk_box_pack_start(GTK_BOX(row), bar->newer, FALSE, FALSE, 0);
     gtk_box_pack_end(GTK_BOX(row), bar->more, FALSE, FALSE, 0);
     gtk_box_pack_end(GTK_BOX(row), bar->insert, FALSE, FALSE, 0);
+    gtk_box_pack_end(GTK_BOX(row), bar->in_place, FALSE, FALSE, 0);
     gtk_box_pack_end(GTK_BOX(row), bar->none, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(bar), bar->hint, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(bar), row, FALSE, FALSE, 0);

@@ -4,6 +4,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "plugin/candidate-menu.h"
+#include "plugin/in-place-view.h"
+#include "plugin/insert-bar.h"
 #include "plugin/picture-use.h"
 #include "plugin/picture.h"
 #include "plugin/round-bar.h"
@@ -16,6 +18,8 @@ struct _PenRoundView {
     PenRoundPanel *panel;
     PenRoundMaker *maker;
     GtkWidget *stack, *grid, *empty, *bar;
+    GtkWidget *in_place;
+    GdkPixbuf *placed; /* that is shown at its place, or NULL */
     gint64 round;   /* that is shown; 0: none */
     gint64 loading; /* that will be shown once its pictures are read; 0: none */
     GCancellable *load;
@@ -77,13 +81,29 @@ static int meant(PenRoundView *view)
     return is_ready(view, k) ? k : -1;
 }
 
+/* The cards, or the candidate that is meant at its place. */
+static void show_page(PenRoundView *view)
+{
+    int k = meant(view);
+    gboolean at_place = k >= 0 && pen_app_image(view->app) &&
+                        pen_round_bar_wants_place(PEN_ROUND_BAR(view->bar));
+    gboolean any = pen_candidate_grid_get_n(grid_of(view)) > 0;
+    gtk_stack_set_visible_child(GTK_STACK(view->stack), at_place ? view->in_place
+                                                        : any    ? view->grid
+                                                                 : view->empty);
+    GdkPixbuf *picture = at_place ? pen_candidate_card_get_picture(card_of(view, k)) : NULL;
+    if (picture && picture != view->placed)
+        pen_in_place_view_show(PEN_IN_PLACE_VIEW(view->in_place), view->round, picture);
+    g_set_object(&view->placed, picture);
+}
+
 static void update(PenRoundView *view)
 {
     int n = pen_candidate_grid_get_n(grid_of(view));
     gboolean any = FALSE;
     for (int i = 0; i < n; i++)
         any = any || is_ready(view, i);
-    gtk_stack_set_visible_child(GTK_STACK(view->stack), n > 0 ? view->grid : view->empty);
+    show_page(view);
     show_choice(view);
     pen_round_bar_show(PEN_ROUND_BAR(view->bar), &(PenRoundBarState){
                                                      .guessed = view->guess >= 0,
@@ -91,6 +111,7 @@ static void update(PenRoundView *view)
                                                      .older = neighbour(view, -1) != 0,
                                                      .newer = neighbour(view, 1) != 0,
                                                      .usable = any,
+                                                     .placeable = pen_app_image(view->app) != NULL,
                                                      .meant = meant(view),
                                                      .choice = &view->choice,
                                                  });
@@ -562,10 +583,16 @@ static void build(PenRoundView *view)
     view->stack = gtk_stack_new();
     gtk_container_add(GTK_CONTAINER(view->stack), view->empty);
     gtk_container_add(GTK_CONTAINER(view->stack), view->grid);
-    gtk_box_pack_start(GTK_BOX(view), view->stack, TRUE, TRUE, 0);
+    view->in_place = pen_in_place_view_new(view->app);
+    gtk_container_add(GTK_CONTAINER(view->stack), view->in_place);
+    GtkWidget *overlay = gtk_overlay_new();
+    gtk_container_add(GTK_CONTAINER(overlay), view->stack);
+    gtk_overlay_add_overlay(GTK_OVERLAY(overlay), pen_insert_bar_new(view->app));
+    gtk_box_pack_start(GTK_BOX(view), overlay, TRUE, TRUE, 0);
 
     view->bar = pen_round_bar_new();
     g_signal_connect(view->bar, "leaf", G_CALLBACK(on_leaf), view);
+    g_signal_connect_swapped(view->bar, "in-place", G_CALLBACK(update), view);
     g_signal_connect(view->bar, "none", G_CALLBACK(on_none), view);
     g_signal_connect_swapped(view->bar, "insert", G_CALLBACK(pen_round_view_insert), view);
     g_signal_connect(view->bar, "more", G_CALLBACK(on_more), view);
@@ -580,6 +607,7 @@ static void pen_round_view_finalize(GObject *object)
     g_cancellable_cancel(view->load);
     g_clear_object(&view->load);
     g_object_unref(view->maker);
+    g_clear_object(&view->placed);
     G_OBJECT_CLASS(pen_round_view_parent_class)->finalize(object);
 }
 

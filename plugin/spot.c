@@ -232,6 +232,22 @@ PenSpot *pen_spot_load(PenStore *store, gint64 round, GimpImage *image)
     return spot;
 }
 
+PenSpot *pen_spot_for_insert(PenStore *store, gint64 round, GimpImage *image,
+                             const GdkPixbuf *picture, const PenSettings *settings)
+{
+    PenSpot *spot = pen_spot_load(store, round, image);
+    return spot ? spot
+                : pen_spot_find_for_picture(image, gdk_pixbuf_get_width(picture),
+                                            gdk_pixbuf_get_height(picture), settings->fit,
+                                            settings->grow, settings->soften);
+}
+
+gboolean pen_spot_needs_mask(const PenSpot *spot)
+{
+    return spot->from == PEN_FROM_SELECTION && !spot->mask && !spot->mask_path &&
+           !spot->place.round;
+}
+
 gboolean pen_spot_load_mask(PenSpot *spot, GError **error)
 {
     if (spot->mask || !spot->mask_path)

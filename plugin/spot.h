@@ -64,6 +64,13 @@ PenSpot *pen_spot_find_for_picture(GimpImage *image, int width, int height, PenF
  * was moved takes its place along. */
 PenSpot *pen_spot_load(PenStore *store, gint64 round, GimpImage *image);
 
+/* Where an insert puts the round's picture: where it belongs, or as the settings say. */
+PenSpot *pen_spot_for_insert(PenStore *store, gint64 round, GimpImage *image,
+                             const GdkPixbuf *picture, const PenSettings *settings);
+
+/* Whether the mask is that of the selection of now, and has to be read: pen_spot_read_async(). */
+gboolean pen_spot_needs_mask(const PenSpot *spot);
+
 /* A place's start, as a round asks for it. */
 typedef struct {
     PenSpot *spot;

@@ -29,7 +29,7 @@ def seen(x, y, width, height):
 class Work(Session):
     steps = """opens a_selection_outlives_the_window a_layer_outlives_the_window leaves_no_trace_in_undo
         comes_back_with_its_file keeps_the_alpha keeps_half_transparent_colours refuses_an_empty_layer
-        squashes_nothing thin_selections fits_and_fills softens_and_grows names_the_image""".split()
+        squashes_nothing thin_selections fits_and_fills softens_and_grows shows_it_in_place removes_what_it_inserted refines""".split()
     name = "[Untitled]"
 
     def look(self, code):
@@ -368,10 +368,63 @@ result = list(pixels(new, 0, 50, 100, 1)[3::4])
         self.set_value("Soft edge", "spin button", 0)
         self.look("Gimp.Selection.none(image)")
 
-    def names_the_image(self):
+    def shows_it_in_place(self):
+        """The picture is seen in the image, and the image does not have it."""
+        d = self.desktop
+        self.look("image.select_rectangle(Gimp.ChannelOps.REPLACE, 100, 100, 80, 80)")
+        d.focus("Penchant")
+        layers = self.look("result = len(image.get_layers())")
+        d.click(d.find("In Place"))
+        area = d.find("The picture at its place")
+        time.sleep(2)
+        box = area.queryComponent().getExtents(0)
+        where = box.x, box.y, box.width, box.height
+        after = d.colours(*where)
+        d.shot(os.path.join(d.folder, "in-place.png"))
+        d.press("Before")  # a message may lie over it
+        time.sleep(1)
+        before = d.colours(*where)
+        d.shot(os.path.join(d.folder, "in-place-before.png"))
+        print("# %d colours with the picture, %d without" % (after, before))
+        expect(after > before + 200, "%d colours with the picture, %d without" % (after, before))
+        expect(self.look("result = len(image.get_layers())") == layers, "the image has another layer")
+        d.press("Before")
+        d.click(d.find("In Place"))
+        wait_until("the cards are back", lambda: d.look("Candidate 1"))
+        self.look("Gimp.Selection.none(image)")
+
+    def removes_what_it_inserted(self):
+        d = self.desktop
         self.insert()
-        label = "sea.xcf-%d" % self.look("result = image.get_id()")
-        wait_until("the bar says which image", lambda: any(label in item.name for item in self.desktop.walk()))
+        label = self.look("result = '%s-%d' % (image.get_name(), image.get_id())")
+        wait_until("the bar says which image", lambda: any(label in item.name for item in d.walk() if d.visible(item)))
+        d.shot(os.path.join(d.folder, "inserted.png"))
+        before = self.look("result = len(image.get_layers())")
+        d.click(d.find("Remove"))
+        wait_until("the layer is gone", lambda: self.look("result = len(image.get_layers())") == before - 1)
+        # A step of its own: undone, the layer is back.
+        d.focus(".*GIMP.*")
+        d.key("ctrl+z")
+        wait_until("undo brings it back", lambda: self.look("result = len(image.get_layers())") == before)
+        self.remove()
+
+    def refines(self):
+        d = self.desktop
+        self.start_from("Text alone", "Square")
+        self.choose("Insert it", "At its own size")
+        self.generate("bird")
+        found = self.insert()
+        expect(found[1:3] == [64, 64], "the layer is %s" % found)
+        before = self.look("result = len(image.get_layers())")
+        d.click(d.find("Refine 2×"))
+        wait_until("the finer layer is there", lambda: self.look("result = len(image.get_layers())") == before + 1, 240, 1)
+        sizes = self.look("""
+fine, coarse = sorted(image.get_layers(), key=lambda layer: -layer.get_tattoo())[:2]
+result = [fine.get_width(), fine.get_height(), fine.get_visible(), coarse.get_visible()]
+""")
+        expect(sizes == [128, 128, True, False], "size, and what is seen: %s" % sizes)
+        d.shot(os.path.join(d.folder, "refined.png"))
+        self.remove()
         self.remove()
 
 

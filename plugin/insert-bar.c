@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugin/insert-bar.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "plugin/image.h"
+#include "plugin/picture-use.h"
+#include "plugin/picture.h"
+#include "plugin/spot.h"
+#include "plugin/ui.h"
+
+#define PEN_TYPE_INSERT_BAR (pen_insert_bar_get_type())
+G_DECLARE_FINAL_TYPE(PenInsertBar, pen_insert_bar, PEN, INSERT_BAR, GtkRevealer)
+
+struct _PenInsertBar {
+    GtkRevealer parent;
+    PenApp *app;
+    GtkWidget *text, *remove, *twice, *four_times, *to_place, *stop, *close;
+    gint32 layer; /* id of the one that was inserted last */
+    gint64 round;
+    int place;
+    int wide, high;    /* of the place in the image; 0: none of its own */
+    GCancellable *job; /* of refining; NULL: nothing is */
+};
+
+G_DEFINE_FINAL_TYPE(PenInsertBar, pen_insert_bar, GTK_TYPE_REVEALER)
+
+static GimpLayer *layer_of(PenInsertBar *bar)
+{
+    return gimp_item_id_is_layer(bar->layer) ? gimp_layer_get_by_id(bar->layer) : NULL;
+}
+
+static void update(PenInsertBar *bar)
+{
+    gboolean refining = bar->job != NULL;
+    gtk_widget_set_visible(bar->stop, refining);
+    gtk_widget_set_visible(bar->remove, !refining);
+    gtk_widget_set_visible(bar->twice, !refining);
+    gtk_widget_set_visible(bar->four_times, !refining);
+    gtk_widget_set_visible(bar->to_place, !refining && bar->wide);
+    gtk_widget_set_visible(bar->close, !refining);
+}
+
+static void on_close(GtkButton *button, PenInsertBar *bar)
+{
+    gtk_revealer_set_reveal_child(GTK_REVEALER(bar), FALSE);
+}
+
+/* --- removing -------------------------------------------------------------------------------- */
+
+static void on_remove(GtkButton *button, PenInsertBar *bar)
+{
+    GimpLayer *layer = layer_of(bar);
+    GimpImage *image = layer ? gimp_item_get_image(GIMP_ITEM(layer)) : NULL;
+    gtk_revealer_set_reveal_child(GTK_REVEALER(bar), FALSE);
+    if (!image) {
+        pen_app_notify(bar->app, GTK_MESSAGE_INFO, _("The layer is gone already."));
+        return;
+    }
+    if (!gimp_image_remove_layer(image, layer)) {
+        g_autoptr(GError) error = NULL;
+        pen_image_set_error(&error);
+        pen_app_report(bar->app, error);
+        return;
+    }
+    gimp_displays_flush();
+}
+
+/* --- refining -------------------------------------------------------------------------------- */
+
+static void on_event(const PenStudioEvent *event, gpointer data)
+{
+    PenInsertBar *bar = data;
+    if (pen_app_event(bar->app, event) || event->kind != PEN_STUDIO_PROGRESS)
+        return;
+    g_autofree char *left = pen_app_time_left(event->seconds_left);
+    g_autofree char *text = g_strdup_printf(_("Refining, %d %% done. %s"),
+                                            (int)(event->fraction * 100), left ? left : "");
+    gtk_label_set_text(GTK_LABEL(bar->text), text);
+}
+
+static void on_refined(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(PenInsertBar) bar = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenRoundResult) made =
+        pen_studio_refine_finish(pen_app_studio(bar->app), result, &error);
+    GCancellable *job = g_steal_pointer(&bar->job);
+    update(bar);
+    gtk_revealer_set_reveal_child(GTK_REVEALER(bar), FALSE);
+    if (made) {
+        g_autoptr(GdkPixbuf) picture =
+            pen_picture_new(made->rgb[0], (int)made->width, (int)made->height);
+        PenPictureUse use = { bar->round, bar->place, picture };
+        /* The coarse one stays below, unseen. */
+        GimpLayer *coarse = layer_of(bar);
+        if (coarse)
+            gimp_item_set_visible(GIMP_ITEM(coarse), FALSE);
+        pen_picture_insert(bar->app, &use);
+    } else {
+        pen_app_report(bar->app, error);
+    }
+    pen_app_end_job(bar->app, job);
+}
+
+static void refine(PenInsertBar *bar, double scale, int wide, int high)
+{
+    PenRefineRequest request = PEN_REFINE_REQUEST_INIT;
+    request.round = bar->round;
+    request.place = bar->place;
+    request.scale = scale;
+    request.least_width = (guint)wide;
+    request.least_height = (guint)high;
+    bar->job = pen_app_begin_job(bar->app);
+    gtk_label_set_text(GTK_LABEL(bar->text), pen_app_is_teaching(bar->app)
+                                                 ? _("Waiting until teaching is done…")
+                                                 : _("Refining the picture…"));
+    update(bar);
+    pen_studio_refine_async(pen_app_studio(bar->app), &request, on_event, bar, bar->job, on_refined,
+                            g_object_ref(bar));
+}
+
+static void on_twice(GtkButton *button, PenInsertBar *bar)
+{
+    refine(bar, 2, 0, 0);
+}
+
+static void on_four_times(GtkButton *button, PenInsertBar *bar)
+{
+    refine(bar, 4, 0, 0);
+}
+
+static void on_to_place(GtkButton *button, PenInsertBar *bar)
+{
+    refine(bar, 1, bar->wide, bar->high);
+}
+
+static void on_stop(GtkButton *button, PenInsertBar *bar)
+{
+    g_cancellable_cancel(bar->job);
+}
+
+/* --- showing --------------------------------------------------------------------------------- */
+
+static void on_inserted(PenApp *app, int layer, gint64 round, int place, int wide, int high,
+                        PenInsertBar *bar)
+{
+    if (bar->job)
+        return; /* it comes back when that is done */
+    bar->layer = layer;
+    bar->round = round;
+    bar->place = place;
+    bar->wide = wide;
+    bar->high = high;
+    GimpLayer *inserted = layer_of(bar);
+    if (!inserted)
+        return;
+    g_autofree char *file = pen_image_label(gimp_item_get_image(GIMP_ITEM(inserted)));
+    g_autofree char *text = g_strdup_printf(_("Inserted into %s"), file);
+    gtk_label_set_text(GTK_LABEL(bar->text), text);
+    g_autofree char *label = g_strdup_printf(_("Refine to %d × %d"), wide, high);
+    gtk_button_set_label(GTK_BUTTON(bar->to_place), label);
+    update(bar);
+    gtk_revealer_set_reveal_child(GTK_REVEALER(bar), TRUE);
+}
+
+static GtkWidget *add_button(PenInsertBar *bar, GtkWidget *box, const char *label,
+                             const char *tooltip, GCallback clicked)
+{
+    GtkWidget *button = gtk_button_new_with_label(label);
+    gtk_widget_set_tooltip_text(button, tooltip);
+    g_signal_connect(button, "clicked", clicked, bar);
+    gtk_box_pack_start(GTK_BOX(box), button, FALSE, FALSE, 0);
+    return button;
+}
+
+static void pen_insert_bar_class_init(PenInsertBarClass *class)
+{
+}
+
+static void pen_insert_bar_init(PenInsertBar *bar)
+{
+    gtk_widget_set_valign(GTK_WIDGET(bar), GTK_ALIGN_START);
+    gtk_widget_set_halign(GTK_WIDGET(bar), GTK_ALIGN_CENTER);
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+    gtk_style_context_add_class(gtk_widget_get_style_context(box), "pen-bar");
+    gtk_style_context_add_class(gtk_widget_get_style_context(box), "pen-message");
+    bar->text = pen_ui_label(NULL, NULL);
+    gtk_label_set_line_wrap(GTK_LABEL(bar->text), FALSE);
+    gtk_label_set_ellipsize(GTK_LABEL(bar->text), PANGO_ELLIPSIZE_MIDDLE);
+    gtk_label_set_max_width_chars(GTK_LABEL(bar->text), 40);
+    atk_object_set_role(gtk_widget_get_accessible(bar->text), ATK_ROLE_NOTIFICATION);
+    gtk_box_pack_start(GTK_BOX(box), bar->text, TRUE, TRUE, 0);
+    bar->remove = add_button(bar, box, _("Remove"), _("Takes the layer out of the image again"),
+                             G_CALLBACK(on_remove));
+    const char *finer =
+        _("Draws over the picture at a larger size, with the same prompt and style");
+    bar->twice = add_button(bar, box, _("Refine 2×"), finer, G_CALLBACK(on_twice));
+    bar->four_times = add_button(bar, box, _("Refine 4×"), finer, G_CALLBACK(on_four_times));
+    bar->to_place = add_button(bar, box, "", finer, G_CALLBACK(on_to_place));
+    bar->stop = add_button(bar, box, _("Stop Refining"), NULL, G_CALLBACK(on_stop));
+    bar->close = pen_ui_icon_button("window-close-symbolic", _("Close"));
+    g_signal_connect(bar->close, "clicked", G_CALLBACK(on_close), bar);
+    gtk_box_pack_start(GTK_BOX(box), bar->close, FALSE, FALSE, 0);
+    gtk_container_add(GTK_CONTAINER(bar), box);
+    gtk_widget_show_all(GTK_WIDGET(bar));
+}
+
+GtkWidget *pen_insert_bar_new(PenApp *app)
+{
+    PenInsertBar *bar = g_object_new(PEN_TYPE_INSERT_BAR, NULL);
+    bar->app = app;
+    g_signal_connect_object(app, "inserted", G_CALLBACK(on_inserted), bar, 0);
+    return GTK_WIDGET(bar);
+}

@@ -305,7 +305,7 @@ class Desktop:
     def message(self):
         """The text of the message bar, or ""."""
         for item in self.walk():
-            if item.getRoleName() in ("alert", "info bar", "notification") and self.visible(item):
+            if item.getRoleName() in ("alert", "info bar") and self.visible(item):
                 return "\n".join(label.name for label in self.walk(item) if label.getRoleName() == "label")
         return ""
 

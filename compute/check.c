@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "compute/kernel.h"
 #include "compute/lower.h"
@@ -15,8 +16,8 @@ static gboolean exceeds(const PenDeviceInfo *device, const PenDispatch *d, const
     if (take <= have)
         return FALSE;
     g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED,
-                _("%s cannot run the kernel %s: it takes %" G_GUINT64_FORMAT
-                  " of %s, which is %" G_GUINT64_FORMAT ". Choose another device."),
+                _("%s cannot run the kernel %s: it takes %" PRIu64
+                  " of %s, which is %" PRIu64 ". Choose another device."),
                 device->name, d->shader, take, limit, have);
     return TRUE;
 }

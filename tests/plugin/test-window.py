@@ -247,7 +247,7 @@ Gimp.displays_flush()
         d.key("ctrl+o")
         new = wait_until("an image is made", lambda: d.probe(
             "result = [[i.get_id(), i.get_width(), i.get_height(), i.get_layers()[0].get_name()] for i in Gimp.get_images() "
-            "if i.get_id() not in %r]" % before))
+            "if i.get_id() not in %r and i.get_layers()]" % before))
         width, height, _ = self.candidate_rgb(self.round, 0)
         expect(new[0][1:] == [width, height, "bird"], "the new image is %s" % new)
         d.probe("for display in Gimp.get_images() and Gimp.Display.get_by_id(2) and [Gimp.Display.get_by_id(2)] or []:\n"

@@ -5,6 +5,7 @@
 
 #include "plugin/extras-view.h"
 #include "plugin/ui.h"
+#include "src/sampling/method.h"
 
 /* What the largest seed that a store and JSON can hold has, less one. */
 #define SEED_DIGITS 18
@@ -12,16 +13,26 @@
 struct _PenAdvancedView {
     GtkExpander parent;
     PenApp *app;
-    GtkWidget *steps, *guidance, *eta, *words, *clip_skip, *fixed_seed, *seed, *device;
+    GtkWidget *sampler, *schedule, *steps, *guidance, *eta, *words,
+         *clip_skip, *fixed_seed, *seed, *device;
     gboolean filling;   /* the device chooser is being filled: its signal is no choice */
     gboolean unfolding; /* until the settings that were folded away have their place */
 };
 
 G_DEFINE_FINAL_TYPE(PenAdvancedView, pen_advanced_view, GTK_TYPE_EXPANDER)
 
+static void keep_choice(GtkWidget *combo, char **setting)
+{
+    const char *id = gtk_combo_box_get_active_id(GTK_COMBO_BOX(combo));
+    g_free(*setting);
+    *setting = g_strdup(id ? id : "");
+}
+
 static void on_edited(PenAdvancedView *view)
 {
     PenSettings *settings = pen_app_settings(view->app);
+    keep_choice(view->sampler, &settings->sampler);
+    keep_choice(view->schedule, &settings->schedule);
     settings->steps = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(view->steps));
     settings->guidance = gtk_spin_button_get_value(GTK_SPIN_BUTTON(view->guidance));
     settings->eta = gtk_range_get_value(GTK_RANGE(view->eta));
@@ -136,11 +147,40 @@ static void pen_advanced_view_size_allocate(GtkWidget *widget, GtkAllocation *al
 
 /* --- building -------------------------------------------------------------------------------- */
 
+/* Samplers and schedules have the names that other programs gave them, in every language. */
+static GtkWidget *build_sampler(PenAdvancedView *view)
+{
+    const PenSettings *settings = pen_app_settings(view->app);
+    GtkComboBoxText *sampler = GTK_COMBO_BOX_TEXT(gtk_combo_box_text_new());
+    GtkComboBoxText *schedule = GTK_COMBO_BOX_TEXT(gtk_combo_box_text_new());
+    view->sampler = pen_ui_ellipsize(GTK_WIDGET(sampler));
+    view->schedule = pen_ui_ellipsize(GTK_WIDGET(schedule));
+    gtk_combo_box_text_append(sampler, "", _("Auto"));
+    for (const PenMethod *const *m = pen_methods(); *m; m++)
+        gtk_combo_box_text_append(sampler, pen_method_id(*m), pen_method_name(*m));
+    gtk_combo_box_text_append(schedule, "", _("Auto"));
+    for (guint s = PEN_SPREAD_AUTOMATIC + 1; s < PEN_N_SPREADS; s++)
+        gtk_combo_box_text_append(schedule, pen_spread_id(s), pen_spread_name(s));
+    gtk_combo_box_set_active_id(GTK_COMBO_BOX(sampler), "");
+    gtk_combo_box_set_active_id(GTK_COMBO_BOX(schedule), "");
+    if (settings->sampler)
+        gtk_combo_box_set_active_id(GTK_COMBO_BOX(sampler), settings->sampler);
+    if (settings->schedule)
+        gtk_combo_box_set_active_id(GTK_COMBO_BOX(schedule), settings->schedule);
+    gtk_widget_set_tooltip_text(view->sampler, _("How a picture is drawn from noise, step by step; "
+                                                 "“Auto”: as suits the model"));
+    gtk_widget_set_tooltip_text(view->schedule, _("How the steps are spread from noise to picture; "
+                                                  "“Auto”: as suits the sampler"));
+    return pen_ui_pair(pen_ui_field(_("Samp_ler"), view->sampler),
+                       pen_ui_field(_("Sc_hedule"), view->schedule));
+}
+
 static GtkWidget *build(PenAdvancedView *view)
 {
     const PenSettings *settings = pen_app_settings(view->app);
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 9);
     gtk_widget_set_margin_top(box, 6);
+    gtk_box_pack_start(GTK_BOX(box), build_sampler(view), FALSE, FALSE, 0);
     view->steps = pen_ui_spin(1, 150, 1, settings->steps);
     gtk_widget_set_tooltip_text(view->steps, _("More steps take longer and add detail"));
     view->guidance = pen_ui_spin(0, 30, 0.5, settings->guidance);
@@ -155,8 +195,8 @@ static GtkWidget *build(PenAdvancedView *view)
     view->eta = pen_ui_percent_scale(_("Randomness"), 0, 1);
     gtk_range_set_value(GTK_RANGE(view->eta), settings->eta);
     gtk_widget_set_tooltip_text(
-        view->eta, _("Fresh noise in each step (eta). Without it the candidates of a round "
-                     "are all alike and nothing can be taught."));
+        view->eta, _("How much of their noise the samplers DDIM and TCD take afresh in each step "
+                     "(eta)"));
     gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Randomness"), view->eta), FALSE, FALSE, 0);
 
     view->words = gtk_check_button_new_with_mnemonic(_("_Brackets are characters"));
@@ -191,6 +231,8 @@ static GtkWidget *build(PenAdvancedView *view)
     g_signal_connect(view->device, "changed", G_CALLBACK(on_device_changed), view);
     gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Device"), view->device), FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(box), pen_extras_view_new(view->app), FALSE, FALSE, 0);
+    g_signal_connect_swapped(view->sampler, "changed", G_CALLBACK(on_edited), view);
+    g_signal_connect_swapped(view->schedule, "changed", G_CALLBACK(on_edited), view);
     g_signal_connect_swapped(view->steps, "value-changed", G_CALLBACK(on_edited), view);
     g_signal_connect_swapped(view->guidance, "value-changed", G_CALLBACK(on_edited), view);
     g_signal_connect_swapped(view->eta, "value-changed", G_CALLBACK(on_edited), view);

@@ -217,6 +217,8 @@ static void make_half(PenCompareView *view, gint64 style, gboolean with)
     request.style = style;
     request.without_style = !with;
     request.count = 1;
+    request.sampler = settings->sampler;
+    request.schedule = settings->schedule;
     request.steps = settings->steps;
     request.guidance = settings->guidance;
     request.eta = settings->eta;

@@ -13,7 +13,8 @@
 #define LARGEST_SEED 9007199254740992.0
 
 typedef struct {
-    char *prompt, *negative_prompt, *model, *vae, *prediction, *style, *device;
+    char *prompt, *negative_prompt, *model, *vae, *prediction, *style, *device, *sampler,
+        *schedule;
     char **adapters;
     PenFrom from;
     PenFit fit;
@@ -31,6 +32,7 @@ static void round_args_read(RoundArgs *args, GimpProcedureConfig *config)
                  &args->change, "width", &args->width, "height", &args->height, "steps",
                  &args->steps, "guidance", &args->guidance, "eta", &args->eta, "seed", &args->seed,
                  "words", &args->words, "clip-skip", &args->clip_skip, "device", &args->device,
+                 "sampler", &args->sampler, "schedule", &args->schedule,
                  NULL);
     args->from = gimp_procedure_config_get_choice_id(config, "start-from");
     pen_procedure_read_placing(config, &args->fit, &args->grow, &args->soften);
@@ -46,6 +48,8 @@ static void round_args_clear(RoundArgs *args)
     g_strfreev(args->adapters);
     g_free(args->style);
     g_free(args->device);
+    g_free(args->sampler);
+    g_free(args->schedule);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RoundArgs, round_args_clear)
 
@@ -167,6 +171,8 @@ static GimpValueArray *make_round(GimpProcedure *procedure, GimpImage *image,
     request.style = style;
     request.style_strength = args.strength;
     request.count = args.count;
+    request.sampler = args.sampler;
+    request.schedule = args.schedule;
     request.steps = args.steps;
     request.guidance = args.guidance;
     request.eta = args.eta;
@@ -269,8 +275,18 @@ GimpProcedure *pen_procedure_new_round(GimpPlugIn *plug_in)
           "model"),
         0, 30, 0, G_PARAM_READWRITE);
     gimp_procedure_add_double_argument(p, "eta", _("_Randomness"),
-                                       _("Fresh noise in each step (eta); needed for teaching"), 0,
-                                       1, 1, G_PARAM_READWRITE);
+                                       _("How much of their noise DDIM and TCD take afresh in "
+                                         "each step (eta)"),
+                                       0, 1, 1, G_PARAM_READWRITE);
+    gimp_procedure_add_string_argument(
+        p, "sampler", _("_Sampler"),
+        _("DDIM, Euler, Euler a, DPM++ 2M, DPM++ 2M SDE, DPM++ SDE, UniPC, LCM or TCD, also with a "
+          "schedule: “DPM++ 2M Karras”; empty: as suits the model"),
+        "", G_PARAM_READWRITE);
+    gimp_procedure_add_string_argument(
+        p, "schedule", _("Sc_hedule"),
+        _("Normal, Leading, Karras or SGM Uniform; empty: as suits the sampler"), "",
+        G_PARAM_READWRITE);
     gimp_procedure_add_double_argument(
         p, "style-strength", _("_Strength"),
         _("How strongly the style shows; negative: as set for the style"), -1, 1.5, -1,

@@ -253,6 +253,8 @@ static PenRoundOrder *new_order(PenRoundPanel *panel)
     request->style = pen_app_style(panel->app);
     request->count = (guint)settings->count;
     request->wide = settings->wide ? WIDE * request->count : 0;
+    request->sampler = settings->sampler;
+    request->schedule = settings->schedule;
     request->steps = (guint)settings->steps;
     request->guidance = settings->guidance;
     request->eta = settings->eta;

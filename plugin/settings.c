@@ -66,6 +66,8 @@ PenSettings *pen_settings_load(void)
     settings->soften = read_int(file, "soften", 8, 0, PEN_MAX_GROW);
     settings->count = read_int(file, "count", 4, 2, 9);
     settings->wide = g_key_file_get_boolean(file, GROUP, "wide", NULL);
+    settings->sampler = read_text(file, "sampler");
+    settings->schedule = read_text(file, "schedule");
     settings->steps = read_int(file, "steps", 20, 1, 150);
     settings->guidance = read_double(file, "guidance", 0, 0, 30);
     settings->eta = read_double(file, "eta", 1, 0, 1);
@@ -102,6 +104,9 @@ gboolean pen_settings_save(const PenSettings *settings, GError **error)
     g_key_file_set_integer(file, GROUP, "soften", settings->soften);
     g_key_file_set_integer(file, GROUP, "count", settings->count);
     g_key_file_set_boolean(file, GROUP, "wide", settings->wide);
+    g_key_file_set_string(file, GROUP, "sampler", settings->sampler ? settings->sampler : "");
+    g_key_file_set_string(file, GROUP, "schedule",
+                          settings->schedule ? settings->schedule : "");
     g_key_file_set_integer(file, GROUP, "steps", settings->steps);
     g_key_file_set_double(file, GROUP, "guidance", settings->guidance);
     g_key_file_set_double(file, GROUP, "eta", settings->eta);
@@ -129,5 +134,7 @@ void pen_settings_free(PenSettings *settings)
     g_free(settings->model);
     pen_model_spec_free(settings->extras);
     g_free(settings->device);
+    g_free(settings->sampler);
+    g_free(settings->schedule);
     g_free(settings);
 }

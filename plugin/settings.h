@@ -49,6 +49,7 @@ typedef struct {
     int grow, soften; /* of a selection, in pixels of the image */
     int count;
     gboolean wide; /* more candidates are begun, and those shown that the votes speak for */
+    char *sampler, *schedule; /* ids (src/sampling/method.h); NULL: as suits the model */
     int steps;
     double guidance; /* 0: what suits the model */
     double eta;

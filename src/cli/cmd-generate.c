@@ -13,7 +13,7 @@
 #include "src/studio/taken-settings.h"
 
 static char *model, *vae, *prediction, *prompt, *negative, *style_name, *seed, *out, *from, *mask,
-    *settings_of, *like;
+    *settings_of, *like, *sampler, *schedule;
 static char **loras;
 static gboolean words;
 static int wide = PEN_CLI_UNSET_COUNT, count = PEN_CLI_UNSET_COUNT, steps = PEN_CLI_UNSET_COUNT,
@@ -59,6 +59,12 @@ static const GOptionEntry entries[] = {
       N_("The same seed gives the same pictures (default: random)"), "N" },
     { "shared-noise", 0, 0, G_OPTION_ARG_NONE, &shared_noise,
       N_("All candidates start from the same noise, as in the published script"), NULL },
+    { "sampler", 0, 0, G_OPTION_ARG_STRING, &sampler,
+      N_("DDIM (the default), Euler, Euler a, DPM++ 2M, DPM++ 2M SDE, DPM++ SDE, UniPC, LCM or TCD; "
+         "also with a schedule, as in “DPM++ 2M Karras”"),
+      N_("NAME") },
+    { "schedule", 0, 0, G_OPTION_ARG_STRING, &schedule,
+      N_("Normal, Leading, Karras or SGM Uniform (default: what suits the sampler)"), N_("NAME") },
     { "steps", 0, 0, G_OPTION_ARG_INT, &steps, N_("Sampling steps (20)"), "N" },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &guidance,
       N_("How closely the prompt is followed (default: what suits the model)"), N_("X") },
@@ -67,8 +73,7 @@ static const GOptionEntry entries[] = {
          "schedule ends in pure noise, else 0)"),
       N_("PHI") },
     { "eta", 0, 0, G_OPTION_ARG_DOUBLE, &eta,
-      N_("Fresh noise in each step, 0 to 1 (1; with less than about 0.1 nothing can be learnt)"),
-      N_("X") },
+      N_("How much of their noise DDIM and TCD take afresh in each step, 0 to 1 (1)"), N_("X") },
     { "width", 'W', 0, G_OPTION_ARG_INT, &width,
       N_("In pixels, a multiple of 8 (default: what the model was trained on)"), N_("PIXELS") },
     { "height", 'H', 0, G_OPTION_ARG_INT, &height, N_("The same"), N_("PIXELS") },
@@ -328,6 +333,8 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
             return pen_cli_usage_error(error, _("--guidance-rescale is from 0 to 1."));
         request->guidance_rescale = guidance_rescale;
     }
+    request->sampler = sampler;
+    request->schedule = schedule;
     if (eta != PEN_CLI_UNSET)
         request->eta = eta;
     if (style_strength != PEN_CLI_UNSET) {

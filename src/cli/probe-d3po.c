@@ -121,11 +121,11 @@ static gboolean check_timesteps(PenProbe *probe, const D3po *d, GError **error)
     if (!timesteps)
         return FALSE;
     for (guint k = 0; k < d->steps; k++)
-        if (timesteps[k] != d->trajectories[0]->timesteps[k])
+        if ((double)timesteps[k] != d->trajectories[0]->table[k].timestep)
             return pen_cli_usage_error(error,
                                        _("Step %u is at timestep %" PRId64 " in the file "
-                                         "and at %d in the model's schedule."),
-                                       k, timesteps[k], d->trajectories[0]->timesteps[k]);
+                                         "and at %g in the model's schedule."),
+                                       k, timesteps[k], d->trajectories[0]->table[k].timestep);
     return TRUE;
 }
 
@@ -147,9 +147,8 @@ static gboolean sample(PenProbe *probe, D3po *d, const PenProbeAdapter *adapter,
         .n = d->n,
         .height = (guint32)d->latents[2],
         .width = (guint32)d->latents[3],
-        .steps = d->steps,
+        .sampling = { .method = pen_methods()[0], .steps = d->steps, .eta = d->eta },
         .guidance = d->guidance,
-        .eta = d->eta,
         .cond = d->cond,
         .uncond = d->uncond,
         .adapter = adapter->adapter,
@@ -157,6 +156,7 @@ static gboolean sample(PenProbe *probe, D3po *d, const PenProbeAdapter *adapter,
         .noise = given_noise,
         .noise_data = d,
     };
+    pen_sampling_set_spread(&job.sampling, PEN_SPREAD_AUTOMATIC, probe->model->schedule);
     d->trajectories = g_new0(PenTrajectory *, d->n);
     return pen_sampler_run(probe->runtime, &job, d->trajectories, NULL, error);
 }

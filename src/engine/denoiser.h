@@ -14,7 +14,7 @@
  */
 
 #include "src/models/runtime.h"
-#include "src/sampling/ddim.h"
+#include "src/sampling/steps.h"
 
 G_BEGIN_DECLS
 

@@ -6,26 +6,30 @@
 #include <math.h>
 #include <string.h>
 
+#include "src/sampling/method.h"
 #include "src/sampling/noise.h"
 
 PenTrajectory *pen_forward_trajectory(const PenModel *model, const float *latents, guint32 height,
                                       guint32 width, const float *condition, guint steps,
                                       double guidance, guint64 seed, GError **error)
 {
+    PenSampling sampling = { .method = pen_methods()[0], .steps = steps, .eta = 1 };
+    pen_sampling_set_spread(&sampling, PEN_SPREAD_AUTOMATIC, model->schedule);
+    g_autoptr(PenSteps) table = pen_sampling_steps(&sampling, model->schedule, error);
+    if (!table)
+        return NULL;
     g_autoptr(PenTrajectory) t =
         pen_trajectory_new(height, width, model->unet.out_channels, steps, 0);
     gsize n = pen_trajectory_elements(t);
     g_autofree float *noise = g_new(float, n);
     t->guidance = guidance;
-    t->eta = 1;
     if (model->condition_channels)
         pen_trajectory_set_condition(t, model->condition_channels, condition);
-    if (!pen_schedule_get_timesteps(model->schedule, (int)steps, t->timesteps, error))
-        return NULL;
+    memcpy(t->table, table->step, steps * sizeof *t->table);
     memcpy(pen_trajectory_latents(t, steps), latents, n * sizeof *latents);
     double less = 1; /* the abar of the step above */
     for (guint k = steps; k-- > 0;) {
-        double a = pen_schedule_get_alpha_cumprod(model->schedule, t->timesteps[k]);
+        double a = t->table[k].alpha * t->table[k].alpha;
         double keep = sqrt(a / less), add = sqrt(fmax(1 - a / less, 0));
         const float *x = pen_trajectory_latents(t, k + 1);
         float *noisier = pen_trajectory_latents(t, k);

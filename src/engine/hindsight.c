@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "src/engine/hindsight.h"
 
-static guint span(int timestep)
+static guint span(double timestep)
 {
     return (guint)MIN(timestep * PEN_HINDSIGHT_SPANS / 1000, PEN_HINDSIGHT_SPANS - 1);
 }
@@ -36,25 +36,21 @@ static void add_turn(PenHindsightSums *sums, const PenTrajectory *t, guint k, gb
     sums->n += (double)(n / t->channels);
 }
 
-gboolean pen_hindsight_add(PenHindsight *hindsight, const PenSchedule *schedule,
-                           const PenTrajectory *t, GError **error)
+void pen_hindsight_add(PenHindsight *hindsight, const PenTrajectory *t)
 {
     gsize n = pen_trajectory_elements(t);
     g_autofree float *found = g_new(float, n);
     for (guint k = t->first; k < t->steps; k++) {
-        PenDdimStep step;
-        if (!pen_ddim_step_init(&step, schedule, t->timesteps[k], (int)t->steps, t->eta, error))
-            return FALSE;
-        pen_ddim_find_output(&step, n, pen_trajectory_latents(t, k),
-                             pen_trajectory_latents(t, t->steps), found);
+        const PenStep *step = &t->table[k];
+        pen_step_answer_for_x0(step, n, pen_trajectory_latents(t, k),
+                               pen_trajectory_latents(t, t->steps), found);
         for (guint turn = 0; turn < 2; turn++)
-            add_turn(&hindsight->sums[turn][span(step.timestep)], t, k, turn, found);
+            add_turn(&hindsight->sums[turn][span(step->timestep)], t, k, turn, found);
     }
-    return TRUE;
 }
 
-double pen_hindsight_get_share(const PenHindsight *hindsight, int timestep, gboolean without_prompt,
-                               double mean[PEN_HINDSIGHT_CHANNELS])
+double pen_hindsight_get_share(const PenHindsight *hindsight, double timestep,
+                               gboolean without_prompt, double mean[PEN_HINDSIGHT_CHANNELS])
 {
     const PenHindsightSums *sums = &hindsight->sums[without_prompt][span(timestep)];
     double n = MAX(sums->n, 1), rp = sums->rp, pp = sums->pp;
@@ -69,17 +65,17 @@ double pen_hindsight_get_share(const PenHindsight *hindsight, int timestep, gboo
     return share;
 }
 
-void pen_hindsight_target(const PenHindsight *hindsight, const PenDdimStep *step,
-                          const PenTrajectory *t, guint k, gboolean without_prompt,
-                          const float *bare, float *target)
+void pen_hindsight_target(const PenHindsight *hindsight, const PenTrajectory *t, guint k,
+                          gboolean without_prompt, const float *bare, float *target)
 {
+    const PenStep *step = &t->table[k];
     gsize n = pen_trajectory_elements(t);
     const float *cond, *uncond;
     double factor, mean[PEN_HINDSIGHT_CHANNELS];
     const float *output = drawn(t, k, without_prompt, &cond, &uncond, &factor);
     factor *= pen_hindsight_get_share(hindsight, step->timestep, without_prompt, mean);
-    pen_ddim_find_output(step, n, pen_trajectory_latents(t, k),
-                         pen_trajectory_latents(t, t->steps), target);
+    pen_step_answer_for_x0(step, n, pen_trajectory_latents(t, k),
+                           pen_trajectory_latents(t, t->steps), target);
     for (gsize i = 0; i < n; i++) {
         gsize c = i % t->channels;
         target[i] = (float)((double)bare[i] + target[i] - output[i] -

@@ -6,7 +6,7 @@
  * step that the loss of a few picks trains (src/learning/d3po.h, `hindsight` without `guided`).
  *
  * At a step with latents x, let y* be the answer that leads from x to the finished latents x0
- * (pen_ddim_find_output()). The trained policy is one of the two answers, o: c with the prompt, u with
+ * (pen_step_answer_for_x0()). The trained policy is one of the two answers, o: c with the prompt, u with
  * the negative prompt or none. What drew said o_d, and guidance made g_d = u_d + w (c_d - u_d) of it.
  * So y* differs from o_d by
  *
@@ -40,7 +40,6 @@
  */
 
 #include "src/engine/trajectory.h"
-#include "src/sampling/ddim.h"
 
 G_BEGIN_DECLS
 
@@ -60,17 +59,14 @@ typedef struct {
 } PenHindsight;
 
 /* Adds the steps of a trajectory that has its answers. */
-gboolean pen_hindsight_add(PenHindsight *hindsight, const PenSchedule *schedule,
-                           const PenTrajectory *trajectory, GError **error);
+void pen_hindsight_add(PenHindsight *hindsight, const PenTrajectory *trajectory);
 
 /* f_t, from 0 to 1; 0 where nothing was pushed. `mean` becomes m_t. */
-double pen_hindsight_get_share(const PenHindsight *hindsight, int timestep, gboolean without_prompt,
-                               double mean[PEN_HINDSIGHT_CHANNELS]);
+double pen_hindsight_get_share(const PenHindsight *hindsight, double timestep,
+                               gboolean without_prompt, double mean[PEN_HINDSIGHT_CHANNELS]);
 
-/* y' of step k (`step` is made for it) of a trajectory that has its answers, from o_b = bare[n], into
- * target[n]. */
-void pen_hindsight_target(const PenHindsight *hindsight, const PenDdimStep *step,
-                          const PenTrajectory *trajectory, guint k, gboolean without_prompt,
-                          const float *bare, float *target);
+/* y' of step k of a trajectory that has its answers, from o_b = bare[n], into target[n]. */
+void pen_hindsight_target(const PenHindsight *hindsight, const PenTrajectory *trajectory, guint k,
+                          gboolean without_prompt, const float *bare, float *target);
 
 G_END_DECLS

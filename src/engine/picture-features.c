@@ -58,14 +58,15 @@ static gboolean look(Extraction *e, guint first, guint level, float *features, G
 {
     const PenModel *model = pen_runtime_model(e->runtime);
     int t = (int)(noise_levels[level] * pen_schedule_get_num_train_timesteps(model->schedule));
+    double abar = pen_schedule_get_alpha_cumprod(model->schedule, t);
     gsize n = pen_denoiser_n_statistics(model);
     g_autofree float *noisy = g_new(float, e->at_once * e->elements);
     g_autofree float *statistics = g_new(float, e->at_once *n);
     g_autofree PenModelOutput *outputs = g_new(PenModelOutput, e->at_once);
     for (guint i = 0; i < e->at_once; i++) {
         guint picture = MIN(first + i, e->n - 1);
-        pen_schedule_add_noise(model->schedule, t, e->elements, e->latents[picture], e->noise,
-                               noisy + i * e->elements);
+        pen_add_noise(sqrt(abar), sqrt(1 - abar), e->elements, e->latents[picture], e->noise,
+                      noisy + i * e->elements);
         if (e->conditions)
             pen_denoiser_set_condition(e->denoiser, i, e->conditions[picture]);
     }

@@ -48,55 +48,57 @@ typedef struct {
 
 /* Where no step takes fresh noise the candidates would not part: each starts from the finished picture
  * with noise of its own on it. */
-static void part(Sampling *s, const PenSchedule *schedule, guint k)
+static void part(Sampling *s, guint k)
 {
     const PenTrajectory *origin = s->job->origin;
     gsize n = pen_trajectory_elements(origin);
     for (guint i = 0; i < s->job->n; i++) {
-        float *latents = pen_trajectory_latents(s->trajectories[i], k);
-        if (s->job->eta > 0) {
+        PenTrajectory *t = s->trajectories[i];
+        float *latents = pen_trajectory_latents(t, k);
+        if (pen_step_is_stochastic(&t->table[k])) {
             memcpy(latents, pen_trajectory_latents(origin, k), n * sizeof *latents);
         } else {
             s->noise(i, k, n, latents, s->noise_data);
-            pen_schedule_add_noise(schedule, origin->timesteps[k], n,
-                                   pen_trajectory_latents(origin, origin->steps), latents,
-                                   latents);
+            pen_add_noise(t->table[k].alpha, t->table[k].sigma, n,
+                          pen_trajectory_latents(origin, origin->steps), latents, latents);
         }
     }
 }
 
+/* The first step, and what enters it. */
 static gboolean start(Sampling *s, const PenModel *model, GError **error)
 {
-    const PenSchedule *schedule = model->schedule;
-    guint32 channels = model->unet.out_channels, condition_channels = model->condition_channels;
     const PenSamplerJob *job = s->job;
-    guint first =
-        job->start ? (guint)pen_schedule_get_first_step((int)job->steps, job->strength) : 0;
+    PenSampling sampling = job->sampling;
+    if (job->start)
+        sampling.first = pen_method_first_step(sampling.method, sampling.steps, job->strength);
     if (job->origin)
-        first = job->parting;
-    if (first >= job->steps)
-        first = job->steps - 1;
+        sampling.first = job->parting;
+    g_autoptr(PenSteps) steps = pen_sampling_steps(&sampling, model->schedule, error);
+    if (!steps)
+        return FALSE;
+    const PenStep *first = &steps->step[sampling.first];
     for (guint i = 0; i < job->n; i++) {
-        PenTrajectory *t =
-            pen_trajectory_new(job->height, job->width, channels, job->steps, first);
+        PenTrajectory *t = pen_trajectory_new(job->height, job->width, model->unet.out_channels,
+                                              steps->n, sampling.first);
         s->trajectories[i] = t;
         t->guidance = job->guidance;
         t->guidance_rescale = job->guidance_rescale;
-        t->eta = job->eta;
         t->drawn_scale = job->adapter ? job->scale : 0;
+        memcpy(t->table, steps->step, steps->n * sizeof *t->table);
         pen_trajectory_keep_answers(t, job->guidance != 1);
-        if (condition_channels)
-            pen_trajectory_set_condition(t, condition_channels, job->condition);
-        if (!pen_schedule_get_timesteps(schedule, (int)job->steps, t->timesteps, error))
-            return FALSE;
+        if (model->condition_channels)
+            pen_trajectory_set_condition(t, model->condition_channels, job->condition);
         gsize n = pen_trajectory_elements(t);
-        float *latents = pen_trajectory_latents(t, first);
+        float *latents = pen_trajectory_latents(t, sampling.first);
         s->noise(i, PEN_SAMPLER_INITIAL, n, latents, s->noise_data);
         if (job->start)
-            pen_schedule_add_noise(schedule, t->timesteps[first], n, job->start, latents, latents);
+            pen_add_noise(first->alpha, first->sigma, n, job->start, latents, latents);
+        for (gsize e = 0; !job->start && e < n; e++)
+            latents[e] = (float)(latents[e] * steps->noise_scale);
     }
     if (job->origin)
-        part(s, schedule, first);
+        part(s, sampling.first);
     return TRUE;
 }
 
@@ -112,36 +114,43 @@ static gboolean evaluate(Sampling *s, const float *latents, double timestep,
                              job->tile_progress, job->progress_data, cancellable, error);
 }
 
-/* Step k of the candidates first … first + at_once - 1. */
-static gboolean advance(Sampling *s, const PenDdimStep *step, guint k, guint first,
-                        GCancellable *cancellable, GError **error)
+/* Step k of the i-th candidate that is being made, when the model has answered. */
+static void take_step(Sampling *s, guint i, guint k, PenModelOutput *output)
 {
     const PenSamplerJob *job = s->job;
+    PenTrajectory *t = s->trajectories[i];
+    const PenStep *step = &t->table[k];
+    gsize n = pen_trajectory_elements(t);
+    g_autofree double *offset = g_new(double, n);
+    g_autofree float *noise = pen_step_is_stochastic(step) ? g_new(float, n) : NULL;
+    float *next = pen_trajectory_latents(t, k + 1);
+    output->rescale = job->guidance_rescale;
+    if (noise)
+        s->noise(s->candidates[i], k, n, noise, s->noise_data);
+    memcpy(pen_trajectory_answer(t, t->cond, k), output->cond, n * sizeof(float));
+    if (t->uncond)
+        memcpy(pen_trajectory_answer(t, t->uncond, k), output->uncond, n * sizeof(float));
+    pen_trajectory_offset(t, k, offset);
+    pen_step_advance(step, n, offset, output, noise, next);
+    pen_step_predict_x0(step, n, pen_trajectory_latents(t, k), output, s->predicted[i]);
+    if (noise && (!job->adapter || job->scale == 0))
+        t->reference[k] = pen_step_log_prob(step, n, offset, output, next);
+}
+
+/* Step k of the candidates first … first + at_once - 1. */
+static gboolean advance(Sampling *s, guint k, guint first, GCancellable *cancellable,
+                        GError **error)
+{
     gsize n = pen_trajectory_elements(s->trajectories[0]);
     g_autofree float *latents = g_new(float, s->at_once * n);
-    g_autofree float *noise = g_new(float, n);
-    g_autofree PenModelOutput *outputs = g_new(PenModelOutput, s->at_once);
+    g_autofree PenModelOutput *outputs = g_new0(PenModelOutput, s->at_once);
     for (guint i = 0; i < s->at_once; i++)
         memcpy(latents + i * n, pen_trajectory_latents(s->trajectories[first + i], k),
                n * sizeof *latents);
-    if (!evaluate(s, latents, step->timestep, outputs, cancellable, error))
+    if (!evaluate(s, latents, s->trajectories[0]->table[k].timestep, outputs, cancellable, error))
         return FALSE;
-    for (guint i = 0; i < s->at_once; i++) {
-        PenTrajectory *t = s->trajectories[first + i];
-        const float *x = pen_trajectory_latents(t, k);
-        float *next = pen_trajectory_latents(t, k + 1);
-        gboolean stochastic = pen_ddim_step_is_stochastic(step);
-        outputs[i].rescale = job->guidance_rescale;
-        if (stochastic)
-            s->noise(s->candidates[first + i], k, n, noise, s->noise_data);
-        memcpy(pen_trajectory_answer(t, t->cond, k), outputs[i].cond, n * sizeof *x);
-        if (t->uncond)
-            memcpy(pen_trajectory_answer(t, t->uncond, k), outputs[i].uncond, n * sizeof *x);
-        pen_ddim_advance(step, n, x, &outputs[i], stochastic ? noise : NULL, next);
-        pen_ddim_predict_x0(step, n, x, &outputs[i], s->predicted[first + i]);
-        if (stochastic && (!job->adapter || job->scale == 0))
-            t->reference[k] = pen_ddim_log_prob(step, n, x, &outputs[i], next);
-    }
+    for (guint i = 0; i < s->at_once; i++)
+        take_step(s, first + i, k, &outputs[i]);
     return TRUE;
 }
 
@@ -165,21 +174,16 @@ static gboolean narrow(Sampling *s, GError **error)
     return TRUE;
 }
 
-static gboolean sample(Sampling *s, const PenSchedule *schedule, GCancellable *cancellable,
-                       GError **error)
+static gboolean sample(Sampling *s, GCancellable *cancellable, GError **error)
 {
     const PenSamplerJob *job = s->job;
-    guint first = s->trajectories[0]->first, halfway = (first + job->steps - 1) / 2;
-    for (guint k = first; k < job->steps; k++) {
-        const PenTrajectory *t = s->trajectories[0];
-        PenDdimStep step;
-        if (!pen_ddim_step_init(&step, schedule, t->timesteps[k], (int)job->steps, job->eta,
-                                error))
-            return FALSE;
+    guint first = s->trajectories[0]->first, steps = s->trajectories[0]->steps;
+    guint halfway = (first + steps - 1) / 2;
+    for (guint k = first; k < steps; k++) {
         for (guint i = 0; i < s->n; i += s->at_once)
-            if (!advance(s, &step, k, i, cancellable, error))
+            if (!advance(s, k, i, cancellable, error))
                 return FALSE;
-        if (job->progress && !job->progress(k - t->first + 1, job->steps - t->first, s->predicted,
+        if (job->progress && !job->progress(k - first + 1, steps - first, s->predicted,
                                             job->progress_data, error))
             return FALSE;
         if (job->keep && k == halfway && !narrow(s, error))
@@ -233,8 +237,7 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
         s.candidates[i] = i;
     }
 
-    gboolean ok = start(&s, model, error) &&
-                  sample(&s, model->schedule, cancellable, error);
+    gboolean ok = start(&s, model, error) && sample(&s, cancellable, error);
     for (guint i = 0; i < job->n; i++) {
         g_free(s.predicted[i]);
         if (!ok)

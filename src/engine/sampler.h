@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The sampler: makes the candidates of a round with DDIM and keeps their trajectories. Each starts
+ * The sampler: makes the candidates of a round and keeps their trajectories. Each starts
  * from a noise of its own: from a shared one, as in the published script, they come out alike and
  * leave little to choose from (docs/learning.md). All advance together, step by step, so that they
  * can be shown as they sharpen.
@@ -14,6 +14,7 @@
 #include "src/engine/tiles.h"
 #include "src/engine/trajectory.h"
 #include "src/models/runtime.h"
+#include "src/sampling/method.h"
 
 G_BEGIN_DECLS
 
@@ -21,7 +22,7 @@ G_BEGIN_DECLS
 #define PEN_SAMPLER_INITIAL G_MAXUINT
 typedef void (*PenSamplerNoise)(guint candidate, guint step, gsize n, float *out, gpointer data);
 
-/* After step `step` of `steps`: `predicted[i]` are candidate i's finished latents as the model
+/* After step `step` of `steps`, evaluations of the model: `predicted[i]` are candidate i's finished latents as the model
  * guesses them now. FALSE with an error stops the sampler. */
 typedef gboolean (*PenSamplerProgress)(guint step, guint steps, float *const *predicted,
                                        gpointer data, GError **error);
@@ -34,8 +35,8 @@ typedef gboolean (*PenSamplerChoose)(float *const *predicted, guint *chosen, gpo
 typedef struct {
     guint n;               /* candidates */
     guint32 height, width; /* of latents */
-    guint steps;
-    double guidance, eta;
+    PenSampling sampling;  /* its `first` follows from `start` and `strength` */
+    double guidance;
     double guidance_rescale; /* PenModelOutput.rescale */
     const PenConditioning *cond;   /* the prompt */
     const PenConditioning *uncond; /* the negative prompt; unused when guidance is 1 */

@@ -128,8 +128,9 @@ typedef struct {
     const PenTrainerRound *round;
     PenTrajectory **trajectories;
     guint n, k;
-    PenDdimStep step;
+    PenStep step;            /* as it was taken, or in hindsight */
     float *latents;          /* [n, elements] */
+    double *offset;          /* the same: pen_step_offset() of the step */
     float *next;             /* the same: the steps whose log-probability counts */
     PenModelOutput *outputs; /* [n], the denoiser's: valid until its next run */
     double *log_prob;        /* [n] */
@@ -140,6 +141,7 @@ typedef struct {
 static void batch_clear(Batch *batch)
 {
     g_free(batch->latents);
+    g_free(batch->offset);
     g_free(batch->next);
     g_free(batch->outputs);
     g_free(batch->log_prob);
@@ -147,10 +149,9 @@ static void batch_clear(Batch *batch)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Batch, batch_clear)
 
-static gboolean batch_init(Batch *batch, PenTrainer *trainer, const PenTrainerRound *round,
-                           guint first, guint k, GError **error)
+static void batch_init(Batch *batch, PenTrainer *trainer, const PenTrainerRound *round,
+                       guint first, guint k)
 {
-    const PenSchedule *schedule = pen_runtime_model(trainer->runtime)->schedule;
     PenTrajectory **t = round->trajectories + first;
     gsize n = pen_trajectory_elements(t[0]);
     *batch = (Batch){
@@ -158,16 +159,25 @@ static gboolean batch_init(Batch *batch, PenTrainer *trainer, const PenTrainerRo
         .trajectories = t,
         .n = trainer->at_once,
         .k = k,
+        .step = t[0]->table[k],
         .latents = g_new(float, trainer->at_once * n),
+        .offset = g_new(double, trainer->at_once * n),
         .next = g_new(float, trainer->at_once * n),
         .outputs = g_new0(PenModelOutput, trainer->at_once),
         .log_prob = g_new0(double, trainer->at_once),
         .reference = g_new0(double, trainer->at_once),
     };
-    for (guint i = 0; i < batch->n; i++)
-        memcpy(batch->latents + i * n, pen_trajectory_latents(t[i], k), n * sizeof(float));
-    return pen_ddim_step_init(&batch->step, schedule, t[0]->timesteps[k], (int)t[0]->steps,
-                              t[0]->eta, error);
+    if (trainer->config.hindsight)
+        batch->step = pen_step_in_hindsight(&batch->step);
+    for (guint i = 0; i < batch->n; i++) {
+        const float *x[PEN_STEP_HISTORY] = { pen_trajectory_latents(t[i], k) };
+        const float *x0[PEN_STEP_HISTORY] = { NULL };
+        memcpy(batch->latents + i * n, x[0], n * sizeof(float));
+        if (trainer->config.hindsight)
+            pen_step_offset(&batch->step, n, x, x0, batch->offset + i * n);
+        else
+            pen_trajectory_offset(t[i], k, batch->offset + i * n);
+    }
 }
 
 /* The model's answers, into batch->outputs; they stay in the denoiser for a backward pass. */
@@ -187,7 +197,7 @@ static void take_log_prob(const Batch *batch, double *log_prob)
 {
     gsize n = pen_trajectory_elements(batch->trajectories[0]);
     for (guint i = 0; i < batch->n; i++)
-        log_prob[i] = pen_ddim_log_prob(&batch->step, n, batch->latents + i * n,
+        log_prob[i] = pen_step_log_prob(&batch->step, n, batch->offset + i * n,
                                         &batch->outputs[i], batch->next + i * n);
 }
 
@@ -230,14 +240,14 @@ static void aim_at_targets(const Batch *batch)
     g_autofree float *target = g_new(float, n);
     for (guint i = 0; i < batch->n; i++) {
         const PenTrajectory *t = batch->trajectories[i];
-        const float *bare = pen_trajectory_get_bare(t, batch->k, turn), *x = batch->latents + i * n;
+        const float *bare = pen_trajectory_get_bare(t, batch->k, turn);
+        const double *offset = batch->offset + i * n;
         PenModelOutput answer = {.cond = target, .guidance = 1};
-        pen_hindsight_target(batch->round->hindsight, &batch->step, t, batch->k, turn, bare,
-                             target);
-        pen_ddim_mean(&batch->step, n, x, &answer, batch->next + i * n);
+        pen_hindsight_target(batch->round->hindsight, t, batch->k, turn, bare, target);
+        pen_step_mean(&batch->step, n, offset, &answer, batch->next + i * n);
         answer.cond = bare;
         batch->reference[i] =
-            pen_ddim_log_prob(&batch->step, n, x, &answer, batch->next + i * n);
+            pen_step_log_prob(&batch->step, n, offset, &answer, batch->next + i * n);
     }
 }
 
@@ -253,9 +263,9 @@ static void aim_at_steps(const PenTrainer *trainer, const Batch *batch)
             memcpy(next, pen_trajectory_latents(t, batch->k + 1), n * sizeof *next);
             continue;
         }
-        pen_ddim_find_output(&batch->step, n, batch->latents + i * n,
-                             pen_trajectory_latents(t, t->steps), found);
-        pen_ddim_mean(&batch->step, n, batch->latents + i * n, &answer, next);
+        pen_step_answer_for_x0(&batch->step, n, batch->latents + i * n,
+                               pen_trajectory_latents(t, t->steps), found);
+        pen_step_mean(&batch->step, n, batch->offset + i * n, &answer, next);
     }
 }
 
@@ -304,8 +314,8 @@ gboolean pen_trainer_fill_reference(PenTrainer *trainer, const PenTrainerRound *
     for (guint i = 0; i < round->n; i += trainer->at_once)
         for (guint j = 0; j < round->n_steps; j++) {
             g_auto(Batch) batch = { 0 };
-            if (!batch_init(&batch, trainer, round, i, round->steps[j], error) ||
-                !aim(trainer, &batch, changed ? changed + i : NULL, cancellable, error))
+            batch_init(&batch, trainer, round, i, round->steps[j]);
+            if (!aim(trainer, &batch, changed ? changed + i : NULL, cancellable, error))
                 return FALSE;
         }
     return TRUE;
@@ -322,8 +332,8 @@ static gboolean fill_turn(PenTrainer *trainer, const PenTrainerRound *round, GCa
     for (guint i = 0; i < round->n; i += trainer->at_once)
         for (guint k = first->first; k < first->steps; k++) {
             g_auto(Batch) batch = { 0 };
-            if (!batch_init(&batch, trainer, round, i, k, error) ||
-                !ask(trainer, &batch, 0, cancellable, error))
+            batch_init(&batch, trainer, round, i, k);
+            if (!ask(trainer, &batch, 0, cancellable, error))
                 return FALSE;
             for (guint b = 0; b < batch.n; b++) {
                 PenTrajectory *t = batch.trajectories[b];
@@ -365,13 +375,11 @@ static gboolean backward(PenTrainer *trainer, const Batch *batch, const double *
                          float *gradient, GCancellable *cancellable, GError **error)
 {
     for (guint i = 0; i < batch->n; i++) {
-        const PenTrajectory *t = batch->trajectories[i];
-        gsize n = pen_trajectory_elements(t);
+        gsize n = pen_trajectory_elements(batch->trajectories[i]);
         float *cond, *uncond;
         pen_denoiser_output_gradients(trainer->denoiser, i, &cond, &uncond);
-        pen_ddim_log_prob_gradient(&batch->step, n, pen_trajectory_latents(t, batch->k),
-                                   &batch->outputs[i], batch->next + i * n, coefficient[i], cond,
-                                   uncond);
+        pen_step_log_prob_gradient(&batch->step, n, batch->offset + i * n, &batch->outputs[i],
+                                   batch->next + i * n, coefficient[i], cond, uncond);
     }
     return pen_denoiser_backward(trainer->denoiser, gradient, cancellable, error);
 }
@@ -438,8 +446,8 @@ static gboolean step_gradient(PenTrainer *trainer, const PenTrainerRound *round,
     g_auto(Batch) batch = { 0 };
     for (guint i = 0; i < round->n; i += trainer->at_once) {
         batch_clear(&batch);
-        if (!batch_init(&batch, trainer, round, i, k, error) ||
-            !compare(trainer, &batch, &finite, cancellable, error))
+        batch_init(&batch, trainer, round, i, k);
+        if (!compare(trainer, &batch, &finite, cancellable, error))
             return FALSE;
         if (!finite) {
             result->overflowed++;
@@ -503,16 +511,13 @@ gboolean pen_trainer_gradient(PenTrainer *trainer, const PenTrainerRound *round,
     return TRUE;
 }
 
-gboolean pen_trainer_trainable_steps(PenRuntime *runtime, const PenTrajectory *trajectory,
-                                     gboolean *trainable, GError **error)
+void pen_trainer_trainable_steps(const PenD3poConfig *config, const PenTrajectory *trajectory,
+                                 gboolean *trainable)
 {
-    const PenSchedule *schedule = pen_runtime_model(runtime)->schedule;
     for (guint k = 0; k < trajectory->steps; k++) {
-        PenDdimStep step;
-        if (!pen_ddim_step_init(&step, schedule, trajectory->timesteps[k], (int)trajectory->steps,
-                                trajectory->eta, error))
-            return FALSE;
+        PenStep step = trajectory->table[k];
+        if (config->hindsight && k >= trajectory->first)
+            step = pen_step_in_hindsight(&step);
         trainable[k] = k >= trajectory->first && step.sd >= PEN_TRAINER_MIN_SD;
     }
-    return TRUE;
 }

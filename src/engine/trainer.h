@@ -83,14 +83,15 @@ gboolean pen_trainer_gradient(PenTrainer *trainer, const PenTrainerRound *round,
                               gpointer user_data, GCancellable *cancellable, GError **error);
 
 /*
- * Which steps of a trajectory are worth training: [steps], for pen_curriculum_choose_steps(). Steps
- * without noise have no policy. Of steps with hardly any (the last one or two, of standard deviation
+ * Which steps of a trajectory are worth training: [steps], for pen_curriculum_choose_steps(). Of the
+ * published loss, steps without noise have no policy; in hindsight the steps of every sampler have one
+ * (src/sampling/steps.h). Of steps with hardly any (the last one or two, of standard deviation
  * below PEN_TRAINER_MIN_SD) nobody sees in the picture what they did, but their log-probability goes
  * with 1/sd^2: on the starter model with 20 steps their gradients are 4 and 12 times as large as the
  * others' and drown them.
  */
 #define PEN_TRAINER_MIN_SD 0.05
-gboolean pen_trainer_trainable_steps(PenRuntime *runtime, const PenTrajectory *trajectory,
-                                     gboolean *trainable, GError **error);
+void pen_trainer_trainable_steps(const PenD3poConfig *config, const PenTrajectory *trajectory,
+                                 gboolean *trainable);
 
 G_END_DECLS

@@ -8,6 +8,10 @@
 #include <string.h>
 
 #include "src/formats/safetensors-writer.h"
+#include "src/sampling/method.h"
+
+/* A step is a row of the file's table. */
+#define STEP_NUMBERS (sizeof(PenStep) / sizeof(double))
 
 PenTrajectory *pen_trajectory_new(guint32 height, guint32 width, guint32 channels, guint steps,
                                   guint first)
@@ -18,7 +22,7 @@ PenTrajectory *pen_trajectory_new(guint32 height, guint32 width, guint32 channel
     t->channels = channels;
     t->steps = steps;
     t->first = first;
-    t->timesteps = g_new0(int, steps);
+    t->table = g_new0(PenStep, steps);
     t->latents = g_new0(float, (steps - first + 1) * pen_trajectory_elements(t));
     t->reference = g_new(double, steps);
     for (guint k = 0; k < steps; k++)
@@ -30,7 +34,7 @@ void pen_trajectory_free(PenTrajectory *trajectory)
 {
     if (!trajectory)
         return;
-    g_free(trajectory->timesteps);
+    g_free(trajectory->table);
     g_free(trajectory->latents);
     g_free(trajectory->reference);
     g_free(trajectory->condition);
@@ -101,21 +105,41 @@ void pen_trajectory_set_bare(PenTrajectory *trajectory, guint step, gboolean wit
     memcpy(pen_trajectory_answer(trajectory, *bare, step), answer, n * sizeof *answer);
 }
 
+void pen_trajectory_offset(const PenTrajectory *t, guint k, double *offset)
+{
+    const PenStep *step = &t->table[k];
+    const float *x[PEN_STEP_HISTORY] = { NULL }, *x0[PEN_STEP_HISTORY] = { NULL };
+    gsize n = pen_trajectory_elements(t);
+    g_autofree float *guesses = g_new(float, (PEN_STEP_HISTORY - 1) * n);
+    for (guint j = 0; j < PEN_STEP_HISTORY && j <= k - t->first; j++) {
+        x[j] = pen_trajectory_latents(t, k - j);
+        if (j == 0 || step->from_x0[j] == 0)
+            continue;
+        PenModelOutput answer = {
+            .cond = pen_trajectory_answer(t, t->cond, k - j),
+            .uncond = pen_trajectory_answer(t, t->uncond, k - j),
+            .guidance = t->guidance,
+            .rescale = t->guidance_rescale,
+        };
+        float *guess = guesses + (j - 1) * n;
+        pen_step_predict_x0(&t->table[k - j], n, x[j], &answer, guess);
+        x0[j] = guess;
+    }
+    pen_step_offset(step, n, x, x0, offset);
+}
+
 GBytes *pen_trajectory_save(const PenTrajectory *t, GError **error)
 {
     g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
     gsize steps = t->steps;
-    g_autofree gint32 *timesteps = g_new(gint32, steps);
-    for (gsize k = 0; k < steps; k++)
-        timesteps[k] = t->timesteps[k];
-    double settings[2] = {t->guidance, t->eta};
-    pen_safetensors_writer_set_metadata(writer, "format", "penchant trajectory 1");
-    pen_safetensors_writer_add(writer, "timesteps", PEN_SAFETENSOR_I32, 1, &steps, timesteps);
+    pen_safetensors_writer_set_metadata(writer, "format", "penchant trajectory 2");
+    pen_safetensors_writer_add(writer, "steps", PEN_SAFETENSOR_F64, 2,
+                               (gsize[]){steps, STEP_NUMBERS}, t->table);
+    pen_safetensors_writer_add(writer, "guidance", PEN_SAFETENSOR_F64, 1, (gsize[]){1},
+                               &t->guidance);
     if (t->guidance_rescale != 0)
         pen_safetensors_writer_add(writer, "guidance_rescale", PEN_SAFETENSOR_F64, 0, NULL,
                                    &t->guidance_rescale);
-    pen_safetensors_writer_add(writer, "guidance_eta", PEN_SAFETENSOR_F64, 1, (gsize[]){2},
-                               settings);
     pen_safetensors_writer_add(writer, "reference_log_prob", PEN_SAFETENSOR_F64, 1, &steps,
                                t->reference);
     pen_safetensors_writer_add(writer, "latents", PEN_SAFETENSOR_F32, 4,
@@ -198,21 +222,86 @@ static gboolean load_answers(PenTrajectory *t, const PenSafetensors *file, gbool
     return TRUE;
 }
 
-PenTrajectory *pen_trajectory_load(const char *path, GError **error)
+/* The table of a file of versions that had DDIM alone. */
+static gboolean load_timesteps(PenTrajectory *t, const PenSafetensors *file,
+                               const PenSchedule *schedule, gboolean *sound, GError **error)
+{
+    const PenSafetensor *timesteps = pen_safetensors_require(file, "timesteps", error);
+    const PenSafetensor *settings =
+        timesteps ? pen_safetensors_require(file, "guidance_eta", error) : NULL;
+    double pair[2];
+    if (!settings)
+        return FALSE;
+    *sound = timesteps->n_elements == t->steps && settings->n_elements == 2 &&
+             settings->type == PEN_SAFETENSOR_F64;
+    if (!*sound)
+        return TRUE;
+    memcpy(pair, settings->data, sizeof pair);
+    g_autofree gint64 *numbers = g_new(gint64, t->steps);
+    g_autofree int *list = g_new(int, t->steps);
+    if (!pen_safetensor_to_i64(timesteps, numbers, error))
+        return FALSE;
+    for (guint k = 0; k < t->steps; k++)
+        list[k] = (int)CLAMP(numbers[k], -1, G_MAXINT);
+    PenSampling sampling = {
+        .method = pen_methods()[0],
+        .timesteps = list,
+        .steps = t->steps,
+        .eta = pair[1],
+    };
+    g_autoptr(PenSteps) steps = pen_sampling_steps(&sampling, schedule, NULL);
+    *sound = steps != NULL;
+    if (*sound)
+        memcpy(t->table, steps->step, t->steps * sizeof *t->table);
+    t->guidance = pair[0];
+    return TRUE;
+}
+
+/* What the sampler did, and the guidance. */
+static gboolean load_table(PenTrajectory *t, const PenSafetensors *file,
+                           const PenSchedule *schedule, gboolean *sound, GError **error)
+{
+    const PenSafetensor *steps = pen_safetensors_lookup(file, "steps");
+    const PenSafetensor *guidance = pen_safetensors_lookup(file, "guidance");
+    if (!steps)
+        return load_timesteps(t, file, schedule, sound, error);
+    *sound = steps->type == PEN_SAFETENSOR_F64 && steps->n_elements == t->steps * STEP_NUMBERS &&
+             guidance && guidance->type == PEN_SAFETENSOR_F64 && guidance->n_elements == 1;
+    if (!*sound)
+        return TRUE;
+    memcpy(t->table, steps->data, t->steps * sizeof *t->table);
+    memcpy(&t->guidance, guidance->data, sizeof t->guidance);
+    for (gsize i = 0; i < t->steps * STEP_NUMBERS; i++)
+        *sound = *sound && isfinite(((const double *)(gpointer)t->table)[i]);
+    /* No step looks back beyond the first one that was taken. */
+    for (guint k = t->first; k < t->steps; k++)
+        for (guint j = k - t->first + 1; j < PEN_STEP_HISTORY; j++)
+            *sound = *sound && t->table[k].from_x[j] == 0 && t->table[k].from_x0[j] == 0;
+    return TRUE;
+}
+
+/* Whether what a step looks back on is there. */
+static gboolean has_history(const PenTrajectory *t)
+{
+    gboolean looks_back = FALSE;
+    for (guint k = t->first; k < t->steps; k++)
+        for (guint j = 1; j < PEN_STEP_HISTORY; j++)
+            looks_back = looks_back || t->table[k].from_x0[j] != 0;
+    return !looks_back || t->cond != NULL;
+}
+
+PenTrajectory *pen_trajectory_load(const char *path, const PenSchedule *schedule, GError **error)
 {
     g_autoptr(PenSafetensors) file = pen_safetensors_open(path, error);
     if (!file)
         return NULL;
-    const PenSafetensor *timesteps = pen_safetensors_require(file, "timesteps", error);
-    const PenSafetensor *settings = pen_safetensors_require(file, "guidance_eta", error);
     const PenSafetensor *reference = pen_safetensors_require(file, "reference_log_prob", error);
-    const PenSafetensor *latents = pen_safetensors_require(file, "latents", error);
-    if (!timesteps || !settings || !reference || !latents)
+    const PenSafetensor *latents =
+        reference ? pen_safetensors_require(file, "latents", error) : NULL;
+    if (!latents)
         return NULL;
-    gsize steps = timesteps->n_elements;
-    if (timesteps->n_dims != 1 || settings->n_elements != 2 ||
-        settings->type != PEN_SAFETENSOR_F64 || reference->n_elements != steps ||
-        reference->type != PEN_SAFETENSOR_F64 || latents->n_dims != 4 || steps == 0 ||
+    gsize steps = reference->n_elements;
+    if (reference->type != PEN_SAFETENSOR_F64 || latents->n_dims != 4 || steps == 0 ||
         steps > 10000 || latents->dims[0] < 2 || latents->dims[0] > steps + 1 ||
         latents->n_elements == 0) {
         damaged(path, error);
@@ -221,28 +310,19 @@ PenTrajectory *pen_trajectory_load(const char *path, GError **error)
     g_autoptr(PenTrajectory) t = pen_trajectory_new(
         (guint32)latents->dims[1], (guint32)latents->dims[2], (guint32)latents->dims[3],
         (guint)steps, (guint)(steps + 1 - latents->dims[0]));
-    g_autofree gint64 *numbers = g_new(gint64, steps);
-    double pair[2];
-    if (!pen_safetensor_to_i64(timesteps, numbers, error) ||
-        !pen_safetensor_to_f32(latents, t->latents, error))
+    gboolean sound = TRUE;
+    if (!pen_safetensor_to_f32(latents, t->latents, error) ||
+        !load_table(t, file, schedule, &sound, error))
         return NULL;
-    memcpy(pair, settings->data, sizeof pair);
     memcpy(t->reference, reference->data, steps * sizeof *t->reference);
-    gboolean sound = isfinite(pair[0]) && isfinite(pair[1]);
-    t->guidance = pair[0];
-    t->eta = pair[1];
     const PenSafetensor *rescale = pen_safetensors_lookup(file, "guidance_rescale");
     if (rescale && rescale->n_elements == 1 && rescale->type == PEN_SAFETENSOR_F64)
         memcpy(&t->guidance_rescale, rescale->data, sizeof t->guidance_rescale);
     sound = sound && t->guidance_rescale >= 0 && t->guidance_rescale <= 1;
-    for (gsize k = 0; k < steps; k++) {
-        sound = sound && numbers[k] >= 0 && numbers[k] < 100000;
-        t->timesteps[k] = (int)numbers[k];
-    }
-    sound = sound && all_finite(t->latents, latents->n_elements);
+    sound = sound && isfinite(t->guidance) && all_finite(t->latents, latents->n_elements);
     if (!load_condition(t, file, &sound, error) || !load_answers(t, file, &sound, error))
         return NULL;
-    if (!sound) {
+    if (!sound || !has_history(t)) {
         damaged(path, error);
         return NULL;
     }

@@ -8,15 +8,17 @@
 
 #include <gio/gio.h>
 
+#include "src/sampling/steps.h"
+
 G_BEGIN_DECLS
 
 typedef struct {
     guint32 height, width, channels; /* of latents */
-    guint steps;                     /* of the whole schedule */
+    guint steps;                     /* of the whole table */
     guint first;                     /* the first step that was taken; more than 0 when a picture
                                         was the start */
-    int *timesteps;                  /* [steps] */
-    double guidance, eta;
+    PenStep *table;                  /* [steps] what the sampler did at each */
+    double guidance;
     double guidance_rescale;         /* PenModelOutput.rescale; only in the file where it is not 0 */
     float *latents;   /* step k leads from latents k - first to the one after it */
     guint32 condition_channels; /* of an inpainting model; else 0 */
@@ -68,8 +70,14 @@ const float *pen_trajectory_get_bare(const PenTrajectory *trajectory, guint step
 void pen_trajectory_set_bare(PenTrajectory *trajectory, guint step, gboolean without_prompt,
                              const float *answer);
 
-/* As a safetensors file, and back. Loading checks shapes and that numbers are finite. */
+/* pen_step_offset() of step k, into offset[elements]: with the earlier latents, and the guesses that
+ * follow from the answers that were kept. */
+void pen_trajectory_offset(const PenTrajectory *trajectory, guint step, double *offset);
+
+/* As a safetensors file, and back. Loading checks shapes and that numbers are finite. Files of versions
+ * that had DDIM alone have timesteps in place of the table; it then follows from the schedule of their
+ * model. */
 GBytes *pen_trajectory_save(const PenTrajectory *trajectory, GError **error);
-PenTrajectory *pen_trajectory_load(const char *path, GError **error);
+PenTrajectory *pen_trajectory_load(const char *path, const PenSchedule *schedule, GError **error);
 
 G_END_DECLS

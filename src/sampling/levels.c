@@ -70,7 +70,7 @@ static gboolean space(const PenSchedule *schedule, const PenLevelsOptions *optio
     guint made = steps + (one_more ? 1 : 0);
     int last = pen_schedule_get_num_train_timesteps(schedule) - 1;
     g_autofree int *whole = g_new(int, made);
-    if (!pen_schedule_space_timesteps(schedule, options->spacing, (int)made, whole, error))
+    if (!pen_schedule_get_timesteps(schedule, options->spacing, (int)made, whole, error))
         return FALSE;
     for (guint i = 0; i < steps; i++)
         timesteps[i] = options->spacing == PEN_SPACING_LINSPACE && !options->multistep

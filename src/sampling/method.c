@@ -78,6 +78,11 @@ guint pen_method_first_step(const PenMethod *method, guint steps, double strengt
     return method->evaluations * (steps - MAX(taken, 1));
 }
 
+guint pen_method_whole_step(const PenMethod *method, guint step)
+{
+    return step - step % method->evaluations;
+}
+
 gboolean pen_method_is_stochastic(const PenMethod *method, double eta)
 {
     return method->stochastic || (method->uses_eta && eta > 0);
@@ -123,11 +128,6 @@ void pen_step_init(PenStep *step, const PenSchedule *schedule, double timestep, 
     } else {
         step->x0_from_x = 1 / alpha;
         step->x0_from_output = -step->sigma / alpha;
-    }
-    if (a_next < 1 && a_next > a) {
-        double gain = a_next / (1 - a_next) - a / (1 - a);
-        step->hindsight_sd = sqrt((1 - a_next) / (1 - a) * (1 - a / a_next));
-        step->hindsight_weight = gain * step->x0_from_output * step->x0_from_output;
     }
 }
 
@@ -187,6 +187,16 @@ void pen_sampling_set_spread(PenSampling *sampling, PenSpread spread, const PenS
     sampling->spacing = spread == PEN_SPREAD_AUTOMATIC ? pen_schedule_get_spacing(schedule)
                                                        : spreads[spread].spacing;
     sampling->karras = spreads[spread].karras;
+}
+
+char *pen_method_full_name(const PenMethod *method, PenSpread spread)
+{
+    if (spread == PEN_SPREAD_AUTOMATIC)
+        spread = method->usual;
+    gboolean plain = spread == PEN_SPREAD_AUTOMATIC ||
+                     (spread == PEN_SPREAD_NORMAL && method->usual == PEN_SPREAD_NORMAL);
+    return plain ? g_strdup(method->name)
+                 : g_strdup_printf("%s %s", method->name, spreads[spread].name);
 }
 
 // "DPM++ 2M", "dpmpp_2m" and "dpmpp-2m" are one name.

@@ -36,6 +36,9 @@ guint pen_method_evaluations(const PenMethod *method, guint steps);
  */
 guint pen_method_first_step(const PenMethod *method, guint steps, double strength);
 
+// Where the sampler's own step begins that `step` of the table belongs to: only these can be the first.
+guint pen_method_whole_step(const PenMethod *method, guint step);
+
 // Whether its steps take fresh noise, but perhaps the last one.
 gboolean pen_method_is_stochastic(const PenMethod *method, double eta);
 
@@ -73,6 +76,10 @@ const char *pen_spread_name(PenSpread spread); // "SGM Uniform"
  * trailing in place of normal and Karras, which would begin at the end.
  */
 void pen_sampling_set_spread(PenSampling *sampling, PenSpread spread, const PenSchedule *schedule);
+
+/* Both in one name: "DPM++ 2M Karras", "Euler a"; the schedule is left out where the sampler is usually
+ * given it and it is no part of the name that people know. pen_method_find() reads it. */
+char *pen_method_full_name(const PenMethod *method, PenSpread spread);
 
 /**
  * A sampler by its id, its name, or what ComfyUI and diffusers call it; case, spaces and

@@ -256,14 +256,8 @@ void pen_schedule_set_steps_error(int steps, int most, GError **error)
                 _("%d steps are not possible with this model; choose 1 to %d."), steps, most);
 }
 
-gboolean pen_schedule_get_timesteps(const PenSchedule *schedule, int steps, int *timesteps,
-                                    GError **error)
-{
-    return pen_schedule_space_timesteps(schedule, schedule->spacing, steps, timesteps, error);
-}
-
-gboolean pen_schedule_space_timesteps(const PenSchedule *schedule, PenTimestepSpacing spacing,
-                                      int steps, int *timesteps, GError **error)
+gboolean pen_schedule_get_timesteps(const PenSchedule *schedule, PenTimestepSpacing spacing,
+                                    int steps, int *timesteps, GError **error)
 {
     int n = schedule->n;
 
@@ -298,26 +292,4 @@ gboolean pen_schedule_space_timesteps(const PenSchedule *schedule, PenTimestepSp
         return FALSE;
     }
     return TRUE;
-}
-
-int pen_schedule_get_previous(const PenSchedule *schedule, int t, int steps)
-{
-    g_return_val_if_fail(steps > 0, -1);
-    return t - schedule->n / steps;
-}
-
-int pen_schedule_get_first_step(int steps, double strength)
-{
-    // The tiny term keeps a product like 10 * 0.7 from losing a step to rounding.
-    return steps - (int)(steps * CLAMP(strength, 0.0, 1.0) + 1e-9);
-}
-
-void pen_schedule_add_noise(const PenSchedule *schedule, int t, gsize n, const float *x0,
-                            const float *noise, float *x_t)
-{
-    double abar = pen_schedule_get_alpha_cumprod(schedule, t);
-    double signal = sqrt(abar), spread = sqrt(1 - abar);
-
-    for (gsize i = 0; i < n; i++)
-        x_t[i] = (float)(signal * x0[i] + spread * noise[i]);
 }

@@ -95,31 +95,12 @@ int pen_schedule_get_num_train_timesteps(const PenSchedule *schedule);
 double pen_schedule_get_alpha_cumprod(const PenSchedule *schedule, int t);
 
 /**
- * Fills `timesteps[steps]`, falling. An error if `steps` is not in 1 … num_train_timesteps, or if
+ * Fills `timesteps[steps]`, falling, spread as `spacing` says. An error if `steps` is not in 1 … num_train_timesteps, or if
  * the spacing would leave the range of trained timesteps (leading, with an offset and as many steps
  * as timesteps).
  */
-gboolean pen_schedule_get_timesteps(const PenSchedule *schedule, int steps, int *timesteps,
-                                    GError **error);
-
-// The same with another spacing than the model's own.
-gboolean pen_schedule_space_timesteps(const PenSchedule *schedule, PenTimestepSpacing spacing,
-                                      int steps, int *timesteps, GError **error);
+gboolean pen_schedule_get_timesteps(const PenSchedule *schedule, PenTimestepSpacing spacing,
+                                    int steps, int *timesteps, GError **error);
 
 // The sentence that `steps` are too many where at most `most` are possible.
 void pen_schedule_set_steps_error(int steps, int most, GError **error);
-
-// The timestep that a step from `t` leads to: t - T div steps; negative for the last step.
-int pen_schedule_get_previous(const PenSchedule *schedule, int t, int steps);
-
-/**
- * Image to image: the index of the first of `steps` steps to run when a picture is to be changed
- * with `strength` in [0, 1]; steps when nothing is to be done. 1 starts from noise that hides
- * the picture almost entirely. This is diffusers' get_timesteps().
- */
-int pen_schedule_get_first_step(int steps, double strength);
-
-// Image to image: x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise, for `n` elements. In place is
-// fine.
-void pen_schedule_add_noise(const PenSchedule *schedule, int t, gsize n, const float *x0,
-                            const float *noise, float *x_t);

@@ -2,6 +2,7 @@
 #include "src/sampling/steps.h"
 
 #include <math.h>
+#include <string.h>
 
 void pen_steps_free(PenSteps *steps)
 {
@@ -94,6 +95,19 @@ void pen_model_output_gradient(const PenModelOutput *output, gsize n, float *gra
 
 /* --- the step --------------------------------------------------------------------------------- */
 
+PenStep pen_step_in_hindsight(const PenStep *step)
+{
+    PenStep other = *step;
+    double a = step->alpha * step->alpha, next = step->next_alpha * step->next_alpha;
+    double variance = next > a ? (1 - next) / (1 - a) * (1 - a / next) : 0;
+    memset(other.from_x, 0, sizeof other.from_x);
+    memset(other.from_x0, 0, sizeof other.from_x0);
+    other.sd = sqrt(variance);
+    other.from_x[0] = sqrt(MAX(0, 1 - next - variance)) / step->sigma;
+    other.from_x0[0] = step->next_alpha - other.from_x[0] * step->alpha;
+    return other;
+}
+
 static void add_scaled(gsize n, double factor, const float *values, double *sum)
 {
     for (gsize i = 0; i < n && factor != 0; i++)
@@ -110,6 +124,14 @@ void pen_step_offset(const PenStep *step, gsize n, const float *const x[PEN_STEP
         add_scaled(n, step->from_x[j], x[j], offset);
         add_scaled(n, step->from_x0[j], x0[j], offset);
     }
+}
+
+void pen_step_mean(const PenStep *step, gsize n, const double *offset, const PenModelOutput *output,
+                   float *mean)
+{
+    double slope = pen_step_mean_from_output(step);
+    for (gsize i = 0; i < n; i++)
+        mean[i] = (float)(offset[i] + slope * guided(output, i));
 }
 
 void pen_step_advance(const PenStep *step, gsize n, const double *offset,
@@ -139,10 +161,11 @@ void pen_step_answer_for_x0(const PenStep *step, gsize n, const float *x, const 
         answer[i] = (float)((x0[i] - step->x0_from_x * x[i]) / step->x0_from_output);
 }
 
-void pen_step_add_noise(const PenStep *step, gsize n, const float *x0, const float *noise, float *x)
+void pen_add_noise(double alpha, double sigma, gsize n, const float *x0, const float *noise,
+                   float *x)
 {
     for (gsize i = 0; i < n; i++)
-        x[i] = (float)(step->alpha * x0[i] + step->sigma * noise[i]);
+        x[i] = (float)(alpha * x0[i] + sigma * noise[i]);
 }
 
 double pen_step_log_prob(const PenStep *step, gsize n, const double *offset,

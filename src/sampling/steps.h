@@ -31,19 +31,19 @@
  * The MEAN (not the sum) is what the published D3PO script uses, so that the loss does not depend
  * on the picture's size. A step with sd = 0 has no density; pen_step_is_stochastic() tells.
  *
- * The step in hindsight. With any sampler, also one without noise, a step is a visit of x_k that
- * ended in the finished latents x0. The forward process itself says how a step from there to the
- * next level should go if x0 is known: with q(x' | x, x0) (Ho et al., arXiv:2006.11239, eq. 6),
- * whose mean is linear in x0 and whose deviation is hindsight_sd. So the answer that was right is
+ * The step in hindsight. With any sampler, also one without noise, a step is a visit of x_k that ended
+ * in the finished latents x0. The forward process itself says how a step from there to the next level
+ * goes if x0 is known: with q(x' | x, x0) (Ho et al., arXiv:2006.11239, eq. 6), a Gaussian whose mean
+ * is linear in x0. pen_step_in_hindsight() is that step: the model's answer o stands for the x0 that
+ * it guesses, and the answer that was right is
  *
  *     o* = (x0 - x0_from_x x) / x0_from_output
  *
- * and another answer o has the log-density -hindsight_weight (o - o*)^2 / 2 for each element, with
- * hindsight_weight = (SNR' - SNR) x0_from_output^2, SNR = alpha^2 / sigma^2, SNR' that of the next
- * level: the weight of the step in the diffusion's own likelihood (Kingma et al.,
- * arXiv:2107.00630). For DDIM with eta 1 and for Euler ancestral, both of which step with q, it is
- * the Gaussian of the step itself. The weights of a trajectory add up to the same number however
- * many steps there are.
+ * The log-density of the mean that o* gives, under o, is -(SNR' - SNR) (D - x0)^2 / 2 for each element
+ * and a constant, with SNR = alpha^2 / sigma^2 and SNR' that of the next level: the step's weight in
+ * the diffusion's own likelihood (Kingma et al., arXiv:2107.00630). So the weights of a trajectory add
+ * up to the same number for every sampler and however many steps there are. DDIM with eta 1 and Euler
+ * ancestral step with q themselves: for them it is the Gaussian that drew.
  *
  * All arrays are float with `n` elements in any order that is the same for all; sums are in double.
  * Nothing fails, but values that are not finite pass through to the results: check the
@@ -58,7 +58,6 @@ typedef struct {
     double from_x[PEN_STEP_HISTORY], from_x0[PEN_STEP_HISTORY];
     double sd;
     double next_alpha, next_sigma; // of what the step leads to
-    double hindsight_sd, hindsight_weight;
 } PenStep;
 
 typedef struct {
@@ -94,16 +93,24 @@ void pen_model_output_gradient(const PenModelOutput *output, gsize n, float *gra
 
 gboolean pen_step_is_stochastic(const PenStep *step);
 
+/* The step that the forward process takes between the same levels. Deterministic where it ends at
+ * level 0, in the finished latents. */
+PenStep pen_step_in_hindsight(const PenStep *step);
+
 // d mu / d o.
 double pen_step_mean_from_output(const PenStep *step);
 
 /**
- * The part of the mean that does not depend on the present answer. x[j] are the latents of step k -
+ * The part of the mean that does not depend on the present answer, into offset[n]. x[j] are the latents of step k -
  * j, x0[j] the guess made there; those that the step does not use (coefficient 0), and x0[0], may
  * be NULL.
  */
 void pen_step_offset(const PenStep *step, gsize n, const float *const x[PEN_STEP_HISTORY],
                      const float *const x0[PEN_STEP_HISTORY], double *offset);
+
+// mu = offset + d mu / d o * o.
+void pen_step_mean(const PenStep *step, gsize n, const double *offset, const PenModelOutput *output,
+                   float *mean);
 
 // x' = offset + d mu / d o * o + sd noise. `noise` may be NULL if the step is deterministic.
 void pen_step_advance(const PenStep *step, gsize n, const double *offset,
@@ -117,9 +124,9 @@ void pen_step_predict_x0(const PenStep *step, gsize n, const float *x, const Pen
 void pen_step_answer_for_x0(const PenStep *step, gsize n, const float *x, const float *x0,
                             float *answer);
 
-// A start from latents x0 in place of noise alone: x = alpha x0 + sigma noise. In place is fine.
-void pen_step_add_noise(const PenStep *step, gsize n, const float *x0, const float *noise,
-                        float *x);
+// x = alpha x0 + sigma noise: latents as the model would see x0 at that level. In place is fine.
+void pen_add_noise(double alpha, double sigma, gsize n, const float *x0, const float *noise,
+                   float *x);
 
 // log p(x_next | …). NaN for a deterministic step.
 double pen_step_log_prob(const PenStep *step, gsize n, const double *offset,

@@ -84,7 +84,7 @@ static gboolean compute(Learning *l, const PenCandidate *candidate, float **feat
     PenStore *store = l->job->studio->store;
     const PenModel *model = pen_runtime_model(l->runtime);
     g_autofree char *path = pen_store_path(store, candidate->trajectory_file);
-    g_autoptr(PenTrajectory) t = pen_trajectory_load(path, NULL);
+    g_autoptr(PenTrajectory) t = pen_trajectory_load(path, model->schedule, NULL);
     if (!t || t->channels != model->unet.out_channels ||
         t->condition_channels != model->condition_channels)
         return FALSE;

@@ -114,10 +114,8 @@ static gboolean check_alike(const PenLesson *lesson, GError **error)
         gboolean alike = t->height == first->height && t->width == first->width &&
                          t->channels == first->channels && t->steps == first->steps &&
                          t->first == first->first && t->guidance == first->guidance &&
-                         t->eta == first->eta &&
-                         t->condition_channels == first->condition_channels;
-        for (guint k = 0; alike && k < t->steps; k++)
-            alike = t->timesteps[k] == first->timesteps[k];
+                         t->condition_channels == first->condition_channels &&
+                         memcmp(t->table, first->table, t->steps * sizeof *t->table) == 0;
         if (!alike) {
             g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
                         _("The candidates of round %d were not made alike, so they cannot be "
@@ -129,7 +127,8 @@ static gboolean check_alike(const PenLesson *lesson, GError **error)
     return TRUE;
 }
 
-static gboolean load(PenLessons *lessons, PenLesson *lesson, GError **error)
+static gboolean load(PenLessons *lessons, PenLesson *lesson, const PenSchedule *schedule,
+                     GError **error)
 {
     g_autoptr(GPtrArray) list =
         pen_store_list_candidates(lessons->store, lesson->round->id, error);
@@ -144,7 +143,7 @@ static gboolean load(PenLessons *lessons, PenLesson *lesson, GError **error)
         if (rank == PEN_RANK_NONE || !candidate->trajectory_file)
             continue;
         g_autofree char *path = pen_store_path(lessons->store, candidate->trajectory_file);
-        PenTrajectory *trajectory = pen_trajectory_load(path, error);
+        PenTrajectory *trajectory = pen_trajectory_load(path, schedule, error);
         if (!trajectory)
             return FALSE;
         g_ptr_array_add(lesson->trajectories, trajectory);
@@ -154,12 +153,13 @@ static gboolean load(PenLessons *lessons, PenLesson *lesson, GError **error)
     return check_alike(lesson, error);
 }
 
-gboolean pen_lessons_load(PenLessons *lessons, PenLesson *lesson, GError **error)
+gboolean pen_lessons_load(PenLessons *lessons, PenLesson *lesson, const PenSchedule *schedule,
+                          GError **error)
 {
     lesson->used = ++lessons->uses;
     if (lesson->trajectories)
         return TRUE;
-    if (!load(lessons, lesson, error)) {
+    if (!load(lessons, lesson, schedule, error)) {
         unload(lesson);
         return FALSE;
     }

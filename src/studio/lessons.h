@@ -50,9 +50,10 @@ PenLesson *pen_lessons_get(const PenLessons *lessons, guint index);
 /* Takes a lesson out. */
 void pen_lessons_remove(PenLessons *lessons, guint index);
 
-/* Has its trajectories in memory; until others are loaded. An error where a file is missing or
- * damaged, or the candidates do not fit together. */
-gboolean pen_lessons_load(PenLessons *lessons, PenLesson *lesson, GError **error);
+/* Has its trajectories in memory; until others are loaded. `schedule` is the model's. An error where a file is
+ * missing or damaged, or the candidates do not fit together. */
+gboolean pen_lessons_load(PenLessons *lessons, PenLesson *lesson, const PenSchedule *schedule,
+                          GError **error);
 
 /* The lesson for the trainer, which is left to say with which steps; valid as long as it is loaded. */
 PenTrainerRound pen_lesson_round(const PenLesson *lesson);

@@ -13,6 +13,7 @@ void pen_origin_clear(PenOrigin *origin)
 {
     g_clear_pointer(&origin->trajectory, pen_trajectory_free);
     g_clear_pointer(&origin->model_hash, g_free);
+    g_clear_pointer(&origin->file, g_free);
 }
 
 static void set_text(const char **text, const char *value)
@@ -81,6 +82,8 @@ static gboolean take_settings(PenStore *store, const PenRound *round, PenRoundRe
     request->steps = (guint)round->steps;
     request->guidance = round->guidance;
     request->eta = round->eta;
+    set_text(&request->sampler, round->sampler);
+    set_text(&request->schedule, NULL);
     request->words = round->words;
     request->clip_skip = (guint)round->clip_skip;
     request->start_strength = round->start_strength;
@@ -118,22 +121,18 @@ gboolean pen_origin_load(PenOrigin *origin, PenStudio *studio, PenRoundRequest *
                     request->like_place, (int)round->id);
         return FALSE;
     }
-    g_autofree char *path = pen_store_path(store, candidate->trajectory_file);
-    origin->trajectory = pen_trajectory_load(path, error);
-    if (!origin->trajectory || !take_settings(store, round, request, error))
+    if (!take_settings(store, round, request, error))
         return FALSE;
-    guint first = origin->trajectory->first, steps = origin->trajectory->steps - first;
-    origin->parting = first + MIN((guint)lround(request->like_part * steps), steps - 1);
+    origin->file = pen_store_path(store, candidate->trajectory_file);
     origin->candidate = candidate->id;
     origin->model_hash = g_strdup(round->model_hash);
     return TRUE;
 }
 
-gboolean pen_origin_check(const PenOrigin *origin, const PenModel *model,
-                          const PenRoundRequest *request, GError **error)
+gboolean pen_origin_take(PenOrigin *origin, const PenModel *model, const PenMethod *method,
+                         const PenRoundRequest *request, GError **error)
 {
-    const PenTrajectory *t = origin->trajectory;
-    if (!t)
+    if (!origin->file)
         return TRUE;
     if (!g_str_equal(origin->model_hash, model->identity)) {
         g_set_error(
@@ -143,7 +142,12 @@ gboolean pen_origin_check(const PenOrigin *origin, const PenModel *model,
             request->like_place, (int)request->like_round, model->name);
         return FALSE;
     }
-    if (t->steps != request->steps || t->height != request->height / model->factor ||
+    PenTrajectory *t = origin->trajectory =
+        pen_trajectory_load(origin->file, model->schedule, error);
+    if (!t)
+        return FALSE;
+    if (t->steps != pen_method_evaluations(method, request->steps) ||
+        t->height != request->height / model->factor ||
         t->width != request->width / model->factor || t->channels != model->unet.out_channels ||
         t->condition_channels != model->condition_channels) {
         g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
@@ -152,5 +156,8 @@ gboolean pen_origin_check(const PenOrigin *origin, const PenModel *model,
                     request->like_place, (int)request->like_round);
         return FALSE;
     }
+    guint steps = t->steps - t->first;
+    guint parting = t->first + MIN((guint)lround(request->like_part * steps), steps - 1);
+    origin->parting = pen_method_whole_step(method, parting);
     return TRUE;
 }

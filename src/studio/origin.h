@@ -14,6 +14,7 @@ G_BEGIN_DECLS
 typedef struct {
     gint64 candidate; /* 0: none */
     char *model_hash; /* of the model that drew it */
+    char *file;       /* of its trajectory */
     PenTrajectory *trajectory;
     guint parting; /* the first step that is not shared */
 } PenOrigin;
@@ -24,8 +25,9 @@ gboolean pen_origin_load(PenOrigin *origin, PenStudio *studio, PenRoundRequest *
                          GError **error);
 void pen_origin_clear(PenOrigin *origin);
 
-/* An error unless the model is the one that drew it, and its pictures are of that size. */
-gboolean pen_origin_check(const PenOrigin *origin, const PenModel *model,
-                          const PenRoundRequest *request, GError **error);
+/* Loads its trajectory, if there is an origin. An error unless model and sampler are those that drew it,
+ * and its pictures are of that size. */
+gboolean pen_origin_take(PenOrigin *origin, const PenModel *model, const PenMethod *method,
+                         const PenRoundRequest *request, GError **error);
 
 G_END_DECLS

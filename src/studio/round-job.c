@@ -31,6 +31,8 @@ static void input_free(gpointer data)
     g_free((char *)input->request.model);
     g_free((char *)input->request.prompt);
     g_free((char *)input->request.negative_prompt);
+    g_free((char *)input->request.sampler);
+    g_free((char *)input->request.schedule);
     g_free((guint8 *)input->request.start_rgb);
     g_free((guint8 *)input->request.start_mask);
     pen_place_free((PenPlace *)input->request.place);
@@ -48,6 +50,8 @@ static Input *input_new(const PenRoundRequest *request)
     input->request.model = g_strdup(request->model);
     input->request.prompt = g_strdup(request->prompt);
     input->request.negative_prompt = g_strdup(request->negative_prompt);
+    input->request.sampler = g_strdup(request->sampler);
+    input->request.schedule = g_strdup(request->schedule);
     if (request->start_rgb)
         input->request.start_rgb = g_memdup2(request->start_rgb, pixels * 3);
     if (request->start_mask)
@@ -124,8 +128,7 @@ static gboolean check_request(const PenRoundRequest *r, const PenModelInfo *mode
     if (!(r->guidance_rescale <= 1))
         return invalid(error, _("The guidance rescale must be from 0 to 1."));
     if (!(r->eta >= 0 && r->eta <= 1))
-        return invalid(error, _("eta must be between 0 and 1; with less than about 0.1 nothing can "
-                                "be learnt."));
+        return invalid(error, _("eta must be between 0 and 1."));
     if (r->start_rgb && !(r->start_strength >= 0 && r->start_strength <= 1))
         return invalid(error, _("The strength must be between 0 and 1."));
     return check_size(r->width, _("width"), model->multiple, error) &&
@@ -141,6 +144,8 @@ typedef struct {
     PenModel *model;
     char *spec; /* of the model */
     PenPrompt *prompt, *negative; /* as they are read; NULL: no negative prompt */
+    const PenMethod *method;
+    PenSpread spread;
     guint32 height, width; /* of latents */
     guint32 tile;          /* side in latents; 0: as a whole */
     guint step;            /* so many are done */
@@ -225,6 +230,7 @@ static gboolean record(Round *r, GError **error)
         request->own_rgb ? pen_own_picture_hash(request->own_rgb, request->width, request->height,
                                                 request->prompt)
                          : NULL;
+    g_autofree char *sampler = pen_method_full_name(r->method, r->spread);
     PenRound row = {
         .style = teaches(r) ? style->id : 0,
         .style_version = r->adapter ? version_of(r) : 0,
@@ -242,7 +248,7 @@ static gboolean record(Round *r, GError **error)
         .guidance = request->guidance,
         .eta = request->eta,
         .seed = r->result->seed,
-        .sampler = (char *)"DDIM",
+        .sampler = sampler,
         .prediction_type = (char *)(v ? "v_prediction" : "epsilon"),
         .device = (char *)pen_device_info(device)->name,
         .precision = (char *)(pen_runtime_dtype(r->runtime) == PEN_DTYPE_F16 ? "f16" : "f32"),
@@ -324,10 +330,9 @@ static void on_tile(guint done, guint count, gpointer data)
 {
     Round *r = data;
     const PenRoundRequest *request = &r->input->request;
-    guint first = request->start_rgb
-                      ? (guint)pen_schedule_get_first_step((int)request->steps, request->start_strength)
-                      : 0;
-    guint steps = request->steps > first ? request->steps - first : 1;
+    guint steps = pen_method_evaluations(r->method, request->steps);
+    if (request->start_rgb)
+        steps -= pen_method_first_step(r->method, request->steps, request->start_strength);
     double now = (r->step + (double)done / count) / steps;
     pen_job_progress(r->job, steps_and_decoding(r, now * request->steps));
 }
@@ -355,9 +360,10 @@ static char *settings_text(const Round *r, guint place)
     settings->words = request->words;
     settings->clip_skip = (int)request->clip_skip;
     settings->steps = (int)request->steps;
-    settings->sampler = g_strdup("DDIM");
+    settings->sampler = pen_method_full_name(r->method, r->spread);
     settings->guidance = request->guidance;
-    settings->eta = request->eta;
+    if (pen_method_uses_eta(r->method))
+        settings->eta = request->eta;
     settings->has_seed = TRUE;
     settings->seed = r->result->seed;
     settings->candidate = (int)r->guess.chosen[place];
@@ -476,11 +482,10 @@ static gboolean sample(Round *r, GError **error)
         .parting = r->origin.parting,
         .height = r->height,
         .width = r->width,
-        .steps = request->steps,
+        .sampling = { .method = r->method, .steps = request->steps, .eta = request->eta },
         .guidance = request->guidance,
         .guidance_rescale = request->guidance_rescale < 0 ? r->model->guidance_rescale
                                                           : request->guidance_rescale,
-        .eta = request->eta,
         .cond = cond,
         .uncond = uncond,
         .adapter = r->adapter,
@@ -495,6 +500,7 @@ static gboolean sample(Round *r, GError **error)
         .progress = on_step,
         .progress_data = r,
     };
+    pen_sampling_set_spread(&job.sampling, r->spread, r->model->schedule);
     PenTrajectory *trajectories[PEN_ROUND_WIDE_MAX + 1];
     g_autoptr(PenTrajectory) mine = own ? own_trajectory(r, error) : NULL;
     if ((own && !mine) || !pen_sampler_run(r->runtime, &job, trajectories + own,
@@ -622,6 +628,19 @@ static gboolean learn_picks(Round *r, GError **error)
     return TRUE;
 }
 
+/* Names come from people and scripts; an empty one is none. */
+static gboolean choose_sampler(Round *r, GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    r->method = pen_methods()[0];
+    if (request->own_rgb) /* src/engine/forward.h: the artist's picture comes as DDIM would draw it */
+        return TRUE;
+    if (request->sampler && *request->sampler)
+        r->method = pen_method_find(request->sampler, &r->spread, error);
+    return r->method && (!request->schedule || !*request->schedule ||
+                         pen_spread_find(request->schedule, &r->spread, error));
+}
+
 static gboolean make_round(Round *r, GError **error)
 {
     PenRoundRequest *request = &r->input->request;
@@ -639,13 +658,15 @@ static gboolean make_round(Round *r, GError **error)
         request->height = info->size;
     if (!request->guidance)
         request->guidance = info->guidance;
+    if (!choose_sampler(r, error))
+        return FALSE;
     if (!check_request(request, info, error))
         return FALSE;
     r->runtime = pen_job_runtime(r->job, r->spec, error);
     if (!r->runtime)
         return FALSE;
     r->model = pen_model_ref(pen_runtime_model(r->runtime));
-    if (!pen_origin_check(&r->origin, r->model, request, error))
+    if (!pen_origin_take(&r->origin, r->model, r->method, request, error))
         return FALSE;
     if (r->input->style && request->keep && !teaches(r)) {
         g_autofree char *text = g_strdup_printf(

@@ -110,10 +110,12 @@ typedef struct {
     gboolean without_style;      /* sample with the bare model although a style is given */
     guint count;                 /* candidates, 1 to PEN_ROUND_MAX */
     guint width, height;         /* pixels, multiples of 8; 0: what the model was trained on */
+    const char *sampler;  /* by name, perhaps with its schedule (src/sampling/method.h); NULL: DDIM */
+    const char *schedule; /* by name; NULL: the sampler's usual one, or what its name says */
     guint steps;
     double guidance;             /* 0: what suits the model */
     double guidance_rescale;     /* 0 to 1; negative: what suits the model */
-    double eta;
+    double eta;                  /* of samplers that know it */
     gboolean has_seed; /* else a random one */
     guint64 seed;
     gboolean shared_noise; /* all candidates start from one noise, as in the published script */

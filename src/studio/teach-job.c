@@ -108,26 +108,25 @@ static gboolean plan_or_resume(PenTeaching *t, const PenTeachSettings *settings,
 
 /* --- what can be learnt from ----------------------------------------------------------------- */
 
-static gboolean has_trainable_step(const PenTeaching *t, const PenLesson *lesson, gboolean *has,
-                                   GError **error)
+static gboolean has_trainable_step(const PenTeaching *t, const PenLesson *lesson)
 {
     const PenTrajectory *first =
         lesson->trajectories->len ? lesson->trajectories->pdata[0] : NULL;
     g_autofree gboolean *trainable = g_new0(gboolean, first ? first->steps : 1);
-    if (first && !pen_trainer_trainable_steps(t->runtime, first, trainable, error))
-        return FALSE;
-    *has = FALSE;
+    gboolean has = FALSE;
+    if (first)
+        pen_trainer_trainable_steps(&t->run->d3po, first, trainable);
     for (guint k = 0; first && k < first->steps; k++)
-        *has = *has || trainable[k];
-    return TRUE;
+        has = has || trainable[k];
+    return has;
 }
 
 /* Whether the round's trajectories can be read and are this model's. */
-static gboolean is_sound(const PenTeaching *t, PenLesson *lesson, gboolean *has, GError **error)
+static gboolean is_sound(PenTeaching *t, PenLesson *lesson, gboolean *has, GError **error)
 {
-    if (!pen_lessons_load(t->lessons, lesson, error) ||
-        !has_trainable_step(t, lesson, has, error))
+    if (!pen_teaching_load_lesson(t, lesson, error))
         return FALSE;
+    *has = has_trainable_step(t, lesson);
     if (!*has)
         return TRUE;
     PenTrainerRound round = pen_lesson_round(lesson);
@@ -145,10 +144,10 @@ static void tell_unlearnt(PenTeaching *t, guint unsound, guint still)
     }
     g_autofree char *text = g_strdup_printf(
         g_dngettext(GETTEXT_PACKAGE,
-                    "%u pick was not learnt: its pictures were made in very few steps or with "
-                    "hardly any fresh noise.",
-                    "%u picks were not learnt: their pictures were made in very few steps or "
-                    "with hardly any fresh noise.",
+                    "%u pick was not learnt: its pictures were made in too few steps, or without "
+                    "the fresh noise that the published loss needs.",
+                    "%u picks were not learnt: their pictures were made in too few steps, or "
+                    "without the fresh noise that the published loss needs.",
                     still),
         still);
     if (still)
@@ -184,9 +183,14 @@ static gboolean keep_learnable(PenTeaching *t, GError **error)
         g_propagate_error(error, g_steal_pointer(&last));
     else
         g_set_error_literal(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_NOTHING,
-                            _("Nothing can be learnt from these picks: their pictures were made in "
-                              "very few steps or with hardly any fresh noise. Make a round with "
-                              "about 20 steps and a randomness (eta) of 1, and pick the best."));
+                            t->run->d3po.hindsight
+                                ? _("Nothing can be learnt from these picks: their pictures were "
+                                    "made in too few steps. Make a round with more, and pick the "
+                                    "best.")
+                                : _("Nothing can be learnt from these picks: the published loss "
+                                    "learns from the fresh noise of the steps, and their pictures "
+                                    "have none. Use DDIM with an eta of 1, Euler a or an SDE "
+                                    "sampler, or teach with --hindsight on."));
     return FALSE;
 }
 
@@ -223,7 +227,7 @@ static gboolean prepare(PenTeaching *t, const char *spec, GError **error)
             return FALSE;
     t->trainer = pen_trainer_new(t->runtime, t->adapter, &t->run->d3po);
     PenLesson *first = pen_lessons_get(t->lessons, 0);
-    if (!pen_lessons_load(t->lessons, first, error) ||
+    if (!pen_teaching_load_lesson(t, first, error) ||
         !pen_trainer_prepare(t->trainer, first->trajectories->pdata[0], first->trajectories->len,
                              first->cond->tokens, error))
         return FALSE;

@@ -167,6 +167,11 @@ gboolean pen_teaching_load(PenTeaching *t, GError **error)
     return load_start(t, error) && load_checkpoint(t, error);
 }
 
+gboolean pen_teaching_load_lesson(PenTeaching *t, PenLesson *lesson, GError **error)
+{
+    return pen_lessons_load(t->lessons, lesson, pen_runtime_model(t->runtime)->schedule, error);
+}
+
 /* --- gradients ------------------------------------------------------------------------------- */
 
 /* Trajectories keep the reference log-probabilities of the steps that were sampled, under the guided
@@ -220,14 +225,13 @@ static gboolean add_gradient(PenTeaching *t, const Update *update, gboolean poli
                              PenTrainerResult *result, GError **error)
 {
     PenLesson *lesson = pen_lessons_get(t->lessons, update->lesson);
-    if (!pen_lessons_load(t->lessons, lesson, error))
+    if (!pen_teaching_load_lesson(t, lesson, error))
         return FALSE;
     const PenTrajectory *first = lesson->trajectories->pdata[0];
     g_autofree gboolean *trainable = g_new0(gboolean, first->steps);
     g_autofree guint *chosen = g_new0(guint, first->steps);
     g_autofree guint *mine = g_new0(guint, first->steps);
-    if (!pen_trainer_trainable_steps(t->runtime, first, trainable, error))
-        return FALSE;
+    pen_trainer_trainable_steps(&t->run->d3po, first, trainable);
     PenTrainerRound round = pen_lesson_round(lesson);
     round.without_prompt = leaves_out_prompt(t, update, first);
     round.hindsight = &t->hindsight;
@@ -290,10 +294,9 @@ static gboolean sketch(PenTeaching *t, GError **error)
 /* What the targets follow from, for all lessons. */
 static gboolean fit_hindsight(PenTeaching *t, GError **error)
 {
-    const PenSchedule *schedule = pen_runtime_model(t->runtime)->schedule;
     for (guint i = 0; i < t->lessons->list->len && needs_answers(t); i++) {
         PenLesson *lesson = pen_lessons_get(t->lessons, i);
-        if (!pen_lessons_load(t->lessons, lesson, error))
+        if (!pen_teaching_load_lesson(t, lesson, error))
             return FALSE;
         PenTrainerRound round = pen_lesson_round(lesson);
         gboolean lacking = FALSE;
@@ -303,10 +306,11 @@ static gboolean fit_hindsight(PenTeaching *t, GError **error)
             !pen_trainer_fill_answers(t->trainer, &round, t->job->cancellable, error))
             return FALSE;
         gboolean exact = !pen_runtime_eight_bits(t->runtime);
-        for (guint c = 0; c < round.n; c++)
-            if ((lacking && exact && !store_trajectory(t, lesson, c, error)) ||
-                !pen_hindsight_add(&t->hindsight, schedule, round.trajectories[c], error))
+        for (guint c = 0; c < round.n; c++) {
+            if (lacking && exact && !store_trajectory(t, lesson, c, error))
                 return FALSE;
+            pen_hindsight_add(&t->hindsight, round.trajectories[c]);
+        }
     }
     return TRUE;
 }

@@ -51,6 +51,9 @@ void pen_teaching_plan(PenTeaching *teaching);
 /* Makes adapter, values and optimiser: a version's, new ones, or the checkpoint's. */
 gboolean pen_teaching_load(PenTeaching *teaching, GError **error);
 
+/* pen_lessons_load(), for the run's model. */
+gboolean pen_teaching_load_lesson(PenTeaching *teaching, PenLesson *lesson, GError **error);
+
 /* What comes before the first step: the fit of the targets, and of a new adapter the sketch. */
 gboolean pen_teaching_start(PenTeaching *teaching, GError **error);
 

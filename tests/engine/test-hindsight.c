@@ -3,11 +3,14 @@
 #include <math.h>
 
 #include "src/engine/hindsight.h"
+#include "src/sampling/method.h"
 #include "src/sampling/noise.h"
 
 enum { SIDE = 12, CHANNELS = 4, N = SIDE * SIDE * CHANNELS, STEPS = 20, CANDIDATES = 40 };
 
 static const double drift[CHANNELS] = { 0.2, -0.1, 0, 0.05 };
+
+static const int timestep = 401; /* any one will do */
 
 static void noise(guint64 seed, float *out)
 {
@@ -21,13 +24,11 @@ static PenTrajectory *candidate(const PenSchedule *schedule, guint64 seed, doubl
 {
     g_autoptr(GError) error = NULL;
     PenTrajectory *t = pen_trajectory_new(SIDE, SIDE, CHANNELS, STEPS, STEPS - 1);
-    PenDdimStep step;
-    t->guidance = 3;
-    t->eta = 1;
-    pen_schedule_get_timesteps(schedule, STEPS, t->timesteps, &error);
-    t->timesteps[STEPS - 1] = 401; /* any one will do */
-    pen_ddim_step_init(&step, schedule, 401, STEPS, 1, &error);
+    PenSampling sampling = { .method = pen_methods()[0], .timesteps = &timestep, .steps = 1 };
+    g_autoptr(PenSteps) table = pen_sampling_steps(&sampling, schedule, &error);
     g_assert_no_error(error);
+    PenStep step = t->table[STEPS - 1] = table->step[0];
+    t->guidance = 3;
     pen_trajectory_keep_answers(t, TRUE);
     noise(seed * 4, pen_trajectory_latents(t, STEPS - 1));
     noise(seed * 4 + 1, t->cond);
@@ -57,18 +58,16 @@ static void test_targets(gconstpointer data)
     for (guint i = 0; i < CANDIDATES; i++) {
         pen_trajectory_free(t);
         t = candidate(schedule, 100 + i, 0.6, turn, luck);
-        g_assert_true(pen_hindsight_add(&hindsight, schedule, t, &error));
+        pen_hindsight_add(&hindsight, t);
     }
     double mean[PEN_HINDSIGHT_CHANNELS];
-    g_assert_cmpfloat_with_epsilon(pen_hindsight_get_share(&hindsight, 401, turn, mean), 0.6, 0.01);
+    g_assert_cmpfloat_with_epsilon(pen_hindsight_get_share(&hindsight, timestep, turn, mean), 0.6, 0.01);
     for (guint c = 0; c < CHANNELS; c++)
         g_assert_cmpfloat_with_epsilon(mean[c], drift[c], 0.02);
 
     /* The target is another model's answer and the luck. */
-    PenDdimStep step;
-    pen_ddim_step_init(&step, schedule, 401, STEPS, 1, &error);
     noise(7, bare);
-    pen_hindsight_target(&hindsight, &step, t, STEPS - 1, turn, bare, target);
+    pen_hindsight_target(&hindsight, t, STEPS - 1, turn, bare, target);
     double error_square = 0;
     for (guint i = 0; i < N; i++)
         error_square += pow(target[i] - (bare[i] + 0.3 * luck[i]), 2);
@@ -88,8 +87,8 @@ static void test_no_push(void)
     PenTrajectory *t = candidate(schedule, 5, 0, FALSE, luck);
     t->guidance = 1;
     g_clear_pointer(&t->uncond, g_free);
-    g_assert_true(pen_hindsight_add(&hindsight, schedule, t, &error));
-    g_assert_cmpfloat(pen_hindsight_get_share(&hindsight, 401, FALSE, mean), ==, 0);
+    pen_hindsight_add(&hindsight, t);
+    g_assert_cmpfloat(pen_hindsight_get_share(&hindsight, timestep, FALSE, mean), ==, 0);
     g_assert_cmpfloat(pen_hindsight_get_share(&hindsight, 901, FALSE, mean), ==, 0);
     g_assert_cmpfloat(mean[0], ==, 0);
     pen_trajectory_free(t);

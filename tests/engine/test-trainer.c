@@ -2,11 +2,12 @@
 /* The gradient of a round, all candidates at once and one by one. (tests/models and tests/cli compare it with
  * the golden tensors.) */
 #include <math.h>
+#include <string.h>
 
 #include "src/engine/denoiser.h"
 #include "src/engine/trainer.h"
 #include "src/learning/adapter-init.h"
-#include "src/sampling/ddim.h"
+#include "src/sampling/method.h"
 #include "src/sampling/noise.h"
 
 enum { N = 3, SIDE = 8, STEPS = 5 };
@@ -43,12 +44,13 @@ static void set_up(Fixture *fixture)
     pen_runtime_encode_texts(fixture->runtime, (const char *const[]){ "a bird", NULL }, 2,
                              fixture->conditionings, NULL, NULL, &error);
     g_assert_no_error(error);
+    PenSampling sampling = { .method = pen_methods()[0], .steps = STEPS, .eta = 1 };
+    g_autoptr(PenSteps) table = pen_sampling_steps(&sampling, model->schedule, &error);
+    g_assert_no_error(error);
     for (guint i = 0; i < N; i++) {
         PenTrajectory *t = pen_trajectory_new(SIDE, SIDE, model->unet.in_channels, STEPS, 0);
         t->guidance = 5;
-        t->eta = 1;
-        pen_schedule_get_timesteps(model->schedule, STEPS, t->timesteps, &error);
-        g_assert_no_error(error);
+        memcpy(t->table, table->step, STEPS * sizeof *t->table);
         for (guint k = 0; k <= STEPS; k++)
             pen_noise_fill(10 * i + k, PEN_STREAM_INITIAL, 0, pen_trajectory_elements(t),
                            pen_trajectory_latents(t, k));
@@ -163,11 +165,9 @@ static void test_hindsight(void)
         PenTrajectory *t = fixture.trajectories[i];
         const float *x0 = pen_trajectory_latents(t, STEPS);
         for (guint j = 0; j < G_N_ELEMENTS(steps); j++) {
-            PenDdimStep step;
-            pen_ddim_step_init(&step, schedule, t->timesteps[steps[j]], STEPS, t->eta, &error);
-            g_assert_no_error(error);
-            double a = pen_schedule_get_alpha_cumprod(schedule, step.timestep);
-            double b = pen_schedule_get_alpha_cumprod(schedule, step.previous);
+            PenStep step = t->table[steps[j]];
+            double a = pen_schedule_get_alpha_cumprod(schedule, (int)step.timestep);
+            double b = pen_schedule_get_alpha_cumprod(schedule, (int)step.timestep - 1000 / STEPS);
             const float *x = pen_trajectory_latents(t, steps[j]);
             float *next = pen_trajectory_latents(t, steps[j] + 1);
             for (gsize e = 0; e < pen_trajectory_elements(t); e++)
@@ -208,7 +208,6 @@ static void test_targets(void)
     g_autoptr(GError) error = NULL;
     Fixture fixture;
     set_up(&fixture);
-    const PenSchedule *schedule = pen_runtime_model(fixture.runtime)->schedule;
     PenD3poConfig config = PEN_D3PO_CONFIG_INIT;
     config.hindsight = TRUE;
     config.guided = FALSE;
@@ -220,7 +219,7 @@ static void test_targets(void)
     g_assert_true(ok);
     PenHindsight hindsight = { 0 };
     for (guint i = 0; i < N; i++)
-        g_assert_true(pen_hindsight_add(&hindsight, schedule, fixture.trajectories[i], &error));
+        pen_hindsight_add(&hindsight, fixture.trajectories[i]);
     fixture.hindsight = &hindsight;
     Outcome found = take_gradient_with(&fixture, PEN_TRAINER_BATCH_LATENTS, TRUE, FALSE);
     Outcome again = take_gradient_with(&fixture, 0, TRUE, FALSE);
@@ -232,13 +231,12 @@ static void test_targets(void)
         gsize n = pen_trajectory_elements(t);
         g_autofree float *target = g_new(float, n);
         for (guint j = 0; j < G_N_ELEMENTS(steps); j++) {
-            PenDdimStep step;
-            pen_ddim_step_init(&step, schedule, t->timesteps[steps[j]], STEPS, t->eta, &error);
-            g_assert_no_error(error);
-            pen_hindsight_target(&hindsight, &step, t, steps[j], FALSE,
+            g_autofree double *offset = g_new(double, n);
+            pen_trajectory_offset(t, steps[j], offset);
+            pen_hindsight_target(&hindsight, t, steps[j], FALSE,
                                  pen_trajectory_answer(t, t->cond, steps[j]), target);
             PenModelOutput output = { .cond = target, .guidance = 1 };
-            pen_ddim_mean(&step, n, pen_trajectory_latents(t, steps[j]), &output,
+            pen_step_mean(&t->table[steps[j]], n, offset, &output,
                           pen_trajectory_latents(t, steps[j] + 1));
         }
     }

@@ -7,16 +7,17 @@
 #include <string.h>
 
 #include "src/engine/trajectory.h"
+#include "src/formats/safetensors-writer.h"
 
 static char *folder;
+static PenSchedule *schedule;
 
 static PenTrajectory *example(guint first)
 {
     PenTrajectory *t = pen_trajectory_new(3, 5, 4, 6, first);
     t->guidance = 5.5;
-    t->eta = 0.75;
     for (guint k = 0; k < t->steps; k++)
-        t->timesteps[k] = 901 - (int)k * 150;
+        t->table[k] = (PenStep){ .timestep = 901 - k * 150.5, .alpha = 0.25 * k, .sd = 0.5 };
     t->reference[4] = -0.125;
     /* Of an inpainting model. */
     float condition[3 * 5 * 2];
@@ -54,7 +55,7 @@ static void test_round_trip(gconstpointer data)
     g_assert_no_error(error);
     g_autofree char *path =
         write_file(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
-    g_autoptr(PenTrajectory) back = pen_trajectory_load(path, &error);
+    g_autoptr(PenTrajectory) back = pen_trajectory_load(path, schedule, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(back->height, ==, 3);
     g_assert_cmpuint(back->width, ==, 5);
@@ -62,9 +63,8 @@ static void test_round_trip(gconstpointer data)
     g_assert_cmpuint(back->steps, ==, t->steps);
     g_assert_cmpuint(back->first, ==, t->first);
     g_assert_cmpfloat(back->guidance, ==, 5.5);
-    g_assert_cmpfloat(back->eta, ==, 0.75);
-    g_assert_cmpmem(back->timesteps, t->steps * sizeof(int), t->timesteps,
-                    t->steps * sizeof(int));
+    g_assert_cmpmem(back->table, t->steps * sizeof *t->table, t->table,
+                    t->steps * sizeof *t->table);
     gsize n = (t->steps - t->first + 1) * pen_trajectory_elements(t) * sizeof(float);
     g_assert_cmpmem(back->latents, n, t->latents, n);
     g_assert_cmpuint(back->condition_channels, ==, t->condition_channels);
@@ -95,7 +95,7 @@ static void load_anything(const guint8 *data, gsize size)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *path = write_file(data, size);
-    g_autoptr(PenTrajectory) t = pen_trajectory_load(path, &error);
+    g_autoptr(PenTrajectory) t = pen_trajectory_load(path, schedule, &error);
     g_assert_true((t == NULL) == (error != NULL));
 }
 
@@ -108,7 +108,7 @@ static void test_truncated(void)
     for (gsize cut = 0; cut < size; cut += 1 + cut / 40) {
         g_autoptr(GError) error = NULL;
         g_autofree char *path = write_file(data, cut);
-        g_assert_null(pen_trajectory_load(path, &error));
+        g_assert_null(pen_trajectory_load(path, schedule, &error));
         g_assert_nonnull(error);
     }
 }
@@ -140,7 +140,7 @@ static void test_no_answers(void)
     g_autoptr(GBytes) bytes = pen_trajectory_save(t, &error);
     g_assert_no_error(error);
     g_autofree char *path = write_file(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
-    g_autoptr(PenTrajectory) back = pen_trajectory_load(path, &error);
+    g_autoptr(PenTrajectory) back = pen_trajectory_load(path, schedule, &error);
     g_assert_no_error(error);
     g_assert_null(back->cond);
     g_assert_null(pen_trajectory_answer(back, back->cond, 2));
@@ -155,14 +155,70 @@ static void test_not_finite(void)
     g_assert_no_error(error);
     g_autofree char *path =
         write_file(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
-    g_assert_null(pen_trajectory_load(path, &error));
+    g_assert_null(pen_trajectory_load(path, schedule, &error));
     g_assert_nonnull(error);
     g_clear_error(&error);
+}
+
+/* A file of the versions that had DDIM alone: the table follows from its timesteps. */
+static void test_earlier_form(void)
+{
+    enum { STEPS = 4, N = 2 * 2 * 4 };
+    static const gint32 timesteps[STEPS] = { 751, 501, 251, 1 };
+    const double settings[2] = { 5, 0.5 }, reference[STEPS] = { NAN, -1, -2, -3 };
+    const float latents[STEPS * N] = { 1 }; /* the first step was left out */
+    gsize steps = STEPS;
+    GError *error = NULL;
+    g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
+    pen_safetensors_writer_add(writer, "timesteps", PEN_SAFETENSOR_I32, 1, &steps, timesteps);
+    pen_safetensors_writer_add(writer, "guidance_eta", PEN_SAFETENSOR_F64, 1, (gsize[]){ 2 },
+                               settings);
+    pen_safetensors_writer_add(writer, "reference_log_prob", PEN_SAFETENSOR_F64, 1, &steps,
+                               reference);
+    pen_safetensors_writer_add(writer, "latents", PEN_SAFETENSOR_F32, 4,
+                               (gsize[]){ STEPS, 2, 2, 4 }, latents);
+    g_autoptr(GBytes) bytes = pen_safetensors_writer_to_bytes(writer, &error);
+    g_autofree char *path = write_file(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    g_autoptr(PenTrajectory) t = pen_trajectory_load(path, schedule, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(t->first, ==, 1);
+    g_assert_cmpfloat(t->guidance, ==, 5);
+    double a = pen_schedule_get_alpha_cumprod(schedule, 501);
+    double b = pen_schedule_get_alpha_cumprod(schedule, 251);
+    g_assert_cmpfloat(t->table[1].timestep, ==, 501);
+    g_assert_cmpfloat_with_epsilon(t->table[1].sd, 0.5 * sqrt((1 - b) / (1 - a) * (1 - a / b)),
+                                   1e-9);
+}
+
+/* A step cannot look back on what is not in the file. */
+static void test_history(void)
+{
+    for (guint step = 0; step < 2; step++) {
+        GError *error = NULL;
+        g_autoptr(PenTrajectory) t = example(0);
+        t->table[step].from_x0[1] = 0.5;
+        g_clear_pointer(&t->cond, g_free);
+        g_clear_pointer(&t->uncond, g_free);
+        g_autoptr(GBytes) bytes = pen_trajectory_save(t, &error);
+        g_autofree char *path = write_file(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+        g_assert_null(pen_trajectory_load(path, schedule, &error));
+        g_assert_nonnull(error);
+        g_clear_error(&error);
+        if (step == 0)
+            continue;
+        pen_trajectory_keep_answers(t, FALSE);
+        g_autoptr(GBytes) whole = pen_trajectory_save(t, &error);
+        g_autofree char *good = write_file(g_bytes_get_data(whole, NULL), g_bytes_get_size(whole));
+        g_autoptr(PenTrajectory) back = pen_trajectory_load(good, schedule, &error);
+        g_assert_no_error(error);
+    }
 }
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    PenScheduleConfig config = PEN_SCHEDULE_CONFIG_INIT;
+    schedule = pen_schedule_new(&config, NULL);
     folder = g_dir_make_tmp("penchant-XXXXXX", NULL);
     g_test_add_data_func("/trajectory/round-trip/whole", GUINT_TO_POINTER(0), test_round_trip);
     g_test_add_data_func("/trajectory/round-trip/from-picture", GUINT_TO_POINTER(3),
@@ -171,7 +227,10 @@ int main(int argc, char **argv)
     g_test_add_func("/trajectory/mutated", test_mutated);
     g_test_add_func("/trajectory/no-answers", test_no_answers);
     g_test_add_func("/trajectory/not-finite", test_not_finite);
+    g_test_add_func("/trajectory/earlier-form", test_earlier_form);
+    g_test_add_func("/trajectory/history", test_history);
     int failures = g_test_run();
+    pen_schedule_free(schedule);
     g_autofree char *path = g_build_filename(folder, "trajectory.safetensors", NULL);
     g_unlink(path);
     g_rmdir(folder);

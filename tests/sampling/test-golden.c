@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "src/formats/safetensors.h"
-#include "src/sampling/ddim.h"
+#include "src/sampling/method.h"
 
 #include <math.h>
 
@@ -31,7 +31,7 @@ static void test_trajectories(gconstpointer folder)
 
     const PenSafetensor *tensor = pen_safetensors_require(file, "timesteps", &error);
     g_assert_no_error(error);
-    int steps = (int)tensor->n_elements, timesteps[MAX_STEPS];
+    int steps = (int)tensor->n_elements;
     gint64 expected[MAX_STEPS];
     g_assert_cmpint(steps, <=, MAX_STEPS);
     g_assert_true(pen_safetensor_to_i64(tensor, expected, &error));
@@ -45,16 +45,18 @@ static void test_trajectories(gconstpointer folder)
     config.steps_offset = 1;
     g_autoptr(PenSchedule) schedule = pen_schedule_new(&config, &error);
     g_assert_no_error(error);
-    g_assert_true(pen_schedule_get_timesteps(schedule, steps, timesteps, &error));
-    for (int k = 0; k < steps; k++)
-        g_assert_cmpint(timesteps[k], ==, expected[k]);
-
     g_autofree float *eta = read_floats(file, "eta", &tensor);
+    PenSampling sampling = { .method = pen_methods()[0], .steps = (guint)steps, .eta = eta[0] };
+    pen_sampling_set_spread(&sampling, PEN_SPREAD_AUTOMATIC, schedule);
+    g_autoptr(PenSteps) table = pen_sampling_steps(&sampling, schedule, &error);
+    g_assert_no_error(error);
+    for (int k = 0; k < steps; k++)
+        g_assert_cmpfloat(table->step[k].timestep, ==, (double)expected[k]);
+
     g_autofree float *noise = read_floats(file, "noise", &tensor);
     g_autofree float *next = read_floats(file, "next_latents", &tensor);
     gsize candidates = tensor->dims[0], n = tensor->n_elements / candidates / (gsize)steps;
-    PenDdimStep step;
-    g_assert_true(pen_ddim_step_init(&step, schedule, timesteps[0], steps, eta[0], &error));
+    PenStep step = table->step[0];
     for (gsize i = 1; i < candidates; i++) {
         gsize at = i * (gsize)steps * n;
         for (gsize e = 0; e < n; e++) {

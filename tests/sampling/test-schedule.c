@@ -123,7 +123,7 @@ static void test_timesteps(void)
             int n = cases[i].steps, t[1000];
             gint64 sum = 0;
             g_autoptr(GError) error = NULL;
-            g_assert_true(pen_schedule_get_timesteps(schedule, n, t, &error));
+            g_assert_true(pen_schedule_get_timesteps(schedule, pen_schedule_get_spacing(schedule), n, t, &error));
             g_assert_no_error(error);
             for (int k = 0; k < n; k++)
                 sum += (gint64)(k + 1) * t[k];
@@ -143,7 +143,7 @@ static void test_timesteps_range(void)
 
     for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
         g_autoptr(GError) error = NULL;
-        g_assert_false(pen_schedule_get_timesteps(schedule, wrong[i], t, &error));
+        g_assert_false(pen_schedule_get_timesteps(schedule, PEN_SPACING_LEADING, wrong[i], t, &error));
         g_assert_error(error, PEN_SCHEDULE_ERROR, PEN_SCHEDULE_ERROR_INVALID);
     }
     // For every number of steps the timesteps fall and stay in range.
@@ -152,21 +152,13 @@ static void test_timesteps_range(void)
         config.spacing = (PenTimestepSpacing)spacing;
         g_autoptr(PenSchedule) other = schedule_of(config);
         for (int n = 1; n < 1000; n++) {
-            g_assert_true(pen_schedule_get_timesteps(other, n, t, NULL));
+            g_assert_true(pen_schedule_get_timesteps(other, pen_schedule_get_spacing(other), n, t, NULL));
             g_assert_cmpint(t[0], <, 1000);
             g_assert_cmpint(t[n - 1], >=, 0);
             for (int k = 1; k < n; k++)
                 g_assert_cmpint(t[k], <, t[k - 1]);
         }
     }
-}
-
-static void test_previous(void)
-{
-    g_autoptr(PenSchedule) schedule = schedule_of(stable_diffusion());
-    g_assert_cmpint(pen_schedule_get_previous(schedule, 951, 20), ==, 901);
-    g_assert_cmpint(pen_schedule_get_previous(schedule, 1, 20), ==, -49);
-    g_assert_cmpint(pen_schedule_get_previous(schedule, 999, 7), ==, 857);
 }
 
 static void refuse(PenScheduleConfig config, int code)
@@ -239,30 +231,6 @@ static void test_names(void)
     g_assert_false(pen_beta_schedule_from_name(NULL, &beta_schedule, NULL));
 }
 
-static void test_first_step(void)
-{
-    g_assert_cmpint(pen_schedule_get_first_step(20, 1), ==, 0);
-    g_assert_cmpint(pen_schedule_get_first_step(20, 0), ==, 20);
-    g_assert_cmpint(pen_schedule_get_first_step(20, 0.5), ==, 10);
-    g_assert_cmpint(pen_schedule_get_first_step(10, 0.7), ==, 3);
-    g_assert_cmpint(pen_schedule_get_first_step(10, 0.79), ==, 3);
-    g_assert_cmpint(pen_schedule_get_first_step(10, 7), ==, 0);
-    g_assert_cmpint(pen_schedule_get_first_step(10, -7), ==, 10);
-}
-
-static void test_add_noise(void)
-{
-    g_autoptr(PenSchedule) schedule = schedule_of(stable_diffusion());
-    const float x0[] = { 1, 0, -2 }, noise[] = { 0, 1, 0.5f };
-    double a = pen_schedule_get_alpha_cumprod(schedule, 401);
-    float x[3];
-
-    pen_schedule_add_noise(schedule, 401, 3, x0, noise, x);
-    g_assert_cmpfloat_with_epsilon(x[0], sqrt(a), 1e-6);
-    g_assert_cmpfloat_with_epsilon(x[1], sqrt(1 - a), 1e-6);
-    g_assert_cmpfloat_with_epsilon(x[2], -2 * sqrt(a) + 0.5 * sqrt(1 - a), 1e-6);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -274,10 +242,7 @@ int main(int argc, char **argv)
     g_test_add_func("/schedule/trained-betas", test_trained_betas);
     g_test_add_func("/schedule/timesteps", test_timesteps);
     g_test_add_func("/schedule/timesteps-range", test_timesteps_range);
-    g_test_add_func("/schedule/previous", test_previous);
     g_test_add_func("/schedule/refusals", test_refusals);
     g_test_add_func("/schedule/names", test_names);
-    g_test_add_func("/schedule/first-step", test_first_step);
-    g_test_add_func("/schedule/add-noise", test_add_noise);
     return g_test_run();
 }

@@ -19,7 +19,7 @@ void pen_curriculum_order_rounds(guint64 seed, guint epoch, guint n, guint *orde
  * choice, which all candidates of the round share.
  *
  * `round` is the round's place in the run's list of rounds (not in the epoch's order). `trainable`
- * has one flag for each step (see pen_ddim_step_is_stochastic()); NULL means all. Returns 0 if no
+ * has one flag for each step (pen_trainer_trainable_steps()); NULL means all. Returns 0 if no
  * step is trainable.
  */
 guint pen_curriculum_choose_steps(guint64 seed, guint epoch, guint round, guint steps,

@@ -29,7 +29,7 @@
  * Which step's log-probability. The published script takes the step that was sampled, mu + sd
  * noise. Its gradient points along that noise, most of which had no part in the picture that was
  * liked or not: a few picks teach a few dozen noises. With `hindsight` it is the mean step given the
- * finished latents x0, E[x' | x, x0] (pen_ddim_find_output()). A preference depends on the picture
+ * finished latents x0, E[x' | x, x0] (pen_step_in_hindsight()). A preference depends on the picture
  * alone, so this is the conditional expectation of the same gradient, to the extent that the model's
  * trajectories are those of the forward process: less variance for hardly any bias (Rao-Blackwell).
  * Where the policy is not guided, what guidance and the drawing style did to all candidates alike is

@@ -219,6 +219,8 @@ static gboolean take_settings(PenCli *cli, PenRoundRequest *request, PenTakenSet
         request->negative_prompt = settings->negative;
     if (steps == PEN_CLI_UNSET_COUNT && settings->steps)
         request->steps = (guint)settings->steps;
+    if (!sampler)
+        request->sampler = settings->sampler;
     if (guidance == PEN_CLI_UNSET && settings->guidance > 0)
         request->guidance = settings->guidance;
     if (eta == PEN_CLI_UNSET && settings->eta >= 0)

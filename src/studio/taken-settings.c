@@ -9,6 +9,7 @@
 #include "src/formats/png.h"
 #include "src/models/model.h"
 #include "src/models/user-files.h"
+#include "src/sampling/method.h"
 #include "src/studio/job.h"
 
 static void list(GString *text, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -70,6 +71,16 @@ static void take_style(PenTakenSettings *taken, PenStudio *studio, GString *miss
         list(missing, _("the style “%s”"), name);
 }
 
+static void take_sampler(PenTakenSettings *taken, GString *missing)
+{
+    char **sampler = &taken->settings->sampler;
+    PenSpread spread = PEN_SPREAD_AUTOMATIC;
+    if (!*sampler || pen_method_find(*sampler, &spread, NULL))
+        return;
+    list(missing, _("the sampler “%s”"), *sampler);
+    g_clear_pointer(sampler, g_free);
+}
+
 PenTakenSettings *pen_studio_take_settings(PenStudio *studio, const char *file, GError **error)
 {
     g_autofree char *text = pen_png_read_text(file, PEN_PNG_SETTINGS_KEY, error);
@@ -80,6 +91,7 @@ PenTakenSettings *pen_studio_take_settings(PenStudio *studio, const char *file, 
     taken->settings = pen_png_settings_from_text(text);
     take_model(taken, missing);
     take_style(taken, studio, missing);
+    take_sampler(taken, missing);
     if (taken->settings->others)
         list(missing, "%s", taken->settings->others);
     if (missing->len)

@@ -120,7 +120,7 @@ static void take_step(Run *run, guint k, const float *output, const float *noise
 {
     const PenStep *step = &run->steps->step[k];
     const float *x[PEN_STEP_HISTORY] = { 0 }, *x0[PEN_STEP_HISTORY] = { 0 };
-    PenModelOutput answer = { output + k * run->n, NULL, 1 };
+    PenModelOutput answer = { .cond = output + k * run->n, .guidance = 1 };
     g_autofree double *offset = g_new(double, run->n);
     pen_step_predict_x0(step, run->n, run->x + k * run->n, &answer, run->x0 + k * run->n);
     for (guint j = 0; j < PEN_STEP_HISTORY && j <= k; j++) {

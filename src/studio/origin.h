@@ -7,6 +7,7 @@
  */
 
 #include "src/engine/trajectory.h"
+#include "src/sampling/method.h"
 #include "src/studio/job.h"
 
 G_BEGIN_DECLS

@@ -49,7 +49,7 @@ static void take_steps(const PenSteps *steps, guint first, const float *picture,
         const float *xs[PEN_STEP_HISTORY] = { NULL }, *x0s[PEN_STEP_HISTORY] = { NULL };
         float output[N], noise[N];
         double offset[N];
-        PenModelOutput said = { output, NULL, 1 };
+        PenModelOutput said = { .cond = output, .guidance = 1 };
         answer(step, x[k], picture, output);
         pen_step_predict_x0(step, N, x[k], &said, guesses + k * N);
         for (guint j = 0; j < PEN_STEP_HISTORY && j <= k - first; j++) {
@@ -167,7 +167,7 @@ static void test_gradient(void)
         const float *xs[PEN_STEP_HISTORY] = { x }, *x0s[PEN_STEP_HISTORY] = { NULL, before };
         float *inputs[2] = { cond, uncond }, *gradients[2] = { grad_cond, grad_uncond };
         double offset[N];
-        PenModelOutput output = { cond, uncond, 5 };
+        PenModelOutput output = { cond, uncond, 5, 0.7 };
         pen_noise_fill(k, 1, 0, N, x);
         pen_noise_fill(k, 2, 0, N, before);
         pen_noise_fill(k, 3, 0, N, cond);

@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "plugin/candidate-menu.h"
+#include "plugin/image.h"
 #include "plugin/in-place-view.h"
 #include "plugin/insert-bar.h"
 #include "plugin/picture-use.h"
@@ -558,8 +559,13 @@ static void on_more(PenRoundBar *bar, GtkWidget *button, PenRoundView *view)
 
 static void on_opened(PenApp *app, PenRoundView *view)
 {
-    /* Go on where the last session ended. */
-    gint64 latest = neighbour(view, -1);
+    /* Go on where the last session with this image ended, else where the last one did. */
+    GimpImage *image = pen_app_image(app);
+    g_autofree char *identity = image ? pen_image_find_identity(image) : NULL;
+    gint64 latest =
+        identity ? pen_store_get_latest_round_of_image(pen_app_store(app), identity, NULL) : 0;
+    if (!latest)
+        latest = neighbour(view, -1);
     if (latest && !view->following)
         pen_round_view_show_round(view, latest);
     else

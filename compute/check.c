@@ -48,13 +48,16 @@ static gboolean has_capabilities(const PenDeviceInfo *device, const PenDispatch 
            !lacks(device, d, other, FALSE, needs->other != 0, error);
 }
 
-/* Subgroups of the size that is asked for, all of them full. */
+/* Subgroups of the size that is asked for, all of them full. Of kernels that multiply matrices Vulkan
+ * wants whole subgroups of the device's own size, too (VUID-VkPipelineShaderStageCreateInfo-module-08987). */
 static gboolean has_subgroups(const PenDeviceInfo *device, const PenDispatch *d,
-                              guint64 invocations, gboolean matrix, GError **error)
+                              const PenKernelNeeds *needs, guint64 invocations, GError **error)
 {
     guint32 size = d->subgroup_size;
     if (!size)
-        return !lacks(device, d, "full subgroups", FALSE, matrix, error);
+        return !lacks(device, d, "full subgroups", FALSE, needs->matrix, error);
+    if (needs->matrix && needs->workgroup[0] % device->subgroup_size != 0)
+        return !lacks(device, d, "workgroups of so few subgroups", FALSE, TRUE, error);
     gboolean possible = size >= device->subgroup_min && size <= device->subgroup_max &&
                         (size & (size - 1)) == 0 && invocations % size == 0;
     return !lacks(device, d, "requiredSubgroupSize", possible, TRUE, error) &&
@@ -111,6 +114,6 @@ gboolean pen_dispatch_fits(const PenDeviceInfo *device, const PenDispatch *d, GE
            !exceeds(device, d, "maxComputeSharedMemorySize", device->shared_memory, needs.shared,
                     error) &&
            !exceeds(device, d, "maxComputeWorkGroupCount", PEN_MAX_GROUPS, groups, error) &&
-           has_subgroups(device, d, invocations, needs.matrix, error) &&
+           has_subgroups(device, d, &needs, invocations, error) &&
            bindings_fit(device, d, error);
 }

@@ -23,6 +23,7 @@ PenTrajectory *pen_forward_trajectory(const PenModel *model, const float *latent
     gsize n = pen_trajectory_elements(t);
     g_autofree float *noise = g_new(float, n);
     t->guidance = guidance;
+    t->undrawn = TRUE;
     if (model->condition_channels)
         pen_trajectory_set_condition(t, model->condition_channels, condition);
     memcpy(t->table, table->step, steps * sizeof *t->table);

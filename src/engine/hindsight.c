@@ -40,6 +40,8 @@ void pen_hindsight_add(PenHindsight *hindsight, const PenTrajectory *t)
 {
     gsize n = pen_trajectory_elements(t);
     g_autofree float *found = g_new(float, n);
+    if (t->undrawn)
+        return;
     for (guint k = t->first; k < t->steps; k++) {
         const PenStep *step = &t->table[k];
         pen_step_answer_for_x0(step, n, pen_trajectory_latents(t, k),
@@ -70,12 +72,14 @@ void pen_hindsight_target(const PenHindsight *hindsight, const PenTrajectory *t,
 {
     const PenStep *step = &t->table[k];
     gsize n = pen_trajectory_elements(t);
+    pen_step_answer_for_x0(step, n, pen_trajectory_latents(t, k),
+                           pen_trajectory_latents(t, t->steps), target);
+    if (t->undrawn)
+        return;
     const float *cond, *uncond;
     double factor, mean[PEN_HINDSIGHT_CHANNELS];
     const float *output = drawn(t, k, without_prompt, &cond, &uncond, &factor);
     factor *= pen_hindsight_get_share(hindsight, step->timestep, without_prompt, mean);
-    pen_step_answer_for_x0(step, n, pen_trajectory_latents(t, k),
-                           pen_trajectory_latents(t, t->steps), target);
     for (gsize i = 0; i < n; i++) {
         gsize c = i % t->channels;
         target[i] = (float)((double)bare[i] + target[i] - output[i] -

@@ -35,6 +35,9 @@
  * mean and is uncorrelated with the push. f_t is about 0.4 in the first steps and 0.95 in the last. It
  * follows from the trajectories alone: a resumed run finds the same.
  *
+ * A picture that the artist has was drawn by nobody: nothing was pushed, and y' is y* itself. It takes no
+ * part in the regression.
+ *
  * For models that predict v, y is v: at one x, v is linear in epsilon with the same factor for all
  * terms above, so that f_t and the step that y' leads to are the same.
  */
@@ -58,7 +61,7 @@ typedef struct {
     PenHindsightSums sums[2][PEN_HINDSIGHT_SPANS];
 } PenHindsight;
 
-/* Adds the steps of a trajectory that has its answers. */
+/* Adds the steps of a trajectory that has its answers, or is undrawn: then none. */
 void pen_hindsight_add(PenHindsight *hindsight, const PenTrajectory *trajectory);
 
 /* f_t, from 0 to 1; 0 where nothing was pushed. `mean` becomes m_t. */

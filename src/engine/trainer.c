@@ -219,7 +219,7 @@ static gboolean fill_bare(PenTrainer *trainer, Batch *batch, GCancellable *cance
     for (guint i = 0; i < batch->n; i++) {
         PenTrajectory *t = batch->trajectories[i];
         const float *drawn = pen_trajectory_answer(t, turn && t->uncond ? t->uncond : t->cond, batch->k);
-        if (as_drawn && t->drawn_scale == 0 && !pen_trajectory_get_bare(t, batch->k, turn))
+        if (as_drawn && drawn && t->drawn_scale == 0 && !pen_trajectory_get_bare(t, batch->k, turn))
             pen_trajectory_set_bare(t, batch->k, turn, drawn);
         missing = missing || !pen_trajectory_get_bare(t, batch->k, turn);
     }
@@ -337,9 +337,10 @@ static gboolean fill_turn(PenTrainer *trainer, const PenTrainerRound *round, GCa
                 return FALSE;
             for (guint b = 0; b < batch.n; b++) {
                 PenTrajectory *t = batch.trajectories[b];
-                float *answers = round->without_prompt ? t->uncond : t->cond;
-                memcpy(pen_trajectory_answer(t, answers, k), batch.outputs[b].cond,
-                       n * sizeof *answers);
+                float *answer =
+                    pen_trajectory_answer(t, round->without_prompt ? t->uncond : t->cond, k);
+                if (answer)
+                    memcpy(answer, batch.outputs[b].cond, n * sizeof *answer);
             }
         }
     return TRUE;
@@ -350,10 +351,12 @@ gboolean pen_trainer_fill_answers(PenTrainer *trainer, const PenTrainerRound *ro
 {
     gboolean missing = FALSE, guided = round->trajectories[0]->guidance != 1;
     for (guint i = 0; i < round->n; i++)
-        missing = missing || !round->trajectories[i]->cond;
+        missing = missing || pen_trajectory_lacks_answers(round->trajectories[i]);
     if (!missing)
         return TRUE;
     for (guint i = 0; i < round->n; i++) {
+        if (round->trajectories[i]->undrawn)
+            continue;
         g_free(round->trajectories[i]->cond);
         g_free(round->trajectories[i]->uncond);
         pen_trajectory_keep_answers(round->trajectories[i], guided);

@@ -77,6 +77,11 @@ float *pen_trajectory_answer(const PenTrajectory *trajectory, float *answers, gu
                    : NULL;
 }
 
+gboolean pen_trajectory_lacks_answers(const PenTrajectory *trajectory)
+{
+    return !trajectory->cond && !trajectory->undrawn;
+}
+
 gsize pen_trajectory_bytes(const PenTrajectory *trajectory)
 {
     /* Latents, two answers of who drew it and as many of the bare model. */
@@ -149,6 +154,9 @@ GBytes *pen_trajectory_save(const PenTrajectory *t, GError **error)
         pen_safetensors_writer_add(writer, "condition", PEN_SAFETENSOR_F32, 3,
                                    (gsize[]){t->height, t->width, t->condition_channels},
                                    t->condition);
+    if (t->undrawn)
+        pen_safetensors_writer_add(writer, "undrawn", PEN_SAFETENSOR_I32, 1, (gsize[]){1},
+                                   (const gint32[]){1});
     gsize answers[4] = {steps - t->first, t->height, t->width, t->channels};
     if (t->cond) {
         pen_safetensors_writer_add(writer, "drawn_scale", PEN_SAFETENSOR_F64, 1, (gsize[]){1},
@@ -202,13 +210,14 @@ static gboolean load_condition(PenTrajectory *t, const PenSafetensors *file, gbo
 static gboolean load_answers(PenTrajectory *t, const PenSafetensors *file, gboolean *sound,
                              GError **error)
 {
+    t->undrawn = pen_safetensors_lookup(file, "undrawn") != NULL;
     const PenSafetensor *scale = pen_safetensors_lookup(file, "drawn_scale");
     const PenSafetensor *cond = pen_safetensors_lookup(file, "cond");
     const PenSafetensor *uncond = pen_safetensors_lookup(file, "uncond");
     gsize n = (t->steps - t->first) * pen_trajectory_elements(t);
     if (!cond)
         return TRUE;
-    *sound = *sound && scale && scale->n_elements == 1 && scale->type == PEN_SAFETENSOR_F64 &&
+    *sound = *sound && !t->undrawn && scale && scale->n_elements == 1 && scale->type == PEN_SAFETENSOR_F64 &&
              cond->n_elements == n && (!uncond || uncond->n_elements == n);
     if (!*sound)
         return TRUE;

@@ -30,6 +30,8 @@ typedef struct {
      * where it was the bare model that said so. */
     float *cond, *uncond;
     double drawn_scale;
+    gboolean undrawn; /* nobody drew it: a picture that the artist has (src/engine/forward.h), which has no
+                         answers and never will */
 
     /* What the bare model says at each step, with the prompt and without, as far as somebody has asked
      * it since: not in the file. NULL, or the step's first number NaN, where it is not known. */
@@ -50,6 +52,9 @@ void pen_trajectory_set_condition(PenTrajectory *trajectory, guint32 channels,
 
 /* Makes room for what the model says; `guided`: also without the prompt. */
 void pen_trajectory_keep_answers(PenTrajectory *trajectory, gboolean guided);
+
+/* Whether what drew it is not known but could be: a file of an earlier version. */
+gboolean pen_trajectory_lacks_answers(const PenTrajectory *trajectory);
 
 /* Bytes that it takes in memory, about. */
 gsize pen_trajectory_bytes(const PenTrajectory *trajectory);

@@ -301,7 +301,7 @@ static gboolean fit_hindsight(PenTeaching *t, GError **error)
         PenTrainerRound round = pen_lesson_round(lesson);
         gboolean lacking = FALSE;
         for (guint c = 0; c < round.n; c++)
-            lacking = lacking || !round.trajectories[c]->cond;
+            lacking = lacking || pen_trajectory_lacks_answers(round.trajectories[c]);
         if (lacking &&
             !pen_trainer_fill_answers(t->trainer, &round, t->job->cancellable, error))
             return FALSE;

@@ -143,7 +143,24 @@ static void test_no_answers(void)
     g_autoptr(PenTrajectory) back = pen_trajectory_load(path, schedule, &error);
     g_assert_no_error(error);
     g_assert_null(back->cond);
+    g_assert_true(pen_trajectory_lacks_answers(back));
     g_assert_null(pen_trajectory_answer(back, back->cond, 2));
+}
+
+/* A picture that the artist has never had any. */
+static void test_undrawn(void)
+{
+    GError *error = NULL;
+    g_autoptr(PenTrajectory) t = example(0);
+    g_clear_pointer(&t->cond, g_free);
+    t->undrawn = TRUE;
+    g_autoptr(GBytes) bytes = pen_trajectory_save(t, &error);
+    g_assert_no_error(error);
+    g_autofree char *path = write_file(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    g_autoptr(PenTrajectory) back = pen_trajectory_load(path, schedule, &error);
+    g_assert_no_error(error);
+    g_assert_true(back->undrawn);
+    g_assert_false(pen_trajectory_lacks_answers(back));
 }
 
 static void test_not_finite(void)
@@ -226,6 +243,7 @@ int main(int argc, char **argv)
     g_test_add_func("/trajectory/truncated", test_truncated);
     g_test_add_func("/trajectory/mutated", test_mutated);
     g_test_add_func("/trajectory/no-answers", test_no_answers);
+    g_test_add_func("/trajectory/undrawn", test_undrawn);
     g_test_add_func("/trajectory/not-finite", test_not_finite);
     g_test_add_func("/trajectory/earlier-form", test_earlier_form);
     g_test_add_func("/trajectory/history", test_history);

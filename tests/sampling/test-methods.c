@@ -167,7 +167,7 @@ static void test_gradient(void)
         const float *xs[PEN_STEP_HISTORY] = { x }, *x0s[PEN_STEP_HISTORY] = { NULL, before };
         float *inputs[2] = { cond, uncond }, *gradients[2] = { grad_cond, grad_uncond };
         double offset[N];
-        PenModelOutput output = { cond, uncond, 5, 0.7 };
+        PenModelOutput output = { cond, uncond, 5, 0 };
         pen_noise_fill(k, 1, 0, N, x);
         pen_noise_fill(k, 2, 0, N, before);
         pen_noise_fill(k, 3, 0, N, cond);

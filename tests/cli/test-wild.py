@@ -213,12 +213,13 @@ def test_prediction(folder):
 
 
 def test_ztsnr_without_v(folder):
+    """A schedule that ends in pure noise goes with v alone: the mark means it, and anything else says what helps."""
     path = folder / "painter.safetensors"
     content = ldm_file.checkpoint(GOLDEN / "sd1/model")
     ldm_file.write(path, {**content, "ztsnr": ("F32", [], bytes(4))})
-    error = run(folder, "generate", "--prompt", "x", "--model", path, status=2).err
+    error = run(folder, "generate", "--prompt", "x", *TINY, "--model", path, "--prediction", "epsilon", status=2).err
     assert "--prediction v" in error, error
-    make(folder, "--model", path, "--prediction", "v")
+    assert make(folder, "--model", path) == make(folder, "--model", path, "--prediction", "v")
 
 
 # ------------------------------------------------------------------ adapters

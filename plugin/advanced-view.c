@@ -171,8 +171,8 @@ static GtkWidget *build_sampler(PenAdvancedView *view)
                                                  "“Auto”: as suits the model"));
     gtk_widget_set_tooltip_text(view->schedule, _("How the steps are spread from noise to picture; "
                                                   "“Auto”: as suits the sampler"));
-    return pen_ui_pair(pen_ui_field(_("Samp_ler"), view->sampler),
-                       pen_ui_field(_("Sc_hedule"), view->schedule));
+    return pen_ui_pair(pen_ui_field(_("Sampler"), view->sampler),
+                       pen_ui_field(_("Schedule"), view->schedule));
 }
 
 static GtkWidget *build(PenAdvancedView *view)
@@ -208,7 +208,7 @@ static GtkWidget *build(PenAdvancedView *view)
                                 _("At which layer from the end the text encoder is read; 1: the "
                                   "last. Many models trained on drawings want 2."));
     gtk_box_pack_start(GTK_BOX(box),
-                       pen_ui_pair(view->words, pen_ui_field(_("C_lip skip"), view->clip_skip)),
+                       pen_ui_pair(view->words, pen_ui_field(_("Clip skip"), view->clip_skip)),
                        FALSE, FALSE, 0);
 
     view->fixed_seed = gtk_check_button_new_with_mnemonic(_("_Keep the seed"));

@@ -13,7 +13,7 @@ import sys
 import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = sys.argv[1]
+PROGRAM = os.path.abspath(sys.argv[1])
 DATA = pathlib.Path(sys.argv[2])
 
 # Small and quick: pictures of 16x16 latents at most, few steps.

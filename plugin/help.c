@@ -70,8 +70,8 @@ void pen_help_show(GtkWindow *parent)
     GtkWidget *keys = gtk_button_new_with_mnemonic(_("_Keyboard Shortcuts"));
     gtk_widget_set_halign(keys, GTK_ALIGN_START);
     gtk_widget_set_margin_top(keys, 9);
+    gtk_widget_set_margin_start(keys, 18);
     g_signal_connect_swapped(keys, "clicked", G_CALLBACK(pen_shortcuts_show), parent);
-    gtk_box_pack_start(GTK_BOX(box), keys, FALSE, FALSE, 0);
 
     GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
     gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
@@ -79,6 +79,11 @@ void pen_help_show(GtkWindow *parent)
     gtk_container_add(GTK_CONTAINER(scrolled), box);
     gtk_box_pack_start(GTK_BOX(gtk_dialog_get_content_area(GTK_DIALOG(dialog))), scrolled, TRUE,
                        TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(gtk_dialog_get_content_area(GTK_DIALOG(dialog))), keys, FALSE, FALSE,
+                       0);
     g_signal_connect(dialog, "response", G_CALLBACK(gtk_widget_destroy), NULL);
     gtk_widget_show_all(dialog);
+    /* Else the page would scroll down to its first button. */
+    gtk_widget_grab_focus(
+        gtk_dialog_get_widget_for_response(GTK_DIALOG(dialog), GTK_RESPONSE_CLOSE));
 }

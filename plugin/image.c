@@ -26,7 +26,8 @@ void pen_image_set_error(GError **error)
 
 char *pen_image_find_identity(GimpImage *image)
 {
-    GimpParasite *parasite = gimp_image_get_parasite(image, PARASITE);
+    GimpParasite *parasite =
+        gimp_image_is_valid(image) ? gimp_image_get_parasite(image, PARASITE) : NULL;
     if (!parasite)
         return NULL;
     guint32 size;
@@ -38,6 +39,8 @@ char *pen_image_find_identity(GimpImage *image)
 
 char *pen_image_identify(GimpImage *image)
 {
+    if (!gimp_image_is_valid(image)) /* closed meanwhile */
+        return NULL;
     char *id = pen_image_find_identity(image);
     if (id)
         return id;

@@ -448,8 +448,7 @@ static void build(PenRoundPanel *panel)
     gtk_box_pack_start(box, panel->line, FALSE, FALSE, 0);
 
     panel->negative = gtk_entry_new();
-    gtk_entry_set_text(GTK_ENTRY(panel->negative),
-                       settings->negative_prompt ? settings->negative_prompt : "");
+    gtk_entry_set_text(GTK_ENTRY(panel->negative), settings->negative_prompt);
     gtk_entry_set_placeholder_text(GTK_ENTRY(panel->negative), _("What should not be in it"));
     g_signal_connect(panel->negative, "activate", G_CALLBACK(on_generate), panel);
     pen_text_undo_add(panel->negative);

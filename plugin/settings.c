@@ -33,6 +33,13 @@ static char *read_text(GKeyFile *file, const char *key)
     return text;
 }
 
+/* "" when it is missing. */
+static char *read_words(GKeyFile *file, const char *key)
+{
+    char *text = read_text(file, key);
+    return text ? text : g_strdup("");
+}
+
 /* Whatever the file holds, it is a spec without a model. */
 static PenModelSpec *read_extras(GKeyFile *file)
 {
@@ -51,8 +58,8 @@ PenSettings *pen_settings_load(void)
     g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL);
 
     PenSettings *settings = g_new0(PenSettings, 1);
-    settings->prompt = read_text(file, "prompt");
-    settings->negative_prompt = read_text(file, "negative-prompt");
+    settings->prompt = read_words(file, "prompt");
+    settings->negative_prompt = read_words(file, "negative-prompt");
     settings->model = read_text(file, "model");
     settings->extras = read_extras(file);
     settings->device = read_text(file, "device");
@@ -88,9 +95,9 @@ PenSettings *pen_settings_load(void)
 gboolean pen_settings_save(const PenSettings *settings, GError **error)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
-    g_key_file_set_string(file, GROUP, "prompt", settings->prompt ? settings->prompt : "");
+    g_key_file_set_string(file, GROUP, "prompt", settings->prompt);
     g_key_file_set_string(file, GROUP, "negative-prompt",
-                          settings->negative_prompt ? settings->negative_prompt : "");
+                          settings->negative_prompt);
     g_key_file_set_string(file, GROUP, "model", settings->model ? settings->model : "");
     g_autofree char *extras = pen_model_spec_to_text(settings->extras);
     g_key_file_set_string(file, GROUP, "extras", extras ? extras : "");

@@ -36,8 +36,8 @@ typedef enum {
 } PenFit;
 
 typedef struct {
-    char *prompt;
-    char *negative_prompt;
+    char *prompt;          /* "" where there is none */
+    char *negative_prompt; /* the same */
     char *model;          /* name; NULL: the starter model */
     PenModelSpec *extras; /* VAE and adapters that go on top of any model; names no model */
     char *device;         /* part of a device's name; NULL: chosen by itself */

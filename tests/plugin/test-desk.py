@@ -271,7 +271,8 @@ for i in range(2):
         d.click(self.past("cat")[0])
         d.find("Round %d" % found[0], "label")
         d.click(self.past("cat")[0], button=3)
-        d.press("Use These Settings")
+        time.sleep(0.5)
+        d.key("Down", "Down", "Return")  # Use These Settings
         wait_until("its prompt is there", lambda: self.prompt() == "cat")
         wait_until("its seed is kept", lambda: self.settings().get("seed") == str(found[1])
                    and self.settings().get("fixed-seed") == "true")

@@ -61,7 +61,7 @@ char *pen_image_identify(GimpImage *image)
 char *pen_image_label(GimpImage *image)
 {
     g_autofree char *name = gimp_image_get_name(image);
-    return g_strdup_printf("%s-%d", name, gimp_image_get_id(image));
+    return g_strdup_printf("%s-%d", name ? name : "", gimp_image_get_id(image));
 }
 
 GimpImageType pen_image_layer_type(GimpImage *image)

@@ -57,6 +57,8 @@ void pen_interactive_run(GimpProcedure *procedure, GimpImage *image)
     g_signal_connect_swapped(window, "destroy", G_CALLBACK(g_main_loop_quit), loop);
     gtk_window_present(GTK_WINDOW(window));
     GimpPlugIn *plug_in = gimp_procedure_get_plug_in(procedure);
+    /* An image can be closed at any moment: what then fails is dealt with here, without GIMP's box. */
+    gimp_plug_in_set_pdb_error_handler(plug_in, GIMP_PDB_ERROR_HANDLER_PLUGIN);
     offer_window(plug_in, window);
     g_main_loop_run(loop);
     gimp_plug_in_remove_temp_procedure(plug_in, PRESENT);

@@ -161,6 +161,10 @@ PenSpot *pen_spot_find(GimpImage *image, PenFrom from, const PenSpotWish *wish, 
         return NULL;
 
     PenSpot *spot = new_spot(image, from);
+    if (!spot->bounds.width || !spot->bounds.height) { /* closed meanwhile */
+        pen_spot_free(spot);
+        return NULL;
+    }
     if (from == PEN_FROM_TEXT)
         return spot;
     if (layer) {

@@ -395,7 +395,7 @@ image.remove_layer(image.get_layers()[0])
         return spec.get("vae"), list(zip(spec.get("loras", []), spec.get("strengths", [])))
 
     def more_settings(self):
-        if not self.desktop.is_expanded(self.desktop.find("More settings")):
+        if not self.desktop.is_expanded(self.reveal("More settings")):
             self.desktop.press("More settings")
             time.sleep(0.5)
 

@@ -154,9 +154,9 @@ GBytes *pen_trajectory_save(const PenTrajectory *t, GError **error)
         pen_safetensors_writer_add(writer, "condition", PEN_SAFETENSOR_F32, 3,
                                    (gsize[]){t->height, t->width, t->condition_channels},
                                    t->condition);
+    static const gint32 yes = 1;
     if (t->undrawn)
-        pen_safetensors_writer_add(writer, "undrawn", PEN_SAFETENSOR_I32, 1, (gsize[]){1},
-                                   (const gint32[]){1});
+        pen_safetensors_writer_add(writer, "undrawn", PEN_SAFETENSOR_I32, 1, (gsize[]){1}, &yes);
     gsize answers[4] = {steps - t->first, t->height, t->width, t->channels};
     if (t->cond) {
         pen_safetensors_writer_add(writer, "drawn_scale", PEN_SAFETENSOR_F64, 1, (gsize[]){1},

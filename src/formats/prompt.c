@@ -241,10 +241,11 @@ static void close_bracket(Reader *reader, GArray *places, double factor)
 // embedding:NAME
 static gboolean read_embedding(Reader *reader)
 {
+    if (!word_at(reader, reader->at, "embedding") || !g_str_has_prefix(reader->at, EMBEDDING))
+        return FALSE;
     const char *name = reader->at + strlen(EMBEDDING);
     gsize length = strcspn(name, " \t\r\n,:()[]{}<>|");
-    if (!word_at(reader, reader->at, "embedding") || !g_str_has_prefix(reader->at, EMBEDDING) ||
-        !length)
+    if (!length)
         return FALSE;
     add_part(reader->prompt, name, length, 1);
     g_array_index(reader->prompt->parts, PenPromptPart, reader->prompt->parts->len - 1).embedding =

@@ -184,7 +184,8 @@ static gboolean add_file(PenSafetensors *self, const char *path, GError **error)
     gsize size;
     const char *content = g_bytes_get_data(bytes, &size);
     guint64 header_size = 0;
-    memcpy(&header_size, content, MIN(size, sizeof header_size));
+    if (size >= sizeof header_size)
+        memcpy(&header_size, content, sizeof header_size);
     if (size < sizeof header_size + 2 || header_size < 2 || header_size > header_limits.size ||
         content[sizeof header_size] != '{')
         return !pen_file_kind_explain(file, content, size, error) &&

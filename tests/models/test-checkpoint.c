@@ -201,9 +201,10 @@ static PenModel *sdxl_with(const char *tensor, const char *key, const char *text
 {
     g_autoptr(PenSafetensors) file = pen_safetensors_open(ldm_file("sdxl"), NULL);
     g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
+    static const float zero = 0;
     add_all(writer, file, NULL, NULL);
     if (tensor)
-        pen_safetensors_writer_add(writer, tensor, PEN_SAFETENSOR_F32, 0, NULL, &(float){ 0 });
+        pen_safetensors_writer_add(writer, tensor, PEN_SAFETENSOR_F32, 0, NULL, &zero);
     if (key)
         pen_safetensors_writer_set_metadata(writer, key, text);
     g_autofree char *path = save(writer, "sdxl.safetensors");

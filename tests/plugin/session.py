@@ -103,6 +103,8 @@ class Session:
 
     def choose(self, combo, item):
         """An entry of a chooser."""
+        if not self.desktop.look(combo, "combo box"):
+            self.reveal(combo)
         box = self.desktop.find(combo, "combo box")
         menu = box[0]
         for i in range(menu.childCount):

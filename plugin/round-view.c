@@ -21,13 +21,13 @@ struct _PenRoundView {
     GtkWidget *stack, *grid, *empty, *bar;
     GtkWidget *in_place;
     GdkPixbuf *placed; /* that is shown at its place, or NULL */
-    gint64 round;   /* that is shown; 0: none */
-    gint64 loading; /* that will be shown once its pictures are read; 0: none */
+    gint64 round;      /* that is shown; 0: none */
+    gint64 loading;    /* that will be shown once its pictures are read; 0: none */
     GCancellable *load;
     gboolean following; /* the cards of the round that is being made are in the grid */
     gboolean wanted;    /* a round, as soon as the model's numbers are known */
     PenChoiceState choice;
-    int guess; /* the candidate that the votes so far speak for; -1: not known */
+    int guess;       /* the candidate that the votes so far speak for; -1: not known */
     guint line_soon; /* pen_ui_later() */
 };
 
@@ -86,8 +86,8 @@ static int meant(PenRoundView *view)
 static void show_page(PenRoundView *view)
 {
     int k = meant(view);
-    gboolean at_place = k >= 0 && pen_app_image(view->app) &&
-                        pen_round_bar_wants_place(PEN_ROUND_BAR(view->bar));
+    gboolean at_place =
+        k >= 0 && pen_app_image(view->app) && pen_round_bar_wants_place(PEN_ROUND_BAR(view->bar));
     gboolean any = pen_candidate_grid_get_n(grid_of(view)) > 0;
     gtk_stack_set_visible_child(GTK_STACK(view->stack), at_place ? view->in_place
                                                         : any    ? view->grid
@@ -246,7 +246,7 @@ static void on_changed(PenRoundMaker *maker, int k, PenRoundView *view)
         return;
     pen_round_maker_show(maker, k, card_of(view, k));
     if (is_ready(view, k))
-        pen_round_view_refresh(view); /* with the guess, which is known by now */
+        pen_round_view_refresh(view);
 }
 
 static void on_progress(PenRoundMaker *maker, double fraction, const char *text, PenRoundView *view)
@@ -277,6 +277,7 @@ static void on_ended(PenRoundMaker *maker, gboolean recorded, PenRoundView *view
             if (before)
                 pen_round_view_show_round(view, before);
         }
+        load_choice(view); /* with the guess, which is known by now */
     }
     update(view);
 }

@@ -8,13 +8,18 @@
 #include "src/engine/denoiser.h"
 #include "src/sampling/noise.h"
 
-/* So many latents fill a GPU; smaller pictures are evaluated together. */
+/* So many latents fill a GPU, and smaller pictures are evaluated together; a processor is full with
+ * any. */
 #define BATCH_LATENTS 4096
 
 /* The largest divisor of n, and of those that are kept, whose batch is not larger than that. */
-static guint pictures_at_once(const PenSamplerJob *job)
+static guint pictures_at_once(const PenSamplerJob *job, const PenDeviceInfo *device)
 {
     guint64 most = MAX(BATCH_LATENTS / ((guint64)job->height * job->width), 1);
+    if (job->together)
+        return job->together;
+    if (job->tile || device->kind == PEN_DEVICE_SOFTWARE)
+        return 1;
     for (guint d = job->keep ? job->keep : job->n; d > 1; d--)
         if (job->n % d == 0 && job->keep % d == 0 && d <= most)
             return d;
@@ -42,12 +47,13 @@ typedef struct {
     guint n;           /* candidates that are being made */
     guint *candidates; /* [n] which they are: whose noise they take */
     guint at_once;
-    PenTiles *tiles;     /* NULL: as a whole */
+    guint done, all;      /* steps of a candidate, over all candidates */
+    PenTiles *tiles;      /* NULL: as a whole */
     float *cond, *uncond; /* what tiles answer together */
 } Sampling;
 
-/* Where no step takes fresh noise the candidates would not part: each starts from the finished picture
- * with noise of its own on it. */
+/* Where no step takes fresh noise the candidates would not part: each starts from the finished
+ * picture with noise of its own on it. */
 static void part(Sampling *s, guint k)
 {
     const PenTrajectory *origin = s->job->origin;
@@ -142,7 +148,7 @@ static gboolean advance(Sampling *s, guint k, guint first, GCancellable *cancell
                         GError **error)
 {
     gsize n = pen_trajectory_elements(s->trajectories[0]);
-    g_autofree float *latents = g_new(float, s->at_once * n);
+    g_autofree float *latents = g_new(float, s->at_once *n);
     g_autofree PenModelOutput *outputs = g_new0(PenModelOutput, s->at_once);
     for (guint i = 0; i < s->at_once; i++)
         memcpy(latents + i * n, pen_trajectory_latents(s->trajectories[first + i], k),
@@ -174,21 +180,51 @@ static gboolean narrow(Sampling *s, GError **error)
     return TRUE;
 }
 
+/* Steps from … to - 1 of the candidates first … first + at_once - 1. */
+static gboolean run_steps(Sampling *s, guint first, guint from, guint to, GCancellable *cancellable,
+                          GError **error)
+{
+    const PenSamplerJob *job = s->job;
+    for (guint k = from; k < to; k++) {
+        if (!advance(s, k, first, cancellable, error))
+            return FALSE;
+        s->done += s->at_once;
+        if (job->progress && !job->progress((double)s->done / s->all, first, s->at_once,
+                                            s->predicted, job->progress_data, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean finish(Sampling *s, guint first, GError **error)
+{
+    const PenSamplerJob *job = s->job;
+    if (!job->finished)
+        return TRUE;
+    /* What decodes them may need the memory. */
+    pen_plan_release(pen_denoiser_plan(s->denoiser));
+    for (guint i = first; i < first + s->at_once; i++)
+        if (!job->finished(i, s->trajectories[i], job->progress_data, error))
+            return FALSE;
+    return TRUE;
+}
+
 static gboolean sample(Sampling *s, GCancellable *cancellable, GError **error)
 {
     const PenSamplerJob *job = s->job;
     guint first = s->trajectories[0]->first, steps = s->trajectories[0]->steps;
-    guint halfway = (first + steps - 1) / 2;
-    for (guint k = first; k < steps; k++) {
+    guint shared = job->keep ? (first + steps - 1) / 2 + 1 : first; /* before the choice */
+    s->all = s->n * (shared - first) + (job->keep ? job->keep : s->n) * (steps - shared);
+    if (job->keep) {
         for (guint i = 0; i < s->n; i += s->at_once)
-            if (!advance(s, k, i, cancellable, error))
+            if (!run_steps(s, i, first, shared, cancellable, error))
                 return FALSE;
-        if (job->progress && !job->progress(k - first + 1, steps - first, s->predicted,
-                                            job->progress_data, error))
-            return FALSE;
-        if (job->keep && k == halfway && !narrow(s, error))
+        if (!narrow(s, error))
             return FALSE;
     }
+    for (guint i = 0; i < s->n; i += s->at_once)
+        if (!run_steps(s, i, shared, steps, cancellable, error) || !finish(s, i, error))
+            return FALSE;
     return TRUE;
 }
 
@@ -203,7 +239,7 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
         .noise_data = job->noise ? job->noise_data : (gpointer)job,
         .trajectories = trajectories,
         .n = job->n,
-        .at_once = job->tile ? 1 : pictures_at_once(job),
+        .at_once = pictures_at_once(job, pen_device_info(pen_runtime_device(runtime))),
         .model = model,
         .tiles = job->tile ? pen_tiles_new(job->height, job->width, job->tile) : NULL,
     };

@@ -429,6 +429,8 @@ static char *describe_action(const PenAction *action, gboolean redo)
         return g_strdup_printf(
             _("The strength of “%s” is %d %% again."), action->style_name,
             (int)((redo ? action->new_strength : action->old_strength) * 100 + 0.5));
+    case PEN_ACTION_RECIPE:
+        return g_strdup_printf(_("The recipe of “%s” is as it was."), action->style_name);
     case PEN_ACTION_RENAME:
         return g_strdup_printf(_("The style is called “%s” again."), action->style_name);
     case PEN_ACTION_DELETE:

@@ -211,6 +211,7 @@ static void make_half(PenCompareView *view, gint64 style, gboolean with)
     PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
     g_autofree char *spec = pen_app_spec(view->app);
     request.model = spec;
+    request.as_is = TRUE;
     request.prompt = view->asked;
     request.words = settings->words;
     request.clip_skip = (guint)settings->clip_skip;

@@ -8,6 +8,7 @@
 #include "plugin/procedure.h"
 #include "plugin/procedures.h"
 #include "plugin/ui.h"
+#include "src/studio/recipe.h"
 
 /* Up to here a double is every whole number; random seeds are smaller. */
 #define LARGEST_SEED 9007199254740992.0
@@ -74,6 +75,12 @@ static gboolean set_start(PenStudio *studio, GimpImage *image, const RoundArgs *
     if (args->width && args->height) {
         wish.width = (guint)args->width;
         wish.height = (guint)args->height;
+    } else if (request->style && args->from == PEN_FROM_TEXT) {
+        g_autoptr(PenRecipe) recipe = pen_studio_get_recipe(studio, request->style, error);
+        if (!recipe)
+            return FALSE;
+        wish.width = (guint)recipe->width;
+        wish.height = (guint)recipe->height;
     }
     g_autoptr(GError) local = NULL;
     PenSpot *spot =
@@ -247,7 +254,8 @@ GimpProcedure *pen_procedure_new_round(GimpPlugIn *plug_in)
     gimp_procedure_add_string_argument(p, "style", _("St_yle"), _("Name of the style; empty: none"),
                                        "", G_PARAM_READWRITE);
     gimp_procedure_add_string_argument(p, "negative-prompt", _("_Avoid"),
-                                       _("What should not be in it"), "", G_PARAM_READWRITE);
+                                       _("What should not be in it; empty: what the style avoids"), "",
+                                       G_PARAM_READWRITE);
     gimp_procedure_add_choice_argument(
         p, "start-from", _("Start _from"), _("What the pictures start from"),
         gimp_choice_new_with_values("text", PEN_FROM_TEXT, _("Text alone"), NULL, "layer",
@@ -261,17 +269,19 @@ GimpProcedure *pen_procedure_new_round(GimpPlugIn *plug_in)
     pen_procedure_add_placing(p);
     gimp_procedure_add_int_argument(
         p, "width", _("_Width"),
-        _("Width in pixels; with width or height 0 the image's proportions at the model's size"), 0,
+        _("Width in pixels; with width or height 0 the style's size, else the image's proportions at "
+          "the model's size"), 0,
         8192, 0, G_PARAM_READWRITE);
     gimp_procedure_add_int_argument(p, "height", _("_Height"),
                                     _("Height in pixels; 0: as with width"), 0, 8192, 0,
                                     G_PARAM_READWRITE);
     gimp_procedure_add_int_argument(p, "steps", _("Step_s"),
-                                    _("More steps take longer and add detail"), 1, 150, 20,
+                                    _("More steps take longer and add detail; 0: the style's, else 20"),
+                                    0, 150, 0,
                                     G_PARAM_READWRITE);
     gimp_procedure_add_double_argument(
         p, "guidance", _("G_uidance"),
-        _("How closely the pictures follow the prompt; 0: as suits the "
+        _("How closely the pictures follow the prompt; 0: the style's, else as suits the "
           "model"),
         0, 30, 0, G_PARAM_READWRITE);
     gimp_procedure_add_double_argument(p, "eta", _("_Randomness"),
@@ -281,7 +291,7 @@ GimpProcedure *pen_procedure_new_round(GimpPlugIn *plug_in)
     gimp_procedure_add_string_argument(
         p, "sampler", _("_Sampler"),
         _("DDIM, Euler, Euler a, DPM++ 2M, DPM++ 2M SDE, DPM++ SDE, UniPC, LCM or TCD, also with a "
-          "schedule: “DPM++ 2M Karras”; empty: as suits the model"),
+          "schedule: “DPM++ 2M Karras”; empty: the style's, else as suits the model"),
         "", G_PARAM_READWRITE);
     gimp_procedure_add_string_argument(
         p, "schedule", _("Sc_hedule"),

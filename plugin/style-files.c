@@ -52,7 +52,8 @@ static void run_import(GTask *task, gpointer source, gpointer data, GCancellable
     FileJob *job = data;
     GError *error = NULL;
     gint64 style =
-        pen_studio_import_style(job->studio, job->path, NULL, job->model, &job->notice, &error);
+        pen_studio_import_style(job->studio, job->path, NULL, NULL, job->model, &job->notice,
+                                           &error);
     if (style)
         g_task_return_int(task, style);
     else

@@ -15,7 +15,7 @@
 static char *model, *vae, *prediction, *prompt, *negative, *style_name, *seed, *out, *from, *mask,
     *settings_of, *like, *sampler, *schedule;
 static char **loras;
-static gboolean words;
+static gboolean words, no_recipe;
 static int wide = PEN_CLI_UNSET_COUNT, count = PEN_CLI_UNSET_COUNT, steps = PEN_CLI_UNSET_COUNT,
            width = PEN_CLI_UNSET_COUNT, height = PEN_CLI_UNSET_COUNT,
            clip_skip = PEN_CLI_UNSET_COUNT;
@@ -46,6 +46,8 @@ static const GOptionEntry entries[] = {
       N_("Stop at the Nth layer from the end of the text encoder (1: the last)"), "N" },
     { "style", 's', 0, G_OPTION_ARG_STRING, &style_name,
       N_("The style that draws, and that picks of this round will teach"), N_("NAME") },
+    { "no-recipe", 0, 0, G_OPTION_ARG_NONE, &no_recipe,
+      N_("Leave the style's recipe away (see “penchant style set”)"), NULL },
     { "style-strength", 0, 0, G_OPTION_ARG_DOUBLE, &style_strength,
       N_("How strongly the style draws; 1 is as taught"), N_("X") },
     { "count", 'c', 0, G_OPTION_ARG_INT, &count, N_("Candidates of the round (4)"), "N" },
@@ -60,12 +62,12 @@ static const GOptionEntry entries[] = {
     { "shared-noise", 0, 0, G_OPTION_ARG_NONE, &shared_noise,
       N_("All candidates start from the same noise, as in the published script"), NULL },
     { "sampler", 0, 0, G_OPTION_ARG_STRING, &sampler,
-      N_("DDIM (the default), Euler, Euler a, DPM++ 2M, DPM++ 2M SDE, DPM++ SDE, UniPC, LCM or TCD; "
+      N_("DDIM (the default, unless the style has one), Euler, Euler a, DPM++ 2M, DPM++ 2M SDE, DPM++ SDE, UniPC, LCM or TCD; "
          "also with a schedule, as in “DPM++ 2M Karras”"),
       N_("NAME") },
     { "schedule", 0, 0, G_OPTION_ARG_STRING, &schedule,
       N_("Normal, Leading, Karras or SGM Uniform (default: what suits the sampler)"), N_("NAME") },
-    { "steps", 0, 0, G_OPTION_ARG_INT, &steps, N_("Sampling steps (20)"), "N" },
+    { "steps", 0, 0, G_OPTION_ARG_INT, &steps, N_("Sampling steps (the style's, else 20)"), "N" },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &guidance,
       N_("How closely the prompt is followed (default: what suits the model)"), N_("X") },
     { "guidance-rescale", 0, 0, G_OPTION_ARG_DOUBLE, &guidance_rescale,
@@ -213,6 +215,7 @@ static gboolean take_settings(PenCli *cli, PenRoundRequest *request, PenTakenSet
     if (!*taken)
         return FALSE;
     const PenPngSettings *settings = (*taken)->settings;
+    request->as_is = TRUE; /* the picture says what the recipe would */
     if (!prompt)
         request->prompt = settings->prompt ? settings->prompt : "";
     if (!negative)
@@ -313,6 +316,7 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
     request->prompt = prompt;
     request->negative_prompt = negative;
     request->words = words;
+    request->as_is = no_recipe;
     if (clip_skip != PEN_CLI_UNSET_COUNT)
         request->clip_skip = (guint)clip_skip;
     if (count != PEN_CLI_UNSET_COUNT)

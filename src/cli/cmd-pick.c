@@ -143,6 +143,8 @@ static char *describe(PenStore *store, const PenAction *action)
         return g_strdup_printf(_("strength of the style “%s”, from %d %% to %d %%"),
                                action->style_name, (int)lround(action->old_strength * 100),
                                (int)lround(action->new_strength * 100));
+    case PEN_ACTION_RECIPE:
+        return g_strdup_printf(_("recipe of the style “%s”"), action->style_name);
     case PEN_ACTION_COMPARISON:
         return g_strdup(_("choice between a picture with a style and one without"));
     case PEN_ACTION_VERSION:
@@ -157,7 +159,7 @@ static char *describe(PenStore *store, const PenAction *action)
 static const char *kind_name(PenActionKind kind)
 {
     static const char *const names[] = { "pick",    "rename",   "delete",    "restore",
-                                         "version", "strength", "comparison" };
+                                         "version", "strength", "comparison", "recipe" };
     return names[kind];
 }
 

@@ -4,9 +4,17 @@
 #include <glib/gi18n-lib.h>
 
 #include "src/cli/cli.h"
+#include "src/studio/recipe.h"
 
 /* --- styles ------------------------------------------------------------------------------------
  */
+
+/* The recipe as it is kept. */
+static void add_recipe(JsonObject *object, const PenStyle *style)
+{
+    if (style->recipe)
+        json_object_set_member(object, "recipe", json_from_string(style->recipe, NULL));
+}
 
 static gboolean run_styles(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
 {
@@ -30,8 +38,14 @@ static gboolean run_styles(PenCli *cli, char **arguments G_GNUC_UNUSED, GError *
         PenGuessRecord guesses;
         if (!pen_store_get_guess_record(store, style->id, &guesses, error))
             return FALSE;
+        g_autoptr(PenRecipe) recipe = pen_recipe_parse(style->recipe, error);
+        if (!recipe)
+            return FALSE;
         pen_cli_print(cli, _("%-20s %-16s %s, rank %d, picks: %u (%u new)"), style->name,
                       style->model_name, version, style->rank, picks->len, fresh->len);
+        g_autofree char *words = pen_recipe_describe(recipe);
+        if (words)
+            pen_cli_print(cli, _("%-20s draws with %s"), "", words);
         if (guesses.picks)
             pen_cli_print(cli, _("%-20s guessed your pick in %d of %d rounds; by chance: %.1f"), "",
                           guesses.right, guesses.picks, guesses.chance);
@@ -48,6 +62,7 @@ static gboolean run_styles(PenCli *cli, char **arguments G_GNUC_UNUSED, GError *
         json_object_set_int_member(object, "guesses_right", guesses.right);
         pen_cli_set_number(object, "guesses_by_chance", guesses.chance);
         pen_cli_set_number(object, "strength", style->strength);
+        add_recipe(object, style);
         pen_cli_emit(cli, object);
     }
     if (!styles->len)
@@ -151,7 +166,9 @@ static const GOptionEntry export_entries[] = {
 static const PenCommand command_export = {
     .name = "export",
     .arguments = N_("NAME FILE"),
-    .summary = N_("Write a style's current version to a .safetensors file"),
+    .summary = N_("Write a style's current version and recipe to a .safetensors file"),
+    .description = N_("Other programs load the file as a LoRA; “penchant style import” makes a style of it\n"
+                      "again, with its name, strength and recipe."),
     .entries = export_entries,
     .min_arguments = 2,
     .max_arguments = 2,
@@ -164,7 +181,7 @@ static gboolean run_import(PenCli *cli, char **arguments, GError **error)
     if (!studio)
         return FALSE;
     g_autofree char *notice = NULL;
-    gint64 id = pen_studio_import_style(studio, arguments[0], name, model, &notice, error);
+    gint64 id = pen_studio_import_style(studio, arguments[0], name, model, NULL, &notice, error);
     g_autoptr(PenStyle) style =
         id ? pen_store_get_style(pen_studio_store(studio), id, error) : NULL;
     if (!style)
@@ -179,8 +196,10 @@ static gboolean run_import(PenCli *cli, char **arguments, GError **error)
 
 static const GOptionEntry import_entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
-      N_("The model that the file was made for (default: the starter model)"), N_("MODEL") },
-    { "name", 0, 0, G_OPTION_ARG_STRING, &name, N_("Name of the style (default: the file's)"),
+      N_("The model that the file was made for (default: the one that it says, else the starter model)"),
+      N_("MODEL") },
+    { "name", 0, 0, G_OPTION_ARG_STRING, &name,
+      N_("Name of the style (default: what the file says, else its own)"),
       N_("NAME") },
     G_OPTION_ENTRY_NULL,
 };
@@ -188,11 +207,100 @@ static const GOptionEntry import_entries[] = {
 static const PenCommand command_import = {
     .name = "import",
     .arguments = N_("FILE"),
-    .summary = N_("Make a style of an adapter file of another program"),
+    .summary = N_("Make a style of an exported one, or of an adapter file of another program"),
     .entries = import_entries,
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run_import,
+};
+
+/* --- style set ---------------------------------------------------------------------------------
+ */
+
+static char *template, *negative, *sampler, *schedule;
+static int steps = PEN_CLI_UNSET_COUNT, width = PEN_CLI_UNSET_COUNT, height = PEN_CLI_UNSET_COUNT;
+static double guidance = PEN_CLI_UNSET;
+
+static void set_text(char **part, const char *option)
+{
+    if (!option)
+        return;
+    g_free(*part);
+    *part = g_strdup(option);
+}
+
+/* The recipe with what the options say of it. */
+static void read_recipe(PenRecipe *recipe)
+{
+    set_text(&recipe->prompt, template);
+    set_text(&recipe->negative_prompt, negative);
+    if (sampler && !schedule) /* the old one was the old sampler's */
+        set_text(&recipe->schedule, "");
+    set_text(&recipe->sampler, sampler);
+    set_text(&recipe->schedule, schedule);
+    if (steps != PEN_CLI_UNSET_COUNT)
+        recipe->steps = steps;
+    if (guidance != PEN_CLI_UNSET)
+        recipe->guidance = guidance;
+    if (width != PEN_CLI_UNSET_COUNT)
+        recipe->width = width;
+    if (height != PEN_CLI_UNSET_COUNT)
+        recipe->height = height;
+}
+
+static gboolean run_set(PenCli *cli, char **arguments, GError **error)
+{
+    g_autoptr(PenStyle) style = pen_cli_find_style(cli, arguments[0], error);
+    g_autoptr(PenRecipe) recipe =
+        style ? pen_studio_get_recipe(cli->studio, style->id, error) : NULL;
+    if (!recipe)
+        return FALSE;
+    read_recipe(recipe);
+    if (!pen_studio_set_recipe(cli->studio, style->id, recipe, error))
+        return FALSE;
+    g_autoptr(PenStyle) now = pen_store_get_style(pen_studio_store(cli->studio), style->id, error);
+    g_autoptr(PenRecipe) kept = now ? pen_recipe_parse(now->recipe, error) : NULL;
+    if (!kept)
+        return FALSE;
+    g_autofree char *words = pen_recipe_describe(kept);
+    if (words)
+        pen_cli_print(cli, _("“%s” draws with %s."), now->name, words);
+    else
+        pen_cli_print(cli, _("“%s” has no recipe: it draws with what a round asks for."), now->name);
+    JsonObject *object = pen_cli_object("result");
+    json_object_set_string_member(object, "done", "set");
+    json_object_set_string_member(object, "style", now->name);
+    add_recipe(object, now);
+    pen_cli_emit(cli, object);
+    return TRUE;
+}
+
+static const GOptionEntry set_entries[] = {
+    { "template", 't', 0, G_OPTION_ARG_STRING, &template,
+      N_("Put prompts into this text, where it says {prompt}; without that, in front of it"),
+      N_("TEXT") },
+    { "negative", 'n', 0, G_OPTION_ARG_STRING, &negative, N_("What the pictures shall not show"),
+      N_("TEXT") },
+    { "sampler", 0, 0, G_OPTION_ARG_STRING, &sampler, N_("Draw with this sampler"), N_("NAME") },
+    { "schedule", 0, 0, G_OPTION_ARG_STRING, &schedule, N_("Its schedule"), N_("NAME") },
+    { "steps", 0, 0, G_OPTION_ARG_INT, &steps, N_("Sampling steps"), "N" },
+    { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &guidance, N_("How closely the prompt is followed"),
+      N_("X") },
+    { "width", 'W', 0, G_OPTION_ARG_INT, &width, N_("In pixels, a multiple of 8"), N_("PIXELS") },
+    { "height", 'H', 0, G_OPTION_ARG_INT, &height, N_("The same"), N_("PIXELS") },
+    G_OPTION_ENTRY_NULL,
+};
+
+static const PenCommand command_set = {
+    .name = "set",
+    .arguments = N_("NAME"),
+    .summary = N_("Change a style's recipe, and say what it is"),
+    .description = N_("The recipe is what rounds are made with that use the style and do not say "
+                      "otherwise.\nAn empty text, or 0, leaves that part open again."),
+    .entries = set_entries,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_set,
 };
 
 /* --- style delete, rename, versions ------------------------------------------------------------
@@ -332,12 +440,13 @@ static const PenCommand command_relocate = {
 
 static const PenCommand *const style_commands[] = {
     &command_create, &command_export,   &command_import,   &command_delete,
-    &command_rename, &command_versions, &command_relocate, &command_use,
+    &command_rename, &command_versions, &command_relocate, &command_set,
+    &command_use,
     NULL,
 };
 
 const PenCommand pen_command_style = {
     .name = "style",
-    .summary = N_("Make, export, import, rename, relocate or delete a style"),
+    .summary = N_("Make, export, import, rename, relocate or delete a style, or set its recipe"),
     .commands = style_commands,
 };

@@ -317,6 +317,8 @@ static void set_info(PenSafetensorsWriter *writer, const PenAdapterInfo *info)
         pen_safetensors_writer_set_metadata(writer, "modelspec.title", info->title);
     if (info->description)
         pen_safetensors_writer_set_metadata(writer, "modelspec.description", info->description);
+    for (const char *const *pair = info->more; pair && *pair; pair += 2)
+        pen_safetensors_writer_set_metadata(writer, pair[0], pair[1]);
 }
 
 // kohya's tools show one rank and one alpha for the file, and know "Dynamic" where layers differ.

@@ -79,6 +79,7 @@ typedef struct {
     const char *title;
     const char *description;
     const char *architecture; // "stable-diffusion-v1", "stable-diffusion-v2-768-v", …
+    const char *const *more;  // key, value, key, value, …, NULL
 } PenAdapterInfo;
 
 // Writes an adapter as PEN_SAFETENSOR_F32, _F16 or _BF16. Weights that are not finite, or too large

@@ -6,7 +6,7 @@
 #include "src/store/private.h"
 
 static const char *const kind_names[] = { "pick",    "rename",   "delete",     "restore",
-                                          "version", "strength", "comparison", NULL };
+                                          "version", "strength", "comparison", "recipe", NULL };
 static const char *const state_names[] = { "done", "undone", "discarded", NULL };
 
 static const PenField action_fields[] = {
@@ -23,6 +23,8 @@ static const PenField action_fields[] = {
     PEN_FIELD(PenAction, comparison, ID),
     PEN_FIELD(PenAction, old_strength, REAL),
     PEN_FIELD(PenAction, new_strength, REAL),
+    PEN_FIELD(PenAction, old_recipe, OPTION),
+    PEN_FIELD(PenAction, new_recipe, OPTION),
     PEN_FIELD_COMPUTED(PenAction, round, ID, "(SELECT round FROM picks p WHERE p.id = pick)"),
     PEN_FIELD_COMPUTED(PenAction, style_name, OPTION,
                        "(SELECT name FROM styles s WHERE s.id = style)"),
@@ -61,6 +63,9 @@ static gboolean apply(PenSql *sql, const PenAction *action, gboolean undo, GErro
     case PEN_ACTION_STRENGTH:
         return pen_style_write_strength(sql, action->style,
                                         undo ? action->old_strength : action->new_strength, error);
+    case PEN_ACTION_RECIPE:
+        return pen_style_write_recipe(sql, action->style,
+                                      undo ? action->old_recipe : action->new_recipe, error);
     }
     g_return_val_if_reached(FALSE);
 }

@@ -20,6 +20,7 @@ typedef enum {
     PEN_ACTION_VERSION,    /* style, old_version, new_version: taught, imported or chosen */
     PEN_ACTION_STRENGTH,   /* style, old_strength, new_strength */
     PEN_ACTION_COMPARISON, /* comparison */
+    PEN_ACTION_RECIPE,     /* style, old_recipe, new_recipe */
 } PenActionKind;
 
 typedef enum {
@@ -42,6 +43,8 @@ typedef struct {
     gint64 comparison;
     double old_strength;
     double new_strength;
+    char *old_recipe; /* NULL: none */
+    char *new_recipe;
     gint64 round;     /* of the pick */
     char *style_name; /* as the style is called now; NULL for a pick */
 } PenAction;

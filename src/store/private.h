@@ -84,11 +84,12 @@ PenStyle *pen_style_get_living(PenSql *sql, gint64 style, GError **error);
 /* A new version with the content of its adapter file; becomes the current one. */
 gint64 pen_style_add_version(PenStore *store, gint64 style, gint64 parent, gint64 run,
                              GBytes *adapter, GError **error);
-/* Renames, deletes (or restores), sets the version or the strength, without logging. A name that a
+/* Renames, deletes (or restores), sets the version, the strength or the recipe, without logging. A name that a
  * living style bears is varied ("Ink 2"). */
 gboolean pen_style_set_name(PenSql *sql, gint64 style, const char *name, GError **error);
 gboolean pen_style_set_deleted(PenSql *sql, gint64 style, gboolean deleted, GError **error);
 gboolean pen_style_set_version(PenSql *sql, gint64 style, gint64 version, GError **error);
 gboolean pen_style_write_strength(PenSql *sql, gint64 style, double strength, GError **error);
+gboolean pen_style_write_recipe(PenSql *sql, gint64 style, const char *recipe, GError **error);
 
 G_END_DECLS

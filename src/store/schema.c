@@ -245,7 +245,41 @@ static const char version_11[] =
     "ALTER TABLE rounds ADD COLUMN own_picture TEXT;"
     "CREATE INDEX rounds_of_own_picture ON rounds (own_picture) WHERE own_picture IS NOT NULL;";
 
+/* What of a round a style brings along (src/studio/recipe.h), whose changes can be undone. */
+static const char version_12[] =
+    "ALTER TABLE styles ADD COLUMN recipe TEXT;"
+    "DROP VIEW valid_picks;"
+    "DROP VIEW valid_comparisons;"
+    "ALTER TABLE actions RENAME TO old_actions;"
+    "CREATE TABLE actions ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  kind TEXT NOT NULL CHECK (kind IN ('pick', 'rename', 'delete', 'restore', 'version',"
+    "    'strength', 'comparison', 'recipe')),"
+    "  created INTEGER NOT NULL,"
+    "  state TEXT NOT NULL CHECK (state IN ('done', 'undone', 'discarded')),"
+    "  pick INTEGER UNIQUE REFERENCES picks (id),"
+    "  style INTEGER REFERENCES styles (id),"
+    "  old_name TEXT,"
+    "  new_name TEXT,"
+    "  old_version INTEGER REFERENCES style_versions (id),"
+    "  new_version INTEGER REFERENCES style_versions (id),"
+    "  comparison INTEGER UNIQUE REFERENCES comparisons (id),"
+    "  old_strength REAL,"
+    "  new_strength REAL,"
+    "  old_recipe TEXT,"
+    "  new_recipe TEXT"
+    ") STRICT;"
+    "INSERT INTO actions SELECT *, NULL, NULL FROM old_actions;"
+    "DROP TABLE old_actions;"
+    "CREATE VIEW valid_picks AS"
+    "  SELECT picks.* FROM picks WHERE id ="
+    "    (SELECT MAX(p.id) FROM picks p JOIN actions a ON a.pick = p.id"
+    "     WHERE p.round = picks.round AND a.state = 'done');"
+    "CREATE VIEW valid_comparisons AS"
+    "  SELECT comparisons.* FROM comparisons WHERE NOT EXISTS"
+    "    (SELECT 1 FROM actions a WHERE a.comparison = comparisons.id AND a.state <> 'done');";
+
 const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4,
                                              version_5, version_6, version_7, version_8,
-                                             version_9, version_10, version_11,
+                                             version_9, version_10, version_11, version_12,
                                              NULL };

@@ -18,6 +18,7 @@ static const PenField style_fields[] = {
     PEN_FIELD(PenStyle, model_path, OPTION),
     PEN_FIELD(PenStyle, rank, INT),
     PEN_FIELD(PenStyle, strength, REAL),
+    PEN_FIELD(PenStyle, recipe, OPTION),
     PEN_FIELD(PenStyle, deleted, TIME),
     PEN_FIELD(PenStyle, current_version, ID),
     PEN_FIELD_COMPUTED(PenStyle, current_number, INT,
@@ -169,40 +170,56 @@ PenStyle *pen_style_get_living(PenSql *sql, gint64 style, GError **error)
     return g_steal_pointer(&row);
 }
 
+/* A style without a version. */
 static gint64 insert_style(PenSql *sql, const char *name, const PenStyle *like, GError **error)
 {
     g_autofree char *uuid = g_uuid_string_random();
     g_autofree char *key = name_key(name);
     if (!pen_sql_run(sql, error,
                      "INSERT INTO styles (uuid, name, name_key, created, model_hash, model_name, "
-                     "model_path, rank, strength) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     "model_path, rank, strength, recipe) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                      PEN_SQL_TEXT(uuid), PEN_SQL_TEXT(name), PEN_SQL_TEXT(key),
                      PEN_SQL_INT(g_get_real_time()), PEN_SQL_TEXT(like->model_hash),
                      PEN_SQL_TEXT(like->model_name), PEN_SQL_TEXT(like->model_path),
-                     PEN_SQL_INT(like->rank), PEN_SQL_REAL(like->strength)))
+                     PEN_SQL_INT(like->rank), PEN_SQL_REAL(like->strength),
+                     PEN_SQL_TEXT(like->recipe)))
         return 0;
     return pen_sql_last_id(sql);
+}
+
+static gboolean check_strength(double strength, GError **error)
+{
+    if (!isfinite(strength))
+        g_set_error_literal(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
+                            _("The style's strength must be a number."));
+    return isfinite(strength);
+}
+
+gint64 pen_store_add_style(PenStore *store, const PenStyle *like, GError **error)
+{
+    g_autofree char *checked = check_name(like->name, error);
+    if (!checked || !check_strength(like->strength, error))
+        return 0;
+
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    if (!pen_sql_begin(&scope, store->sql, error) ||
+        !require_free_name(store->sql, checked, 0, error))
+        return 0;
+    gint64 style = insert_style(store->sql, checked, like, error);
+    return style && pen_sql_commit(&scope, error) ? style : 0;
 }
 
 gint64 pen_store_create_style(PenStore *store, const char *name, const char *model_hash,
                               const char *model_name, const char *model_path, int rank,
                               GError **error)
 {
-    g_autofree char *checked = check_name(name, error);
-    if (!checked)
-        return 0;
-
-    PenStyle like = { .model_hash = (char *)model_hash,
+    PenStyle like = { .name = (char *)name,
+                      .model_hash = (char *)model_hash,
                       .model_name = (char *)model_name,
                       .model_path = (char *)model_path,
                       .rank = rank,
                       .strength = 1 };
-    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
-    if (!pen_sql_begin(&scope, store->sql, error) ||
-        !require_free_name(store->sql, checked, 0, error))
-        return 0;
-    gint64 style = insert_style(store->sql, checked, &like, error);
-    return style && pen_sql_commit(&scope, error) ? style : 0;
+    return pen_store_add_style(store, &like, error);
 }
 
 PenStyle *pen_store_get_style(PenStore *store, gint64 style, GError **error)
@@ -370,11 +387,8 @@ gboolean pen_store_set_style_model_path(PenStore *store, gint64 style, const cha
 gboolean pen_store_set_style_strength(PenStore *store, gint64 style, double strength,
                                       GError **error)
 {
-    if (!isfinite(strength)) {
-        g_set_error_literal(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
-                            _("The style's strength must be a number."));
+    if (!check_strength(strength, error))
         return FALSE;
-    }
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     if (!pen_sql_begin(&scope, store->sql, error))
         return FALSE;
@@ -382,6 +396,32 @@ gboolean pen_store_set_style_strength(PenStore *store, gint64 style, double stre
     return row && log_strength(store->sql, row, strength, error) &&
            pen_style_write_strength(store->sql, style, strength, error) &&
            pen_sql_commit(&scope, error);
+}
+
+gboolean pen_style_write_recipe(PenSql *sql, gint64 style, const char *recipe, GError **error)
+{
+    return pen_sql_run(sql, error, "UPDATE styles SET recipe = ? WHERE id = ?",
+                       PEN_SQL_TEXT(recipe), PEN_SQL_INT(style)) &&
+           pen_row_changed(sql, &pen_style_type, style, error);
+}
+
+gboolean pen_store_set_style_recipe(PenStore *store, gint64 style, const char *recipe,
+                                    GError **error)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    if (!pen_sql_begin(&scope, store->sql, error))
+        return FALSE;
+    g_autoptr(PenStyle) row = pen_style_get_living(store->sql, style, error);
+    if (!row)
+        return FALSE;
+    if (g_strcmp0(row->recipe, recipe) == 0)
+        return TRUE;
+    PenAction action = { .kind = PEN_ACTION_RECIPE,
+                         .style = style,
+                         .old_recipe = row->recipe,
+                         .new_recipe = (char *)recipe };
+    return pen_style_write_recipe(store->sql, style, recipe, error) &&
+           pen_action_log(store->sql, &action, error) && pen_sql_commit(&scope, error);
 }
 
 GPtrArray *pen_store_list_style_versions(PenStore *store, gint64 style, GError **error)

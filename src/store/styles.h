@@ -11,7 +11,7 @@ G_BEGIN_DECLS
  * Styles: named tastes, each for one model, with the versions that teaching has made of them. The
  * current version is the one that samples and from which the next training starts; a style without
  * one is the bare model. Earlier versions stay and can be made current again. Renaming, deleting,
- * restoring, changing the version and the strength can be undone (actions.h).
+ * restoring, changing the version, the strength and the recipe can be undone (actions.h).
  */
 typedef struct {
     gint64 id;
@@ -23,6 +23,7 @@ typedef struct {
     char *model_path;       /* a spec (src/models/model-spec.h); NULL: not known */
     int rank;               /* adapter rank */
     double strength;        /* adapter scale when sampling; 1 is as taught */
+    char *recipe;           /* what else it brings to a round (src/studio/recipe.h); NULL: nothing */
     gint64 deleted;         /* when; 0: living */
     gint64 current_version; /* a PenStyleVersion's id; 0: the bare model */
     int current_number;     /* and its number; 0: the bare model */
@@ -56,6 +57,10 @@ gint64 pen_store_create_style(PenStore *store, const char *name, const char *mod
                               const char *model_name, const char *model_path, int rank,
                               GError **error);
 
+/* The same for a style that is known already, as from a file: takes its name, model_*, rank, strength
+ * and recipe. */
+gint64 pen_store_add_style(PenStore *store, const PenStyle *style, GError **error);
+
 PenStyle *pen_store_get_style(PenStore *store, gint64 style, GError **error);
 /* The living style of that name, whatever the case; NOT_FOUND if there is none. */
 PenStyle *pen_store_find_style(PenStore *store, const char *name, GError **error);
@@ -75,13 +80,17 @@ gint64 pen_store_duplicate_style(PenStore *store, gint64 style, const char *name
 gboolean pen_store_delete_style(PenStore *store, gint64 style, GError **error);
 gboolean pen_store_restore_style(PenStore *store, gint64 style, GError **error);
 
-/* Turning it further right away is one action with the turning before. */
 /* Where the style's model lies now. */
 gboolean pen_store_set_style_model_path(PenStore *store, gint64 style, const char *model_path,
                                         GError **error);
 
+/* Turning it further right away is one action with the turning before. */
 gboolean pen_store_set_style_strength(PenStore *store, gint64 style, double strength,
                                       GError **error);
+
+/* `recipe` may be NULL: none. The text is the caller's to check. */
+gboolean pen_store_set_style_recipe(PenStore *store, gint64 style, const char *recipe,
+                                    GError **error);
 
 /* PenStyleVersion, oldest first. */
 GPtrArray *pen_store_list_style_versions(PenStore *store, gint64 style, GError **error);

@@ -9,6 +9,7 @@
  */
 
 #include "src/engine/previewer.h"
+#include "src/formats/adapter-file.h"
 #include "src/models/runtime.h"
 #include "src/studio/studio.h"
 
@@ -89,6 +90,16 @@ gpointer pen_job_make_round(PenJob *job, const PenRoundRequest *request, GError 
 
 /* The previewer of that runtime. */
 PenPreviewer *pen_job_previewer(PenJob *job, GError **error);
+
+/* The model of `style`'s hash under any of the names that are known, with the adapters of its spec; NULL
+ * if it is none of them. */
+char *pen_studio_search_model(PenStudio *studio, const PenStyle *style);
+
+/* A file's layers as far as they are the model's, and their flat values in an adapter of its rank. */
+PenAdapter *pen_studio_read_adapter(const PenModel *model, const char *path,
+                                    PenAdapterReport *report, GError **error);
+PenUNetAdapter *pen_studio_import_values(const PenModel *model, const PenAdapter *file,
+                                         float **values, GError **error);
 
 /* A style's adapter as the flat array of `adapter`, whose rank is the style's or the file's: makes
  * both. `version` 0 is an error. */

@@ -269,6 +269,7 @@ static gboolean begin(GTask *task, const PenOwnPicture *picture)
     }
     PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
     request.prompt = picture->prompt;
+    request.as_is = TRUE;
     request.words = TRUE; /* a caption is no notation */
     request.style = course->style;
     request.without_style = TRUE;

@@ -91,6 +91,7 @@ static gpointer run(PenJob *job, GError **error)
     if (!png)
         return NULL;
     PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
+    request.as_is = TRUE;
     request.model = round->model_path;
     request.prompt = round->prompt;
     request.negative_prompt = round->negative_prompt;

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "src/models/user-files.h"
+#include "src/studio/recipe.h"
 #include "src/studio/round-work.h"
 
 /* --- the request ------------------------------------------------------------------------------ */
@@ -189,13 +190,28 @@ static gboolean choose_sampler(PenRoundWork *r, GError **error)
                          pen_spread_find(request->schedule, &r->spread, error));
 }
 
+/* What the request leaves open: as the earlier round has it, or the style's recipe. */
+static gboolean complete_request(PenRoundWork *r, GError **error)
+{
+    PenRoundRequest *request = &r->input->request;
+    if (request->like_round)
+        return pen_origin_load(&r->origin, r->job->studio, request, error);
+    if (r->input->style && !request->as_is) {
+        g_autoptr(PenRecipe) recipe = pen_recipe_parse(r->input->style->recipe, error);
+        if (!recipe)
+            return FALSE;
+        pen_recipe_apply(recipe, request);
+    }
+    if (!request->steps)
+        request->steps = PEN_ROUND_STEPS;
+    return TRUE;
+}
+
 gboolean pen_round_plan(PenRoundWork *r, GError **error)
 {
     PenRoundRequest *request = &r->input->request;
     PenStudio *studio = r->job->studio;
-    if (request->like_round && !pen_origin_load(&r->origin, studio, request, error))
-        return FALSE;
-    if (!read_prompts(r, error))
+    if (!complete_request(r, error) || !read_prompts(r, error))
         return FALSE;
     g_autoptr(PenModelInfo) info = pen_studio_model_info(studio, r->spec, 0, error);
     if (!info)

@@ -251,8 +251,7 @@ static char *with_model(const PenStyle *style, const char *path)
     return pen_model_spec_to_text(spec);
 }
 
-/* The same model under any of the names that are known, told by its content. */
-static char *search_style_model(PenStudio *studio, const PenStyle *style)
+char *pen_studio_search_model(PenStudio *studio, const PenStyle *style)
 {
     g_auto(GStrv) names = pen_model_names();
     for (guint i = 0; names[i]; i++) {
@@ -281,7 +280,7 @@ static char *find_style_model(PenStudio *studio, const PenStyle *style, GError *
             return g_strdup(places[i]);
         another = another ? another : places[i];
     }
-    char *found = another ? g_strdup(another) : search_style_model(studio, style);
+    char *found = another ? g_strdup(another) : pen_studio_search_model(studio, style);
     if (!found) {
         g_autoptr(PenModelSpec) spec = pen_model_spec_parse(style->model_path, NULL);
         g_autofree char *was = g_filename_display_name(spec && spec->model ? spec->model : "?");

@@ -99,7 +99,7 @@ typedef struct {
     const char *model; /* name, path or spec (src/models/model-spec.h); NULL, or a spec without a
                           model: the style's, else the starter model */
     const char *prompt;
-    const char *negative_prompt; /* NULL: none */
+    const char *negative_prompt; /* NULL: the style's, else none; "": none */
     gint64 style_version;        /* that samples; 0: the style's current one */
     gboolean tiles; /* in tiles of the size that the model was trained on: src/engine/tiles.h */
     gboolean words;  /* the prompts' brackets are characters, not weights (src/formats/prompt.h) */
@@ -108,12 +108,15 @@ typedef struct {
                      model; 0: none */
     double style_strength;       /* negative: the style's own */
     gboolean without_style;      /* sample with the bare model although a style is given */
+    gboolean as_is; /* what is left open here is not taken from the style's recipe (recipe.h), and the
+                       prompt is not put into its template; so it is with like_round */
     guint count;                 /* candidates, 1 to PEN_ROUND_MAX */
-    guint width, height;         /* pixels, multiples of 8; 0: what the model was trained on */
-    const char *sampler;  /* by name, perhaps with its schedule (src/sampling/method.h); NULL: DDIM */
+    guint width, height; /* pixels, multiples of 8; 0: the style's, else what the model was trained on */
+    const char *sampler;  /* by name, perhaps with its schedule (src/sampling/method.h); NULL: the
+                             style's, else DDIM */
     const char *schedule; /* by name; NULL: the sampler's usual one, or what its name says */
-    guint steps;
-    double guidance;             /* 0: what suits the model */
+    guint steps;                 /* 0: the style's, else PEN_ROUND_STEPS */
+    double guidance;             /* 0: the style's, else what suits the model */
     double guidance_rescale;     /* 0 to 1; negative: what suits the model */
     double eta;                  /* of samplers that know it */
     gboolean has_seed; /* else a random one */
@@ -153,9 +156,10 @@ typedef struct {
 #define PEN_ROUND_WIDE_MAX 64
 
 #define PEN_ROUND_MAX 16
+#define PEN_ROUND_STEPS 20
 #define PEN_ROUND_REQUEST_INIT                                                                     \
     {                                                                                              \
-        .style_strength = -1, .guidance_rescale = -1, .count = 4, .steps = 20, .eta = 1, .keep = TRUE,                     \
+        .style_strength = -1, .guidance_rescale = -1, .count = 4, .eta = 1, .keep = TRUE,                     \
         .start_strength = 0.6, .like_part = 0.5                                                    \
     }
 
@@ -297,14 +301,23 @@ int pen_studio_count_picks(PenStudio *studio, gint64 style, const char *model, g
 
 typedef enum { PEN_EXPORT_KOHYA, PEN_EXPORT_DIFFUSERS } PenExportFormat;
 
-/* Writes the style's current version to `file`. Its model need not be there. */
+/*
+ * A style is one file, as which it is shared: its current version's adapter, which other programs load
+ * as a LoRA, and in the file's metadata its name, model, strength and recipe (recipe.h), which Penchant
+ * reads again. To write it, the model need not be there.
+ */
 gboolean pen_studio_export_style(PenStudio *studio, gint64 style, const char *file,
                                  PenExportFormat format, GError **error);
 
-/* Makes a style of an adapter file, in either naming, for `model` (NULL: the starter). `name` NULL:
- * from the file's name. `notice` (may be NULL) gets a sentence about what was not read, or NULL.
- * Returns the style's id, or 0. */
+/*
+ * Makes a style of such a file, or of any adapter, in either naming. It is for `model`; if that is NULL,
+ * for the one that the file says it was made for, by content; if it says none, for `otherwise` (NULL: the
+ * starter). `name` NULL: what the file says, else its own, with a number behind one that is taken.
+ * `notice` (may be NULL) gets a sentence about what is otherwise than in the file, or NULL. Returns the
+ * style's id, or 0.
+ */
 gint64 pen_studio_import_style(PenStudio *studio, const char *file, const char *name,
-                               const char *model, char **notice, GError **error);
+                               const char *model, const char *otherwise, char **notice,
+                               GError **error);
 
 G_END_DECLS

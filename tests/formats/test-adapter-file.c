@@ -59,7 +59,8 @@ static void test_round_trip(void)
 {
     static const PenSafetensorType types[] = { PEN_SAFETENSOR_F32, PEN_SAFETENSOR_F16,
                                                PEN_SAFETENSOR_BF16 };
-    const PenAdapterInfo info = { "My style", "From 7 picks", "stable-diffusion-v1" };
+    const char *const more[] = { "penchant.strength", "0.5", NULL };
+    const PenAdapterInfo info = { "My style", "From 7 picks", "stable-diffusion-v1", more };
     g_autoptr(Scratch) scratch = scratch_new();
     g_autoptr(PenAdapter) adapter = make_adapter();
     const char *path = scratch_path(scratch, "x.safetensors");

@@ -36,7 +36,7 @@ SCRIPT_FU = """
 """
 
 PYTHON = """
-import json
+import json, os, sqlite3
 from gi.repository import Gimp, Gio, GObject
 pdb = Gimp.get_pdb()
 
@@ -69,6 +69,14 @@ report["no round"] = call("plug-in-penchant-pick", round=999, order="0")
 report["bad order"] = call("plug-in-penchant-pick", round=round, order="7>")
 report["with style"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", style="Batch",
                             count=2, steps=3, width=64, height=64)[0]
+recipe = {"prompt": "{prompt}, ink", "negative_prompt": "blurry", "sampler": "euler", "steps": 2, "guidance": 3,
+          "width": 32, "height": 48}
+with sqlite3.connect(os.environ["PENCHANT_DATA"] + "/penchant.db") as database:
+    database.execute("UPDATE styles SET recipe = ?", (json.dumps(recipe),))
+report["with a recipe"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", style="Batch",
+                               count=1)[0]
+report["but the steps"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", style="Batch",
+                               count=1, steps=3, width=64, height=32)[0]
 paper = Gimp.Image.new(200, 100, Gimp.ImageBaseType.RGB)
 layer = Gimp.Layer.new(paper, "paper", 200, 100, Gimp.ImageType.RGB_IMAGE, 100, Gimp.LayerMode.NORMAL)
 paper.insert_layer(layer, None, 0)
@@ -113,6 +121,12 @@ def batch(env, interpreter, code):
 def drawn_with(env, round):
     with sqlite3.connect("file:%s/penchant.db?mode=ro" % env["PENCHANT_DATA"], uri=True) as database:
         return database.execute("SELECT seed, words, clip_skip FROM rounds WHERE id = ?", (round,)).fetchone()
+
+
+def settings_of(env, round):
+    with sqlite3.connect("file:%s/penchant.db?mode=ro" % env["PENCHANT_DATA"], uri=True) as database:
+        return database.execute("SELECT prompt, negative_prompt, sampler, steps, guidance, width, height FROM rounds "
+                                "WHERE id = ?", (round,)).fetchone()
 
 
 def made_with(env, round):
@@ -164,6 +178,10 @@ def main():
     report.check("Python teaches a style, which adopts both rounds",
                  isinstance(taught, list) and taught[:2] == [1, 2] and taught[2] > 0, taught)
     report.check("The style makes a round", isinstance(found.get("with style"), int), found)
+    report.check("The style's recipe draws where nothing else is said",
+                 settings_of(env, found.get("with a recipe")) == ("heart, ink", "blurry", "Euler", 2, 3, 32, 48) and
+                 settings_of(env, found.get("but the steps")) == ("heart, ink", "blurry", "Euler", 3, 3, 64, 32),
+                 [settings_of(env, found.get(key)) for key in ("with a recipe", "but the steps")])
     model = made_with(env, found.get("with an adapter"))
     report.check("A decoder and an adapter can be given",
                  model.get("loras") == [ink] and model.get("strengths") == [0.5] and model.get("vae") == vae, (model, found))

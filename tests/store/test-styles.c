@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "src/store/private.h"
 #include "tests/store/fixture.h"
 
 typedef struct {
@@ -353,6 +354,63 @@ static void test_strength(Fixture *fixture, gconstpointer data)
     g_assert_no_error(error);
 }
 
+static void assert_recipe(PenStore *store, gint64 style, const char *recipe)
+{
+    g_autoptr(PenStyle) row = pen_store_get_style(store, style, NULL);
+    g_assert_cmpstr(row->recipe, ==, recipe);
+}
+
+/* It comes and goes like a name, and goes along with a copy. */
+static void test_recipe(Fixture *fixture, gconstpointer data)
+{
+    PenStore *store = fixture->store;
+    g_autoptr(GError) error = NULL;
+    gint64 ink = fixture_style(store, "Ink");
+    assert_recipe(store, ink, NULL);
+    g_assert_true(pen_store_set_style_recipe(store, ink, "{\"steps\":8}", &error));
+    g_assert_true(pen_store_set_style_recipe(store, ink, "{\"steps\":8}", &error)); /* no action */
+    g_assert_true(pen_store_set_style_recipe(store, ink, NULL, &error));
+    g_autoptr(PenAction) one = pen_store_undo(store, &error);
+    g_assert_cmpint(one->kind, ==, PEN_ACTION_RECIPE);
+    assert_recipe(store, ink, "{\"steps\":8}");
+    gint64 copy = pen_store_duplicate_style(store, ink, NULL, &error);
+    assert_recipe(store, copy, "{\"steps\":8}");
+    g_autoptr(PenAction) two = pen_store_undo(store, &error);
+    assert_recipe(store, ink, NULL);
+    g_autoptr(PenAction) again = pen_store_redo(store, &error);
+    assert_recipe(store, ink, "{\"steps\":8}");
+    g_assert_no_error(error);
+    g_assert_true(pen_store_delete_style(store, ink, &error));
+    g_assert_false(pen_store_set_style_recipe(store, ink, NULL, &error));
+    g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND);
+}
+
+/* What was done before there were recipes can be undone still. */
+static void test_actions_before_recipes(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    const char *older[16] = { NULL };
+    for (int i = 0; i < 11; i++)
+        older[i] = pen_store_migrations[i];
+    g_autofree char *folder = fixture_folder();
+    PenStore *store = pen_store_open_with_migrations(folder, older, &error);
+    g_assert_no_error(error);
+    g_assert_true(pen_sql_run(store->sql, &error,
+                              "INSERT INTO styles (id, uuid, name, name_key, created, model_hash, "
+                              "model_name, rank, strength) VALUES (1, 'u', 'Oil', 'oil', 1, 'h', 'M', 4, 1)"));
+    g_assert_true(pen_sql_run(store->sql, &error,
+                              "INSERT INTO actions (kind, created, state, style, old_name, new_name) "
+                              "VALUES ('rename', 1, 'done', 1, 'Ink', 'Oil')"));
+    pen_store_close(store);
+    store = fixture_open(folder);
+    assert_recipe(store, 1, NULL);
+    g_autoptr(PenAction) undone = pen_store_undo(store, &error);
+    g_assert_no_error(error);
+    assert_name(store, 1, "Ink");
+    pen_store_close(store);
+    fixture_remove(folder);
+}
+
 /* Each place of the window undoes what was done there, and nothing that is older than itself. */
 static void test_scopes(Fixture *fixture, gconstpointer data)
 {
@@ -413,6 +471,8 @@ int main(int argc, char **argv)
     ADD("styles/versions", test_versions);
     ADD("styles/duplicate", test_duplicate);
     ADD("styles/strength", test_strength);
+    ADD("styles/recipe", test_recipe);
+    ADD("styles/actions-before-recipes", test_actions_before_recipes);
     ADD("styles/undo-scopes", test_scopes);
     ADD("styles/reopen", test_reopen);
     return g_test_run();

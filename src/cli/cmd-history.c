@@ -179,8 +179,41 @@ static void show_run(PenCli *cli, const PenRun *run, const char *style)
     pen_cli_emit(cli, object);
 }
 
-static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
+/* "history delete ROUND…", "history restore ROUND…" */
+static gboolean change(PenCli *cli, char **arguments, GError **error)
 {
+    gboolean delete = g_str_equal(arguments[0], "delete");
+    if ((!delete && !g_str_equal(arguments[0], "restore")) || !arguments[1])
+        return pen_cli_usage_error(
+            error, _("“history” lists rounds; “history delete ROUND…” throws some away, and “history "
+                     "restore ROUND…” brings them back."));
+    PenStudio *studio = pen_cli_studio(cli, error);
+    if (!studio)
+        return FALSE;
+    for (char **word = arguments + 1; *word; word++) {
+        guint64 round;
+        if (!g_ascii_string_to_unsigned(*word, 10, 1, G_MAXINT64, &round, NULL))
+            return pen_cli_usage_error(error, _("“%s” is not a round's id; “penchant history” lists the rounds."),
+                *word);
+        if (!(delete ? pen_store_delete_round : pen_store_undelete_round)(
+                pen_studio_store(studio), (gint64)round, error))
+            return FALSE;
+        if (delete)
+            pen_cli_print(cli, _("Round %d is deleted; its files stay for %d days."), (int)round,
+                          PEN_STORE_TRASH_DAYS);
+        else
+            pen_cli_print(cli, _("Round %d is back."), (int)round);
+        JsonObject *object = pen_cli_object("result");
+        json_object_set_int_member(object, delete ? "deleted" : "restored", (gint64)round);
+        pen_cli_emit(cli, object);
+    }
+    return TRUE;
+}
+
+static gboolean run(PenCli *cli, char **arguments, GError **error)
+{
+    if (arguments[0])
+        return change(cli, arguments, error);
     if (limit < 0)
         return pen_cli_usage_error(error, _("--limit is a number of entries, or 0 for all."));
     guint most = limit ? (guint)limit : G_MAXINT;
@@ -213,7 +246,9 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
 
 const PenCommand pen_command_history = {
     .name = "history",
-    .summary = N_("List past rounds, their picks, and teachings, latest first"),
+    .arguments = N_("[delete|restore ROUND…]"),
+    .summary = N_("List past rounds, their picks, and teachings, latest first; throw rounds away"),
+    .max_arguments = G_MAXUINT,
     .entries = entries,
     .run = run,
 };

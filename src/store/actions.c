@@ -70,6 +70,11 @@ static gboolean apply(PenSql *sql, const PenAction *action, gboolean undo, GErro
     g_return_val_if_reached(FALSE);
 }
 
+/* A pick of a round that was thrown away is not seen, and so is not undone either. */
+#define SEEN                                                                                       \
+    "(pick IS NULL OR pick IN (SELECT p.id FROM picks p JOIN rounds r ON r.id = p.round "          \
+    "WHERE r.deleted IS NULL))"
+
 /* Brings the action that `tail` selects into another state, and returns it as it is then. */
 static PenAction *turn(PenStore *store, PenActionState state, const char *tail,
                        const PenSqlValue *values, gsize n_values, const char *nothing,
@@ -98,13 +103,13 @@ static PenAction *turn(PenStore *store, PenActionState state, const char *tail,
 
 PenAction *pen_store_undo(PenStore *store, GError **error)
 {
-    return turn(store, PEN_ACTION_UNDONE, "WHERE state = 'done' ORDER BY id DESC LIMIT 1", NULL, 0,
+    return turn(store, PEN_ACTION_UNDONE, "WHERE state = 'done' AND " SEEN " ORDER BY id DESC LIMIT 1", NULL, 0,
                 _("There is nothing to undo."), error);
 }
 
 PenAction *pen_store_redo(PenStore *store, GError **error)
 {
-    return turn(store, PEN_ACTION_DONE, "WHERE state = 'undone' ORDER BY id LIMIT 1", NULL, 0,
+    return turn(store, PEN_ACTION_DONE, "WHERE state = 'undone' AND " SEEN " ORDER BY id LIMIT 1", NULL, 0,
                 _("There is nothing to redo."), error);
 }
 
@@ -115,7 +120,7 @@ static const char *const scopes[] = { "kind = 'pick'", "kind NOT IN ('pick', 'co
 PenAction *pen_store_undo_in(PenStore *store, PenActionScope scope, gint64 after, GError **error)
 {
     g_autofree char *tail = g_strdup_printf(
-        "WHERE state = 'done' AND %s AND id > ? ORDER BY id DESC LIMIT 1", scopes[scope]);
+        "WHERE state = 'done' AND " SEEN " AND %s AND id > ? ORDER BY id DESC LIMIT 1", scopes[scope]);
     return turn(store, PEN_ACTION_UNDONE, tail, PEN_SQL_VALUES(PEN_SQL_INT(after)),
                 _("There is nothing to undo."), error);
 }
@@ -123,7 +128,7 @@ PenAction *pen_store_undo_in(PenStore *store, PenActionScope scope, gint64 after
 PenAction *pen_store_redo_in(PenStore *store, PenActionScope scope, gint64 after, GError **error)
 {
     g_autofree char *tail = g_strdup_printf(
-        "WHERE state = 'undone' AND %s AND id > ? ORDER BY id LIMIT 1", scopes[scope]);
+        "WHERE state = 'undone' AND " SEEN " AND %s AND id > ? ORDER BY id LIMIT 1", scopes[scope]);
     return turn(store, PEN_ACTION_DONE, tail, PEN_SQL_VALUES(PEN_SQL_INT(after)),
                 _("There is nothing to redo."), error);
 }
@@ -133,7 +138,7 @@ gboolean pen_store_can_undo(PenStore *store, PenActionScope scope, gint64 after,
     g_auto(PenSqlScope) lock = PEN_SQL_SCOPE_INIT;
     pen_sql_lock(&lock, store->sql);
     g_autofree char *text = g_strdup_printf(
-        "SELECT COUNT(*) FROM actions WHERE state = ? AND %s AND id > ?", scopes[scope]);
+        "SELECT COUNT(*) FROM actions WHERE state = ? AND " SEEN " AND %s AND id > ?", scopes[scope]);
     gint64 count = 0;
     return pen_sql_int(store->sql, &count, NULL, text, PEN_SQL_TEXT(redo ? "undone" : "done"),
                        PEN_SQL_INT(after)) &&

@@ -111,8 +111,9 @@ gint64 pen_store_add_pick(PenStore *store, gint64 round, const int *ranks, int n
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     if (!pen_sql_begin(&scope, sql, error) ||
         !pen_sql_each(sql,
-                      "SELECT id, state = 'complete' FROM candidates "
-                      "WHERE round = ? ORDER BY place",
+                      "SELECT c.id, c.state = 'complete' FROM candidates c "
+                      "JOIN rounds r ON r.id = c.round WHERE c.round = ? AND r.deleted IS NULL "
+                      "ORDER BY c.place",
                       PEN_SQL_VALUES(PEN_SQL_INT(round)), add_rankable, candidates, error) ||
         !check_ranks(candidates, round, ranks, n, error))
         return 0;

@@ -47,7 +47,8 @@ gint64 pen_store_get_latest_round_of_image(PenStore *store, const char *image, G
     pen_sql_lock(&scope, store->sql);
     gint64 round = 0;
     return pen_sql_int(store->sql, &round, error,
-                       "SELECT IFNULL(MAX(round), 0) FROM places WHERE image = ?",
+                       "SELECT IFNULL(MAX(round), 0) FROM places WHERE image = ? "
+                       "AND round IN (SELECT id FROM rounds WHERE deleted IS NULL)",
                        PEN_SQL_TEXT(image))
                ? round
                : 0;

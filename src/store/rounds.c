@@ -248,7 +248,8 @@ GPtrArray *pen_store_list_rounds(PenStore *store, gint64 style, int limit, GErro
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     pen_sql_lock(&scope, store->sql);
     return pen_row_list(store->sql, &pen_round_type, error,
-                        "WHERE ?1 IS NULL OR style = ?1 ORDER BY id DESC LIMIT ?2",
+                        "WHERE deleted IS NULL AND (?1 IS NULL OR style = ?1) "
+                        "ORDER BY id DESC LIMIT ?2",
                         PEN_SQL_ID(style), PEN_SQL_INT(limit));
 }
 
@@ -258,10 +259,10 @@ gint64 pen_store_find_neighbour(PenStore *store, gint64 round, int direction)
     pen_sql_lock(&scope, store->sql);
     gint64 id = 0;
     if (direction > 0)
-        pen_sql_int(store->sql, &id, NULL, "SELECT MIN(id) FROM rounds WHERE id > ? AND ?",
+        pen_sql_int(store->sql, &id, NULL, "SELECT MIN(id) FROM rounds WHERE deleted IS NULL AND id > ? AND ?",
                     PEN_SQL_INT(round), PEN_SQL_INT(round != 0));
     else
-        pen_sql_int(store->sql, &id, NULL, "SELECT MAX(id) FROM rounds WHERE id < ?",
+        pen_sql_int(store->sql, &id, NULL, "SELECT MAX(id) FROM rounds WHERE deleted IS NULL AND id < ?",
                     PEN_SQL_INT(round ? round : G_MAXINT64));
     return id;
 }
@@ -298,7 +299,7 @@ char **pen_store_list_prompts(PenStore *store, int limit, GError **error)
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     pen_sql_lock(&scope, store->sql);
     if (!pen_sql_each(store->sql,
-                      "SELECT prompt FROM rounds WHERE prompt <> '' "
+                      "SELECT prompt FROM rounds WHERE prompt <> '' AND deleted IS NULL "
                       "GROUP BY prompt ORDER BY MAX(id) DESC LIMIT ?",
                       PEN_SQL_VALUES(PEN_SQL_INT(limit)), add_text, builder, error))
         return NULL;

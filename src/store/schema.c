@@ -279,7 +279,19 @@ static const char version_12[] =
     "  SELECT comparisons.* FROM comparisons WHERE NOT EXISTS"
     "    (SELECT 1 FROM actions a WHERE a.comparison = comparisons.id AND a.state <> 'done');";
 
+/* Rounds can be thrown away (trash.h); their picks then teach nobody. */
+static const char version_13[] =
+    "ALTER TABLE rounds ADD COLUMN deleted INTEGER;" /* when; NULL: not */
+    "CREATE INDEX deleted_rounds ON rounds (deleted) WHERE deleted IS NOT NULL;"
+    "DROP VIEW valid_picks;"
+    "CREATE VIEW valid_picks AS"
+    "  SELECT picks.* FROM picks WHERE id ="
+    "    (SELECT MAX(p.id) FROM picks p JOIN actions a ON a.pick = p.id"
+    "     WHERE p.round = picks.round AND a.state = 'done')"
+    "  AND (SELECT deleted IS NULL FROM rounds WHERE id = picks.round);";
+
 const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4,
                                              version_5, version_6, version_7, version_8,
                                              version_9, version_10, version_11, version_12,
+                                             version_13,
                                              NULL };

@@ -6,6 +6,7 @@
 #include <glib/gstdio.h>
 
 #include "src/store/private.h"
+#include "src/store/trash.h"
 
 /* Two processes that make the same new database may refuse each other the switch to WAL mode
  * without waiting (SQLite skips the busy handler there), so we wait ourselves. */
@@ -165,6 +166,9 @@ PenStore *pen_store_open(const char *folder, GError **error)
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     if (!pen_sql_begin(&scope, store->sql, error) || !pen_session_recover(store, error) ||
         !pen_sql_commit(&scope, error))
+        return NULL;
+    pen_sql_scope_clear(&scope);
+    if (!pen_store_empty_trash(store, PEN_STORE_TRASH_DAYS * 24 * 60 * 60, error))
         return NULL;
     return g_steal_pointer(&store);
 }

@@ -32,6 +32,7 @@
 #include "src/store/runs.h"
 #include "src/store/store.h"
 #include "src/store/styles.h"
+#include "src/store/trash.h"
 
 G_BEGIN_DECLS
 

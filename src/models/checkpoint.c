@@ -9,6 +9,7 @@
 #include "src/formats/json.h"
 #include "src/models/ldm-names.h"
 #include "src/models/model-infer.h"
+#include "src/models/other-families.h"
 
 #define CONV_IN PEN_LDM_UNET "input_blocks.0.0.weight"
 #define EPSILON "epsilon"
@@ -38,38 +39,6 @@ static gboolean is_diffusers_vae(const PenSafetensors *file)
     return pen_safetensors_lookup(file, "encoder.down_blocks.0.resnets.0.conv1.weight") != NULL;
 }
 
-/* Parts of names that only models of one other family have, and its name; what tells more stands
- * first. */
-static const struct {
-    const char *part, *family;
-} others[] = {
-    { "edm_vpred.sigma_max", "CosXL" },
-    { "edm_mean", "Playground 2.5" },
-    { PEN_LDM_SDXL "0.model.", "the SDXL refiner" },
-    { "time_stack", "Stable Video Diffusion" },
-    { "motion_modules.", "AnimateDiff" },
-    { "joint_blocks.", "Stable Diffusion 3" },
-    { "distilled_guidance_layer.", "Chroma" },
-    { "individual_token_refiner.", "HunyuanVideo" },
-    { "double_stream_modulation", "Flux.2" },
-    { "double_stream_blocks.", "HiDream" },
-    { "double_blocks.", "Flux" },
-    { "single_transformer_blocks.", "Flux" },
-    { "transformer_blocks.0.img_mod.", "Qwen-Image" },
-    { "cap_pad_token", "Z-Image" },
-    { "noise_refiner.", "Lumina 2" },
-    { "double_layers.", "AuraFlow" },
-    { "y_embedder.y_embedding", "PixArt" },
-    { "caption_projection.y_embedding", "PixArt" },
-    { "style_embedder.", "HunyuanDiT" },
-    { "llm_adapter.", "Anima" },
-    { "head.modulation", "Wan" },
-    { "clip_txt_pooled_mapper.", "Stable Cascade" },
-    { "zero_convs.", "ControlNet" },
-    { "controlnet_", "ControlNet" },
-    { "ip_adapter.", "IP-Adapter" },
-};
-
 static gboolean refuse(const PenSafetensors *file, const char *what, GError **error)
 {
     g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
@@ -82,21 +51,17 @@ static gboolean check_kind(const PenSafetensors *file, GError **error)
 {
     if (any_name(file, ".lora_down.") || any_name(file, ".lora_A.") ||
         any_name(file, ".hada_w1_a") || any_name(file, ".lokr_w1"))
-        return refuse(file,
-                      _("it is an adapter (LoRA), which goes on top of a model: give it with --lora"),
-                      error);
-    for (gsize i = 0; i < G_N_ELEMENTS(others); i++)
-        if (any_name(file, others[i].part)) {
-            g_autofree char *what =
-                g_strdup_printf(_("it is of the kind %s; Penchant runs Stable Diffusion 1.x, 2.x "
-                                  "and SDXL models"),
-                                others[i].family);
-            return refuse(file, what, error);
-        }
+        return refuse(
+            file, _("it is an adapter (LoRA), which goes on top of a model: give it with --lora"),
+            error);
+    g_autofree char *other = pen_other_checkpoint(file);
+    if (other)
+        return refuse(file, other, error);
     if (pen_safetensors_lookup(file, CONV_IN))
         return TRUE;
     if (is_ldm_vae(file, "") || is_diffusers_vae(file))
-        return refuse(file, _("it is a VAE, which is a part of a model: give it with --vae"), error);
+        return refuse(file, _("it is a VAE, which is a part of a model: give it with --vae"),
+                      error);
     if (pen_safetensors_lookup(file, "conv_in.weight"))
         return refuse(file, _("it is a UNet alone: name the model's folder, not a file in it"),
                       error);
@@ -145,9 +110,20 @@ static const char *beside(const char *path)
     return NULL;
 }
 
+/* SD-Turbo and SDXL-Turbo, which draw 512 pixels and predict epsilon; not what others made of them.
+ */
+static gboolean is_turbo(const PenModel *model, const PenSafetensors *file)
+{
+    PenFewSteps few;
+    g_autofree char *name = g_path_get_basename(model->spec->model);
+    return pen_few_steps_of_model(model->spec->model, file, &few) &&
+           g_str_equal(few.name, "Turbo") &&
+           g_regex_match_simple("^sd(_?xl)?[-_]turbo", name, G_REGEX_CASELESS, 0);
+}
+
 /* `*assumed`: nothing told. */
-static const char *find_prediction(const PenModel *model, const PenSafetensors *file,
-                                   Family family, gboolean *assumed)
+static const char *find_prediction(const PenModel *model, const PenSafetensors *file, Family family,
+                                   gboolean *assumed)
 {
     const char *said = beside(model->spec->model);
     const char *type = pen_safetensors_metadata(file, "modelspec.prediction_type");
@@ -169,6 +145,8 @@ static const char *find_prediction(const PenModel *model, const PenSafetensors *
     if (pen_safetensors_lookup(file, "v_pred") || pen_safetensors_lookup(file, "ztsnr") ||
         says_true(file, "ss_v_parameterization"))
         return V_PREDICTION;
+    if (family == SD2 && is_turbo(model, file))
+        return EPSILON;
     if (family != SD2 || model->unet.in_channels != model->unet.out_channels ||
         whole_number(file, "global_step") == BASE_STEPS)
         return EPSILON;
@@ -195,8 +173,8 @@ static gboolean make_schedule(PenModel *model, const PenSafetensors *file, Famil
     config.set_alpha_to_one = FALSE;
     config.steps_offset = 1;
     config.spacing = PEN_SPACING_LEADING;
-    config.rescale_betas_zero_snr = pen_safetensors_lookup(file, "ztsnr") != NULL ||
-                                    says_true(file, "ss_zero_terminal_snr");
+    config.rescale_betas_zero_snr =
+        pen_safetensors_lookup(file, "ztsnr") != NULL || says_true(file, "ss_zero_terminal_snr");
     if (config.rescale_betas_zero_snr)
         config.spacing = PEN_SPACING_TRAILING; /* which begins at the noise */
     gboolean assumed;
@@ -210,17 +188,19 @@ static gboolean make_schedule(PenModel *model, const PenSafetensors *file, Famil
                                "noise, choose “epsilon” (--prediction epsilon)."),
                              model->name);
     if (config.rescale_betas_zero_snr && config.prediction == PEN_PREDICTION_EPSILON) {
-        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
-                    _("%s is marked for a schedule that ends in pure noise (ztsnr), which goes with "
-                      "“v”, but not as predicting that: choose “v” (--prediction v)."),
-                    pen_safetensors_name(file));
+        g_set_error(
+            error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_INVALID,
+            _("%s is marked for a schedule that ends in pure noise (ztsnr), which goes with "
+              "“v”, but not as predicting that: choose “v” (--prediction v)."),
+            pen_safetensors_name(file));
         return FALSE;
     }
     guint64 said = said_size(file);
-    model->unet.sample_size = said                                                   ? said / 8
-                              : family == SDXL                                       ? 128
+    model->unet.sample_size = said                                                     ? said / 8
+                              : is_turbo(model, file)                                  ? 64
+                              : family == SDXL                                         ? 128
                               : family == SD2 && config.prediction == PEN_PREDICTION_V ? 96
-                                                                                     : 64;
+                                                                                       : 64;
     model->schedule = pen_schedule_new(&config, error);
     return model->schedule != NULL;
 }
@@ -241,8 +221,8 @@ static gboolean load_encoder(PenModel *model, const PenSafetensors *file, guint 
     PenTextEncoder *encoder = &model->encoders[i];
     if (!any_name(file, prefix))
         return missing(file, i ? _("second text encoder") : _("text encoder"), error);
-    encoder->weights = open_clip ? pen_ldm_open_clip(file, prefix, error)
-                                 : pen_ldm_clip(file, prefix, error);
+    encoder->weights =
+        open_clip ? pen_ldm_open_clip(file, prefix, error) : pen_ldm_clip(file, prefix, error);
     encoder->tokenizer = pen_tokenizer_new_clip(open_clip ? "!" : "<|endoftext|>");
     return encoder->weights &&
            pen_clip_text_config_infer(&encoder->config, encoder->weights, !open_clip, error);
@@ -309,11 +289,9 @@ gboolean pen_checkpoint_load(PenModel *model, const PenSafetensors *file, GError
     if (!check_kind(file, error))
         return FALSE;
     model->unet_weights = pen_ldm_unet(file, error);
-    return model->unet_weights &&
-           pen_unet_config_infer(&model->unet, model->unet_weights, error) &&
-           find_family(model, file, &family, error) &&
-           load_encoders(model, file, family, error) && load_vae(model, file, family, error) &&
-           make_schedule(model, file, family, error);
+    return model->unet_weights && pen_unet_config_infer(&model->unet, model->unet_weights, error) &&
+           find_family(model, file, &family, error) && load_encoders(model, file, family, error) &&
+           load_vae(model, file, family, error) && make_schedule(model, file, family, error);
 }
 
 /* The folder that holds config.json and weights of the VAE at `path`, itself one; or NULL. */

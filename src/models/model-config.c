@@ -7,13 +7,10 @@
 #include <string.h>
 
 #include "src/formats/json.h"
+#include "src/models/model-config-private.h"
+#include "src/models/other-families.h"
 
 G_DEFINE_QUARK(pen - model - error - quark, pen_model_error)
-
-/* A key that must be missing or have the one value we support, written as in JSON. */
-typedef struct {
-    const char *key, *value;
-} Fixed;
 
 /* The start of a text from a file, for a message. */
 static char *shortened(const char *text)
@@ -48,7 +45,7 @@ static gboolean node_is(JsonNode *node, const char *value)
     return g_ascii_isdigit(value[0]) && json_node_get_double(node) == g_ascii_strtod(value, NULL);
 }
 
-static gboolean check_fixed(PenJson *json, const Fixed *fixed, gsize n, GError **error)
+gboolean pen_config_check_fixed(PenJson *json, const PenFixed *fixed, gsize n, GError **error)
 {
     JsonObject *object = json_node_get_object(pen_json_node(json));
 
@@ -68,7 +65,7 @@ static gboolean check_fixed(PenJson *json, const Fixed *fixed, gsize n, GError *
     return TRUE;
 }
 
-static PenJson *load_object(const char *path, GError **error)
+PenJson *pen_config_load(const char *path, GError **error)
 {
     if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
         g_set_error(
@@ -188,7 +185,7 @@ static gboolean get_blocks(PenJson *json, const char *key, const char *plain, co
 
 /* --- UNet --------------------------------------------------------------------------------- */
 
-static const Fixed unet_fixed[] = {
+static const PenFixed unet_fixed[] = {
     { "_class_name", "\"UNet2DConditionModel\"" },
     { "act_fn", "\"silu\"" },
     { "attention_type", "\"default\"" },
@@ -283,12 +280,12 @@ static gboolean get_sample_size(PenJson *json, PenUNetConfig *config, GError **e
 /* What SDXL adds to the time embedding. */
 static gboolean get_added(PenJson *json, PenUNetConfig *config, GError **error)
 {
-    static const Fixed fixed[] = { { "addition_embed_type", "\"text_time\"" } };
+    static const PenFixed fixed[] = { { "addition_embed_type", "\"text_time\"" } };
     const char *key = "projection_class_embeddings_input_dim";
 
     if (!pen_json_has(json, "addition_embed_type"))
         return TRUE;
-    if (!check_fixed(json, fixed, G_N_ELEMENTS(fixed), error) ||
+    if (!pen_config_check_fixed(json, fixed, G_N_ELEMENTS(fixed), error) ||
         !pen_json_require(json, error, key, "addition_time_embed_dim", NULL) ||
         !get_size(json, key, PEN_MAX_CHANNELS, &config->added_channels, error) ||
         !get_size(json, "addition_time_embed_dim", 1024, &config->size_channels, error))
@@ -299,6 +296,16 @@ static gboolean get_added(PenJson *json, PenUNetConfig *config, GError **error)
         return FALSE;
     }
     return TRUE;
+}
+
+static gboolean check_known(PenJson *json, const char *path, GError **error)
+{
+    g_autofree char *other = pen_other_unet_config(json_node_get_object(pen_json_node(json)));
+    g_autofree char *name = g_filename_display_name(path);
+    if (other)
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
+                    _("%s cannot be used as a model: %s."), name, other);
+    return !other;
 }
 
 gboolean pen_unet_config_load(PenUNetConfig *config, const char *path, GError **error)
@@ -316,8 +323,9 @@ gboolean pen_unet_config_load(PenUNetConfig *config, const char *path, GError **
         config->transformer_layers[i] = 1;
     }
 
-    g_autoptr(PenJson) json = load_object(path, error);
-    if (!json || !check_fixed(json, unet_fixed, G_N_ELEMENTS(unet_fixed), error))
+    g_autoptr(PenJson) json = pen_config_load(path, error);
+    if (!json || !check_known(json, path, error) ||
+        !pen_config_check_fixed(json, unet_fixed, G_N_ELEMENTS(unet_fixed), error))
         return FALSE;
     if (!get_size(json, "in_channels", 256, &config->in_channels, error) ||
         !get_size(json, "out_channels", 256, &config->out_channels, error) ||
@@ -328,8 +336,8 @@ gboolean pen_unet_config_load(PenUNetConfig *config, const char *path, GError **
 
     guint32 n = config->levels;
     if (!get_sizes(json, "layers_per_block", PEN_MAX_LAYERS, n, config->layers, error) ||
-        !get_sizes(json, "transformer_layers_per_block", PEN_MAX_LAYERS, n, config->transformer_layers,
-                   error) ||
+        !get_sizes(json, "transformer_layers_per_block", PEN_MAX_LAYERS, n,
+                   config->transformer_layers, error) ||
         !get_heads(json, config, error) || !get_context_channels(json, config, error) ||
         !get_blocks(json, "down_block_types", "DownBlock2D", "CrossAttnDownBlock2D", n, n - 1,
                     config->down_attention, error) ||
@@ -349,7 +357,7 @@ guint32 pen_unet_config_pooled_channels(const PenUNetConfig *config)
 
 /* --- VAE ---------------------------------------------------------------------------------- */
 
-static const Fixed vae_fixed[] = {
+static const PenFixed vae_fixed[] = {
     { "_class_name", "\"AutoencoderKL\"" },
     { "act_fn", "\"silu\"" },
     { "latents_mean", "null" },
@@ -371,8 +379,8 @@ gboolean pen_vae_config_load(PenVaeConfig *config, const char *path, GError **er
         .post_quant_conv = TRUE,
     };
 
-    g_autoptr(PenJson) json = load_object(path, error);
-    if (!json || !check_fixed(json, vae_fixed, G_N_ELEMENTS(vae_fixed), error))
+    g_autoptr(PenJson) json = pen_config_load(path, error);
+    if (!json || !pen_config_check_fixed(json, vae_fixed, G_N_ELEMENTS(vae_fixed), error))
         return FALSE;
     return get_size(json, "in_channels", 256, &config->in_channels, error) &&
            get_size(json, "out_channels", 256, &config->out_channels, error) &&
@@ -400,7 +408,7 @@ guint32 pen_vae_config_factor(const PenVaeConfig *config)
 
 gboolean pen_clip_text_config_load(PenClipTextConfig *config, const char *path, GError **error)
 {
-    static const Fixed fixed[] = { { "model_type", "\"clip_text_model\"" } };
+    static const PenFixed fixed[] = { { "model_type", "\"clip_text_model\"" } };
 
     *config = (PenClipTextConfig){
         .hidden = 512,
@@ -413,8 +421,8 @@ gboolean pen_clip_text_config_load(PenClipTextConfig *config, const char *path, 
         .norm_epsilon = 1e-5f,
     };
 
-    g_autoptr(PenJson) json = load_object(path, error);
-    if (!json || !check_fixed(json, fixed, G_N_ELEMENTS(fixed), error))
+    g_autoptr(PenJson) json = pen_config_load(path, error);
+    if (!json || !pen_config_check_fixed(json, fixed, G_N_ELEMENTS(fixed), error))
         return FALSE;
     g_autofree char *activation = g_strdup("quick_gelu");
     g_auto(GStrv) classes = NULL;
@@ -455,110 +463,4 @@ void pen_clip_text_config_set_sdxl(PenClipTextConfig *config)
 {
     config->layers_left_out = 1;
     config->final_norm = FALSE;
-}
-
-/* --- scheduler ---------------------------------------------------------------------------- */
-
-static const Fixed scheduler_fixed[] = {
-    { "clip_sample", "false" },
-    { "thresholding", "false" },
-};
-
-static void prefix(GError **error, const char *path, const char *key)
-{
-    g_autofree char *name = g_filename_display_name(path);
-    g_prefix_error(error, "%s: %s: ", name, key);
-}
-
-static gboolean get_schedule_names(PenJson *json, const char *path, PenScheduleConfig *config,
-                                   GError **error)
-{
-    g_autofree char *beta = NULL, *prediction = NULL, *spacing = NULL;
-
-    if (!pen_json_get_string(json, "beta_schedule", &beta, error) ||
-        !pen_json_get_string(json, "prediction_type", &prediction, error) ||
-        !pen_json_get_string(json, "timestep_spacing", &spacing, error))
-        return FALSE;
-    if (beta && !pen_beta_schedule_from_name(beta, &config->beta_schedule, error)) {
-        prefix(error, path, "beta_schedule");
-        return FALSE;
-    }
-    if (prediction && !pen_prediction_from_name(prediction, &config->prediction, error)) {
-        prefix(error, path, "prediction_type");
-        return FALSE;
-    }
-    if (spacing && !pen_timestep_spacing_from_name(spacing, &config->spacing, error)) {
-        prefix(error, path, "timestep_spacing");
-        return FALSE;
-    }
-    return TRUE;
-}
-
-/* What missing keys mean depends on the scheduler. Those that do not know set_alpha_to_one end at
- * abar_0 in Stable Diffusion's own files. */
-static void set_scheduler_defaults(const char *class_name, PenScheduleConfig *config)
-{
-    static const char *const leading[] = { "DDIMScheduler", "PNDMScheduler", "LCMScheduler",
-                                           "TCDScheduler", NULL };
-    static const char *const to_one[] = { "DDIMScheduler", "LCMScheduler", "TCDScheduler", NULL };
-    static const char *const latent_betas[] = { "DPMSolverSDEScheduler", "LCMScheduler",
-                                                "TCDScheduler", NULL };
-    static const char *const scaled[] = { "LCMScheduler", "TCDScheduler", NULL };
-
-    if (!class_name)
-        return;
-    if (!g_strv_contains(leading, class_name))
-        config->spacing = PEN_SPACING_LINSPACE;
-    config->set_alpha_to_one = g_strv_contains(to_one, class_name);
-    if (g_strv_contains(latent_betas, class_name)) {
-        config->beta_start = 0.00085;
-        config->beta_end = 0.012;
-    }
-    if (g_strv_contains(scaled, class_name))
-        config->beta_schedule = PEN_BETA_SCALED_LINEAR;
-}
-
-PenSchedule *pen_schedule_read(PenJson *json, const char *path, const char *class_name,
-                               GError **error)
-{
-    PenScheduleConfig config = PEN_SCHEDULE_CONFIG_INIT;
-    g_autofree char *named = NULL;
-    g_autoptr(GArray) betas = NULL;
-
-    if (!check_fixed(json, scheduler_fixed, G_N_ELEMENTS(scheduler_fixed), error) ||
-        !pen_json_get_string(json, "_class_name", &named, error))
-        return NULL;
-    set_scheduler_defaults(class_name ? class_name : named, &config);
-    if (!pen_json_get_int(json, "num_train_timesteps", 1, 1000000, &config.num_train_timesteps,
-                          error) ||
-        !pen_json_get_double(json, "beta_start", &config.beta_start, error) ||
-        !pen_json_get_double(json, "beta_end", &config.beta_end, error) ||
-        !pen_json_get_doubles(json, "trained_betas", &betas, error) ||
-        !pen_json_get_bool(json, "set_alpha_to_one", &config.set_alpha_to_one, error) ||
-        !pen_json_get_int(json, "steps_offset", 0, 1000000, &config.steps_offset, error) ||
-        !pen_json_get_bool(json, "rescale_betas_zero_snr", &config.rescale_betas_zero_snr, error) ||
-        !get_schedule_names(json, path, &config, error))
-        return NULL;
-    if (betas) {
-        config.trained_betas = (const double *)betas->data;
-        config.n_trained_betas = betas->len;
-    }
-
-    PenSchedule *schedule = pen_schedule_new(&config, error);
-    if (!schedule) {
-        g_autofree char *name = g_filename_display_name(path);
-        g_prefix_error(error, "%s: ", name);
-    }
-    return schedule;
-}
-
-PenSchedule *pen_schedule_load(const char *path, gboolean first_families, GError **error)
-{
-    g_autoptr(PenJson) json = load_object(path, error);
-    JsonObject *object = json ? json_node_get_object(pen_json_node(json)) : NULL;
-    if (json)
-        json_object_set_boolean_member(object, "clip_sample", FALSE);
-    if (json && first_families)
-        json_object_set_int_member(object, "steps_offset", 1);
-    return json ? pen_schedule_read(json, path, NULL, error) : NULL;
 }

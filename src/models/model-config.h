@@ -23,8 +23,8 @@ typedef enum {
     PEN_MODEL_ERROR_NOT_FOUND,   /* a folder, a file or a weight is not there */
     PEN_MODEL_ERROR_UNSUPPORTED, /* a kind of model that Penchant does not run */
     PEN_MODEL_ERROR_INVALID,     /* files that break their rules or do not fit together */
-    PEN_MODEL_ERROR_NOT_FINITE,  /* a part of the model computed what is no number, in float32 too */
-    PEN_MODEL_ERROR_TOO_NARROW,  /* float16 was too small for it; another try is in float32 */
+    PEN_MODEL_ERROR_NOT_FINITE, /* a part of the model computed what is no number, in float32 too */
+    PEN_MODEL_ERROR_TOO_NARROW, /* float16 was too small for it; another try is in float32 */
 } PenModelError;
 GQuark pen_model_error_quark(void);
 
@@ -82,7 +82,7 @@ typedef struct {
                                 token */
     gboolean final_norm;     /* of that */
     guint32 projection;      /* channels of the pooled text; 0: the model has none */
-    guint32 positions; /* tokens it can take, with start and end */
+    guint32 positions;       /* tokens it can take, with start and end */
     guint32 vocabulary;
     gboolean quick_gelu; /* else GELU with the error function */
     float norm_epsilon;
@@ -105,11 +105,14 @@ void pen_clip_text_config_set_sdxl(PenClipTextConfig *config);
 
 /* The noise schedule of a model's scheduler_config.json (src/models/sampler-config.h reads its
  * sampler), without what diffusers' pipelines correct in old files: clip_sample, and with
- * `first_families` (Stable Diffusion 1.x and 2.x) a steps_offset other than 1. */
-PenSchedule *pen_schedule_load(const char *path, gboolean first_families, GError **error);
+ * `first_families` (Stable Diffusion 1.x and 2.x) a steps_offset other than 1. `class_name` gets
+ * the scheduler's; free with g_free(). A scheduler of another family of models is refused by the
+ * name of that. */
+PenSchedule *pen_schedule_load(const char *path, gboolean first_families, char **class_name,
+                               GError **error);
 
-/* The schedule of an object that is already read, as it is, which is called `path` in errors. `class_name` is the
- * scheduler's, or NULL where the object has it. */
+/* The schedule of an object that is already read, as it is, which is called `path` in errors.
+ * `class_name` is the scheduler's, or NULL where the object has it. */
 PenSchedule *pen_schedule_read(PenJson *json, const char *path, const char *class_name,
                                GError **error);
 

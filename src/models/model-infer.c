@@ -5,6 +5,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "src/models/other-families.h"
+
 enum { GROUPS = 32, HEADS = 8, HEAD_CHANNELS = 64 };
 
 static const PenSafetensor *find(const PenSafetensors *weights, const char *format, ...)
@@ -91,27 +93,14 @@ static gboolean infer_level(PenUNetConfig *config, const PenSafetensors *weights
                  &config->transformer_layers[i], error);
 }
 
-/* SDXL models that were made smaller by taking blocks out, here and there other ones. */
-static const char *smaller_sdxl(const PenSafetensors *weights)
-{
-    if (!find(weights, "add_embedding.linear_1.weight") ||
-        find(weights, "mid_block.attentions.0.norm.weight"))
-        return NULL;
-    if (!find(weights, "down_blocks.1.resnets.1.conv1.weight"))
-        return _("it is KOALA, an SDXL model without some of its blocks");
-    return find(weights, "down_blocks.2.attentions.0.transformer_blocks.2.norm1.weight")
-               ? _("it is SSD-1B, an SDXL model without some of its blocks")
-               : _("it is Segmind-Vega, an SDXL model without some of its blocks");
-}
-
 gboolean pen_unet_config_infer(PenUNetConfig *config, const PenSafetensors *weights, GError **error)
 {
     *config = (PenUNetConfig){ .norm_epsilon = 1e-5f, .flip_sin_to_cos = TRUE };
     if (find(weights, "label_emb.weight") || find(weights, "class_embedding.weight"))
         return unsupported(weights, _("it is an upscaler or another model with classes"), error);
-    const char *smaller = smaller_sdxl(weights);
-    if (smaller)
-        return unsupported(weights, smaller, error);
+    g_autofree char *other = pen_other_unet(weights);
+    if (other)
+        return unsupported(weights, other, error);
     if (!get_size(weights, "conv_in.weight", 1, 256, &config->in_channels, error) ||
         !get_size(weights, "conv_out.weight", 0, 256, &config->out_channels, error) ||
         !get_size(weights, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", 1,

@@ -12,167 +12,10 @@
 #include "src/models/checkpoint.h"
 #include "src/models/ldm-names.h"
 #include "src/models/merge.h"
+#include "src/models/model-private.h"
 #include "src/models/unet.h"
 
 #define ZERO_SNR 1e-6 /* the last alpha_cumprod of a schedule that ends in noise is less */
-
-enum { SAMPLE_BYTES = 4096 }; /* of each tensor, for the identity */
-
-/* The folders of text encoders and of their tokenizers. */
-static const char *const encoder_folders[] = { "text_encoder", "text_encoder_2" };
-static const char *const tokenizer_folders[] = { "tokenizer", "tokenizer_2" };
-G_STATIC_ASSERT(G_N_ELEMENTS(encoder_folders) == PEN_MODEL_MAX_ENCODERS);
-
-static char *config_file(const char *folder, const char *component)
-{
-    gboolean scheduler = strcmp(component, "scheduler") == 0;
-    return g_build_filename(folder, component, scheduler ? "scheduler_config.json" : "config.json",
-                            NULL);
-}
-
-/* --- identity ------------------------------------------------------------------------------ */
-
-/* A length before each piece keeps pieces apart. */
-static void hash_bytes(GChecksum *sum, const void *data, gsize size)
-{
-    guint64 length = GUINT64_TO_LE(size);
-    g_checksum_update(sum, (const guchar *)&length, sizeof length);
-    for (const guchar *at = data; size > 0;) {
-        gsize chunk = MIN(size, (gsize)G_MAXINT);
-        g_checksum_update(sum, at, (gssize)chunk);
-        at += chunk;
-        size -= chunk;
-    }
-}
-
-static gboolean hash_file(GChecksum *sum, const char *path, GError **error)
-{
-    g_autoptr(GBytes) bytes = pen_file_map(path, G_GUINT64_CONSTANT(1) << 28, error);
-    if (!bytes)
-        return FALSE;
-    gsize size;
-    const void *data = g_bytes_get_data(bytes, &size);
-    hash_bytes(sum, data, size);
-    return TRUE;
-}
-
-static int compare_names(gconstpointer a, gconstpointer b)
-{
-    const PenSafetensor *const *x = a, *const *y = b;
-    return strcmp((*x)->name, (*y)->name);
-}
-
-static void hash_text(GChecksum *sum, const char *text)
-{
-    hash_bytes(sum, text, strlen(text));
-}
-
-static void hash_weights(GChecksum *sum, const PenSafetensors *file)
-{
-    g_autoptr(GPtrArray) tensors = g_ptr_array_new();
-    for (guint i = 0; i < pen_safetensors_n_tensors(file); i++)
-        g_ptr_array_add(tensors, (gpointer)pen_safetensors_nth(file, i));
-    g_ptr_array_sort(tensors, compare_names);
-
-    for (guint i = 0; i < tensors->len; i++) {
-        const PenSafetensor *tensor = tensors->pdata[i];
-        g_autofree char *shape = pen_safetensor_shape(tensor);
-        gsize size = MIN(tensor->size, SAMPLE_BYTES);
-        hash_text(sum, tensor->name);
-        hash_text(sum, pen_safetensor_type_name(tensor->type));
-        hash_text(sum, shape);
-        hash_bytes(sum, (const guint8 *)tensor->data + (tensor->size - size) / 2, size);
-    }
-}
-
-static gboolean hash_component(GChecksum *sum, const char *folder, const char *component,
-                               const PenSafetensors *weights, GError **error)
-{
-    g_autofree char *config = config_file(folder, component);
-    if (!hash_file(sum, config, error))
-        return FALSE;
-    hash_weights(sum, weights);
-    return TRUE;
-}
-
-static gboolean hash_tokenizer(GChecksum *sum, const char *folder, const char *component,
-                               GError **error)
-{
-    g_autofree char *vocabulary = g_build_filename(folder, component, "vocab.json", NULL);
-    g_autofree char *merges = g_build_filename(folder, component, "merges.txt", NULL);
-    g_autofree char *together = g_build_filename(folder, component, "tokenizer.json", NULL);
-    if (!g_file_test(vocabulary, G_FILE_TEST_EXISTS))
-        return hash_file(sum, together, error);
-    return hash_file(sum, vocabulary, error) && hash_file(sum, merges, error);
-}
-
-static char *folder_identity(const PenModel *model, GError **error)
-{
-    const char *folder = model->spec->model;
-    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-    g_autofree char *scheduler = config_file(folder, "scheduler");
-
-    if (!hash_component(sum, folder, "unet", model->unet_weights, error) ||
-        !hash_component(sum, folder, "vae", model->vae_weights, error))
-        return NULL;
-    for (guint i = 0; i < model->n_encoders; i++)
-        if (!hash_component(sum, folder, encoder_folders[i], model->encoders[i].weights, error))
-            return NULL;
-    for (guint i = 0; i < model->n_encoders; i++)
-        if (!hash_tokenizer(sum, folder, tokenizer_folders[i], error))
-            return NULL;
-    if (!hash_file(sum, scheduler, error))
-        return NULL;
-    return g_strdup(g_checksum_get_string(sum));
-}
-
-static char *checkpoint_identity(const PenModel *model)
-{
-    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-    gboolean v = pen_schedule_get_prediction(model->schedule) == PEN_PREDICTION_V;
-
-    hash_text(sum, v ? "v_prediction" : "epsilon");
-    hash_weights(sum, model->unet_weights);
-    if (model->vae_weights)
-        hash_weights(sum, model->vae_weights);
-    for (guint i = 0; i < model->n_encoders; i++)
-        hash_weights(sum, model->encoders[i].weights);
-    return g_strdup(g_checksum_get_string(sum));
-}
-
-/* Takes the identity of the model alone over. */
-static gboolean list_identities(PenModel *model, char *alone, GError **error)
-{
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    g_autofree char *last = alone;
-
-    g_strv_builder_add(builder, last);
-    for (guint i = 0; i < model->spec->loras->len; i++) {
-        const PenModelLora *lora = model->spec->loras->pdata[i];
-        g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-        g_autoptr(PenSafetensors) file = pen_safetensors_open_model(lora->file, error);
-        char strength[G_ASCII_DTOSTR_BUF_SIZE];
-        if (!file)
-            return FALSE;
-        g_autofree char *settings = pen_adapter_settings_file(lora->file, file);
-        hash_text(sum, last);
-        hash_weights(sum, file);
-        if (settings && !hash_file(sum, settings, error))
-            return FALSE;
-        hash_text(sum, g_ascii_dtostr(strength, sizeof strength, lora->strength));
-        g_free(last);
-        last = g_strdup(g_checksum_get_string(sum));
-        g_strv_builder_add(builder, last);
-    }
-    model->identity = g_steal_pointer(&last);
-    model->identities = g_strv_builder_end(builder);
-    return TRUE;
-}
-
-gboolean pen_model_includes(const PenModel *model, const char *identity)
-{
-    return g_strv_contains((const char *const *)model->identities, identity);
-}
 
 /* --- opening ------------------------------------------------------------------------------- */
 
@@ -192,9 +35,9 @@ static gboolean check_folder(const char *folder, guint n_encoders, GError **erro
     add_missing(missing, folder, "unet");
     add_missing(missing, folder, "vae");
     for (guint i = 0; i < n_encoders; i++)
-        add_missing(missing, folder, encoder_folders[i]);
+        add_missing(missing, folder, pen_model_encoder_folders[i]);
     for (guint i = 0; i < n_encoders; i++)
-        add_missing(missing, folder, tokenizer_folders[i]);
+        add_missing(missing, folder, pen_model_tokenizer_folders[i]);
     add_missing(missing, folder, "scheduler");
     if (missing->len) {
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,
@@ -226,8 +69,9 @@ static gboolean refuse_pipeline(const char *folder, const char *pipeline, GError
     return FALSE;
 }
 
-/* What pipeline a folder says it is for (*pipeline, else NULL). Many have the parts of ours, so only
- * one whose denoiser is no UNet is refused by its name; the parts' own configurations tell the rest. */
+/* What pipeline a folder says it is for (*pipeline, else NULL). Many have the parts of ours, so
+ * only one whose denoiser is no UNet is refused by its name; the parts' own configurations tell the
+ * rest. */
 static gboolean load_index(PenModel *model, const char *folder, char **pipeline, GError **error)
 {
     g_autofree char *unet = g_build_filename(folder, "unet", NULL);
@@ -238,9 +82,13 @@ static gboolean load_index(PenModel *model, const char *folder, char **pipeline,
         return FALSE;
     if (!json)
         return TRUE;
+    gboolean refiner = FALSE;
     if (!pen_json_get_string(json, "_class_name", pipeline, error) ||
+        !pen_json_get_bool(json, "requires_aesthetics_score", &refiner, error) ||
         !pen_json_get_bool(json, "force_zeros_for_empty_prompt", &model->zeros_without_text, error))
         return FALSE;
+    if (refiner)
+        return refuse_pipeline(folder, _("the SDXL refiner"), error);
     return !*pipeline || strstr(*pipeline, "StableDiffusionPipeline") ||
            g_file_test(unet, G_FILE_TEST_IS_DIR) || refuse_pipeline(folder, *pipeline, error);
 }
@@ -273,8 +121,8 @@ static PenSafetensors *open_component(const char *folder, const char *component,
 static gboolean load_encoder(PenModel *model, const char *folder, guint i, GError **error)
 {
     PenTextEncoder *encoder = &model->encoders[i];
-    g_autofree char *config = config_file(folder, encoder_folders[i]);
-    g_autofree char *tokenizer = g_build_filename(folder, tokenizer_folders[i], NULL);
+    g_autofree char *config = pen_model_config_file(folder, pen_model_encoder_folders[i]);
+    g_autofree char *tokenizer = g_build_filename(folder, pen_model_tokenizer_folders[i], NULL);
 
     if (!pen_clip_text_config_load(&encoder->config, config, error))
         return FALSE;
@@ -284,17 +132,29 @@ static gboolean load_encoder(PenModel *model, const char *folder, guint i, GErro
         encoder->config.projection = 0; /* nobody reads it */
     encoder->tokenizer = pen_tokenizer_new(tokenizer, error);
     g_autoptr(PenSafetensors) clip =
-        encoder->tokenizer ? open_component(folder, encoder_folders[i], error) : NULL;
+        encoder->tokenizer ? open_component(folder, pen_model_encoder_folders[i], error) : NULL;
     encoder->weights = clip ? pen_ldm_clip(clip, "", error) : NULL;
     return encoder->weights != NULL;
+}
+
+/* Its schedule, and whether it is one for few steps; a name tells more of that than a scheduler. */
+static PenSchedule *load_scheduler(PenModel *model, const char *path, gboolean first_families,
+                                   GError **error)
+{
+    g_autofree char *class_name = NULL;
+    PenSchedule *schedule = pen_schedule_load(path, first_families, &class_name, error);
+    if (schedule && !pen_few_steps_of_model(model->spec->model, NULL, &model->few_steps))
+        pen_few_steps_of_scheduler(class_name, pen_schedule_get_spacing(schedule),
+                                   &model->few_steps);
+    return schedule;
 }
 
 static gboolean load_folder(PenModel *model, GError **error)
 {
     const char *folder = model->spec->model;
-    g_autofree char *unet = config_file(folder, "unet");
-    g_autofree char *vae = config_file(folder, "vae");
-    g_autofree char *scheduler = config_file(folder, "scheduler");
+    g_autofree char *unet = pen_model_config_file(folder, "unet");
+    g_autofree char *vae = pen_model_config_file(folder, "vae");
+    g_autofree char *scheduler = pen_model_config_file(folder, "scheduler");
 
     g_autofree char *pipeline = NULL;
 
@@ -307,24 +167,25 @@ static gboolean load_folder(PenModel *model, GError **error)
         return refuse_pipeline(folder, pipeline, error);
     model->n_encoders = sdxl ? 2 : 1;
     model->zeros_without_text = sdxl && model->zeros_without_text;
-    if (!check_folder(folder, model->n_encoders, error) ||
+    model->schedule = load_scheduler(model, scheduler, !sdxl, error); /* tells families apart */
+    if (!model->schedule || !check_folder(folder, model->n_encoders, error) ||
         !pen_vae_config_load(&model->vae, vae, error))
         return FALSE;
     for (guint i = 0; i < model->n_encoders; i++)
         if (!load_encoder(model, folder, i, error))
             return FALSE;
-    model->schedule = pen_schedule_load(scheduler, !sdxl, error);
-    model->unet_weights = model->schedule ? open_component(folder, "unet", error) : NULL;
+    model->unet_weights = open_component(folder, "unet", error);
     model->vae_weights = model->unet_weights ? open_component(folder, "vae", error) : NULL;
-    char *alone = model->vae_weights ? folder_identity(model, error) : NULL;
-    return alone && list_identities(model, alone, error);
+    return model->vae_weights && pen_model_identify_folder(model, error);
 }
 
 static gboolean load_file(PenModel *model, GError **error)
 {
     g_autoptr(PenSafetensors) file = pen_safetensors_open_model(model->spec->model, error);
-    return file && pen_checkpoint_load(model, file, error) &&
-           list_identities(model, checkpoint_identity(model), error);
+    if (!file)
+        return FALSE;
+    pen_few_steps_of_model(model->spec->model, file, &model->few_steps);
+    return pen_checkpoint_load(model, file, error) && pen_model_identify_file(model, error);
 }
 
 static gboolean load(PenModel *model, GError **error)
@@ -349,8 +210,8 @@ static gboolean load(PenModel *model, GError **error)
     return load_folder(model, error);
 }
 
-/* The UNet must be the one that its configuration or its names describe, to the last weight: one that
- * holds more, or otherwise, would draw wrong pictures. */
+/* The UNet must be the one that its configuration or its names describe, to the last weight: one
+ * that holds more, or otherwise, would draw wrong pictures. */
 static gboolean check_unet(const PenModel *model, GError **error)
 {
     PenUNetOptions options = { .batch = 1, .height = 8, .width = 8, .tokens = 1 };
@@ -376,8 +237,8 @@ void pen_model_add_notice(PenModel *model, const char *format, ...)
     model->notice = both;
 }
 
-/* The VAEs of Stable Diffusion and of SDXL have the same shapes: only the scaling factor, the file's
- * metadata, or its name tells them apart. */
+/* The VAEs of Stable Diffusion and of SDXL have the same shapes: only the scaling factor, the
+ * file's metadata, or its name tells them apart. */
 static gboolean is_other_vae(const PenModel *model, float own)
 {
     const char *said = pen_safetensors_metadata(model->vae_weights, "modelspec.architecture");
@@ -422,6 +283,18 @@ static gboolean check_adapters(PenModel *model, GError **error)
     if (notice)
         pen_model_add_notice(model, "%s", notice);
     return merge != NULL;
+}
+
+/* An adapter for few steps has the last word: it was added to that end. */
+static void find_few_steps(PenModel *model)
+{
+    for (guint i = 0; i < model->spec->loras->len; i++) {
+        const PenModelLora *lora = model->spec->loras->pdata[i];
+        g_autoptr(PenSafetensors) adapter =
+            lora->strength > 0 ? pen_safetensors_open_model(lora->file, NULL) : NULL;
+        if (adapter)
+            pen_few_steps_of_adapter(lora->file, adapter, &model->few_steps);
+    }
 }
 
 static gboolean check_tokenizers(const PenModel *model, GError **error)
@@ -530,9 +403,9 @@ PenModel *pen_model_open(const char *text, GError **error)
     }
     model->name = model_name(model->spec->model);
     if (!load(model, error) || !exchange_vae(model, error) || !check_parts(model, error) ||
-        !check_unet(model, error) ||
-        !check_adapters(model, error) || !check_files(model, error))
+        !check_unet(model, error) || !check_adapters(model, error) || !check_files(model, error))
         return NULL;
+    find_few_steps(model);
     model->tokens = (guint32)pen_tokenizer_max_length(model->encoders[0].tokenizer);
     model->factor = pen_vae_config_factor(&model->vae);
     int last = pen_schedule_get_num_train_timesteps(model->schedule) - 1;

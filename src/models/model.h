@@ -16,9 +16,10 @@
  * (src/engine/inpainting.h). Its VAE can be exchanged and adapters can be merged into its weights
  * (src/models/model-spec.h).
  *
- * penchant.json is Penchant's own, for what the layout has no place for: {"guidance_scale": X}, with
- * which the model draws best where nobody asks for another guidance. Small models want less than
- * Stable Diffusion: guidance draws what makes a motif easy to tell, and hides what else it can be.
+ * penchant.json is Penchant's own, for what the layout has no place for: {"guidance_scale": X},
+ * with which the model draws best where nobody asks for another guidance. Small models want less
+ * than Stable Diffusion: guidance draws what makes a motif easy to tell, and hides what else it can
+ * be.
  *
  * Opening reads and checks everything but the weights' numbers; src/models/runtime.h runs the
  * model. Weights are mapped, not copied. Errors are PEN_MODEL_ERROR or those of src/formats, one
@@ -29,6 +30,7 @@
 
 #include "src/formats/safetensors.h"
 #include "src/formats/tokenizer.h"
+#include "src/models/few-steps.h"
 #include "src/models/model-config.h"
 #include "src/models/model-spec.h"
 #include "src/sampling/schedule.h"
@@ -60,16 +62,17 @@ typedef struct {
     PenTextEncoder encoders[PEN_MODEL_MAX_ENCODERS];
     PenSafetensors *unet_weights, *vae_weights; /* in diffusers' names */
     PenSchedule *schedule;
-    guint32 tokens; /* of an encoded prompt, padding included */
+    guint32 tokens;              /* of an encoded prompt, padding included */
     gboolean zeros_without_text; /* where no text is given its encoding is all zeros; else that of
                                     the empty text */
-    guint32 factor; /* a picture is this many times as high and wide as its latents */
-    guint32 condition_channels; /* of an inpainting model's further inputs; else 0 */
-    double guidance; /* the scale to use where none is asked for */
-    double guidance_rescale; /* the same, 0 to 1: PenModelOutput.rescale */
+    guint32 factor;              /* a picture is this many times as high and wide as its latents */
+    guint32 condition_channels;  /* of an inpainting model's further inputs; else 0 */
+    double guidance;             /* the scale to use where none is asked for */
+    double guidance_rescale;     /* the same, 0 to 1: PenModelOutput.rescale */
+    PenFewSteps few_steps; /* how it is drawn with if it, or an adapter on it, was made for that */
 } PenModel;
 
-#define PEN_MODEL_GUIDANCE 5.0 /* where a model says nothing; D3PO's published script samples so */
+#define PEN_MODEL_GUIDANCE 5.0 /* where a model says nothing, as D3PO's published script samples */
 /* A schedule that ends in pure noise over-exposes with guidance unless it is rescaled. */
 #define PEN_MODEL_GUIDANCE_RESCALE_ZERO_SNR 0.7
 #define PEN_MODEL_MAX_GUIDANCE 100.0
@@ -85,7 +88,8 @@ typedef struct {
  * It does not depend on the folder's name or on how weights are split into files. It reads a few
  * megabytes of a model of several gigabytes: any training changes nearly every tensor everywhere.
  * With adapters it is a SHA-256 over the identity before, the adapter's tensors in the same manner,
- * the settings that lie beside it, and its strength. An exchanged VAE does not change it: nothing that is learnt depends on the VAE.
+ * the settings that lie beside it, and its strength. An exchanged VAE does not change it: nothing
+ * that is learnt depends on the VAE.
  */
 PenModel *pen_model_open(const char *model, GError **error);
 PenModel *pen_model_ref(PenModel *model);
@@ -108,12 +112,12 @@ gboolean pen_model_includes(const PenModel *model, const char *identity);
 /* --- finding models (model-find.c) ---------------------------------------------------------- */
 
 /*
- * The model that a person named, as a spec that pen_model_open() opens: the path of a folder or file
- * that is one, or of a folder of the Hugging Face cache (models--OWNER--NAME), which leads to its
- * snapshot; else a name in the user's models (pen_model_user_folder()) or in the models that come with
- * Penchant, where NAME stands for the folder NAME or the file NAME.safetensors, and FOLDER/NAME for
- * one in a folder there; else a folder with one model in it. NULL means the starter model. `wanted`
- * may be a spec itself, and its files are made absolute. Free with g_free().
+ * The model that a person named, as a spec that pen_model_open() opens: the path of a folder or
+ * file that is one, or of a folder of the Hugging Face cache (models--OWNER--NAME), which leads to
+ * its snapshot; else a name in the user's models (pen_model_user_folder()) or in the models that
+ * come with Penchant, where NAME stands for the folder NAME or the file NAME.safetensors, and
+ * FOLDER/NAME for one in a folder there; else a folder with one model in it. NULL means the starter
+ * model. `wanted` may be a spec itself, and its files are made absolute. Free with g_free().
  *
  * The models that come with Penchant lie in PENCHANT_MODELS if that environment variable is set,
  * else where Penchant is installed, else, before it is installed, in its source tree.

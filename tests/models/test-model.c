@@ -48,7 +48,8 @@ static gboolean load_text(const char *path, GError **error)
 
 static gboolean load_schedule(const char *path, GError **error)
 {
-    g_autoptr(PenSchedule) schedule = pen_schedule_load(path, TRUE, error);
+    g_autofree char *class_name = NULL;
+    g_autoptr(PenSchedule) schedule = pen_schedule_load(path, TRUE, &class_name, error);
     return schedule != NULL;
 }
 

@@ -3,8 +3,9 @@
 """Stable Diffusion at full size with the random weights of `penchant bench --random`, for diffusers.
 
     full_size.py model sd15|sd21 FOLDER    writes a model folder (float16, 2 GB)
-    full_size.py slice sd15|sd21 FILE      records what tests/models/test-full-size.c compares with: every
-                                           13th value of the UNet's output on 64x64 latents, in float32
+    full_size.py slice sd15|sd21|sdxl FILE records what tests/models/test-full-size.c compares with: every
+                                           13th value of the UNet's output on 64x64 latents (sdxl: also
+                                           96x128 and 128x128), in float32
     full_size.py time  sd15|sd21 PIXELS    seconds that diffusers takes for what `penchant bench` measures, on
                                            the CPU in float32 or on a CUDA GPU in float16
 
@@ -33,7 +34,15 @@ UNET = {
     "sd15": {"cross_attention_dim": 768, "attention_head_dim": 8},
     "sd21": {"cross_attention_dim": 1024, "attention_head_dim": [5, 10, 20, 20], "use_linear_projection": True,
              "sample_size": 96},
+    "sdxl": {"cross_attention_dim": 2048, "attention_head_dim": [5, 10, 20], "use_linear_projection": True,
+             "sample_size": 128, "block_out_channels": [320, 640, 1280], "transformer_layers_per_block": [1, 2, 10],
+             "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+             "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+             "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
+             "projection_class_embeddings_input_dim": 2816},
 }
+SIZES = {"sd15": [(64, 64)], "sd21": [(64, 64)], "sdxl": [(64, 64), (96, 128), (128, 128)]}
+POOLED = 1280  # channels of SDXL's pooled text
 TEXT = {
     "sd15": {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
              "hidden_act": "quick_gelu"},
@@ -74,14 +83,18 @@ def weight(name, shape):
     return torch.from_numpy(values.reshape(shape))
 
 
+@torch.no_grad()
 def randomize(model):
-    model.load_state_dict({name: value if value.dtype == torch.int64 else weight(name, tuple(value.shape))
-                           for name, value in model.state_dict().items()})
+    for name, value in model.state_dict().items():  # one by one: SDXL's are 10 GB
+        if value.dtype != torch.int64:
+            value.copy_(weight(name, tuple(value.shape)))
     return model.eval()
 
 
 def unet(arch):
-    return randomize(UNet2DConditionModel(**UNET[arch]))
+    with torch.device("meta"):
+        model = UNet2DConditionModel(**UNET[arch])
+    return randomize(model.to_empty(device="cpu"))
 
 
 def write_text_encoder(config, folder):
@@ -132,11 +145,16 @@ def noise(name, *shape):
 
 
 def record(arch, path):
-    model = unet(arch)
-    with torch.no_grad():
-        sample = noise("sample", 1, 64, 64, 4).permute(0, 3, 1, 2)
-        out = model(sample, 500, noise("context", 1, TOKENS, UNET[arch]["cross_attention_dim"])).sample
-    save_file({"out": out.permute(0, 2, 3, 1).flatten()[::13].contiguous()}, path)
+    model, recorded = unet(arch), {}
+    for height, width in SIZES[arch]:
+        sample = noise("sample", 1, height, width, 4).permute(0, 3, 1, 2)
+        context = noise("context", 1, TOKENS, UNET[arch]["cross_attention_dim"])
+        sizes = torch.tensor([[8 * height, 8 * width, 0, 0, 8 * height, 8 * width]])
+        added = {"text_embeds": noise("pooled", 1, POOLED), "time_ids": sizes} if arch == "sdxl" else None
+        with torch.no_grad():
+            out = model(sample, 500, context, added_cond_kwargs=added).sample
+        recorded["out.%dx%d" % (height, width)] = out.permute(0, 2, 3, 1).flatten()[::13].contiguous()
+        save_file(recorded, path)
 
 
 def median_seconds(step, times=3):
@@ -172,7 +190,7 @@ def measure(arch, pixels):
 
 def main():
     commands = {"model": write_model, "slice": record, "time": measure}
-    if len(sys.argv) != 4 or sys.argv[1] not in commands or sys.argv[2] not in UNET:
+    if len(sys.argv) != 4 or sys.argv[1] not in commands or sys.argv[2] not in (UNET if sys.argv[1] == "slice" else TEXT):
         sys.exit(__doc__)
     commands[sys.argv[1]](sys.argv[2], pathlib.Path(sys.argv[3]))
 

@@ -13,9 +13,9 @@
 #include "src/studio/taken-settings.h"
 
 static char *model, *vae, *prediction, *prompt, *negative, *style_name, *seed, *out, *from, *mask,
-    *settings_of, *like, *sampler, *schedule;
+    *settings_of, *like, *sampler, *schedule, *timesteps;
 static char **loras;
-static gboolean words, no_recipe;
+static gboolean words, no_recipe, fast, no_fast;
 static int wide = PEN_CLI_UNSET_COUNT, count = PEN_CLI_UNSET_COUNT, steps = PEN_CLI_UNSET_COUNT,
            width = PEN_CLI_UNSET_COUNT, height = PEN_CLI_UNSET_COUNT,
            clip_skip = PEN_CLI_UNSET_COUNT;
@@ -67,7 +67,16 @@ static const GOptionEntry entries[] = {
       N_("NAME") },
     { "schedule", 0, 0, G_OPTION_ARG_STRING, &schedule,
       N_("Normal, Leading, Karras or SGM Uniform (default: what suits the sampler)"), N_("NAME") },
-    { "steps", 0, 0, G_OPTION_ARG_INT, &steps, N_("Sampling steps (the style's, else 20)"), "N" },
+    { "fast", 0, 0, G_OPTION_ARG_NONE, &fast,
+      N_("4 to 8 steps with the sampler and the guidance that go with them, for models and adapters "
+         "that were made for it (LCM, Lightning, Turbo, Hyper-SD, DMD2, TCD); those that are called so "
+         "are drawn so anyway"),
+      NULL },
+    { "no-fast", 0, 0, G_OPTION_ARG_NONE, &no_fast,
+      N_("Draw like any other a model or adapter that is called so"), NULL },
+    { "steps", 0, 0, G_OPTION_ARG_INT, &steps, N_("Sampling steps (the style's, else what suits the model: 20, or few)"), "N" },
+    { "timesteps", 0, 0, G_OPTION_ARG_STRING, &timesteps,
+      N_("The steps' own timesteps in place of a schedule, as in 999,749,499,249"), "T,T…" },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &guidance,
       N_("How closely the prompt is followed (default: what suits the model)"), N_("X") },
     { "guidance-rescale", 0, 0, G_OPTION_ARG_DOUBLE, &guidance_rescale,
@@ -176,6 +185,7 @@ static gboolean report_round(PenCli *cli, const Watch *watch, const PenRoundResu
         json_object_set_int_member(object, "width", made->width);
         json_object_set_int_member(object, "height", made->height);
         json_object_set_int_member(object, "made", made->made);
+        json_object_set_int_member(object, "evaluations", (gint64)made->evaluations);
         if (made->guess >= 0)
             json_object_set_int_member(object, "guess", made->guess);
         json_object_set_string_member(object, "model", made->model_name);
@@ -224,8 +234,12 @@ static gboolean take_settings(PenCli *cli, PenRoundRequest *request, PenTakenSet
         request->steps = (guint)settings->steps;
     if (!sampler)
         request->sampler = settings->sampler;
+    if (!timesteps && steps == PEN_CLI_UNSET_COUNT)
+        request->timesteps = settings->timesteps;
     if (guidance == PEN_CLI_UNSET && settings->guidance > 0)
         request->guidance = settings->guidance;
+    if (guidance_rescale == PEN_CLI_UNSET)
+        request->guidance_rescale = settings->guidance_rescale;
     if (eta == PEN_CLI_UNSET && settings->eta >= 0)
         request->eta = settings->eta;
     request->words = words || settings->words;
@@ -268,7 +282,7 @@ static gboolean like_option(PenCli *cli, PenRoundRequest *request, GError **erro
             error, _("--like is a round's number and a place in it, as in 3:1; “%s” is not."),
             like);
     if (prompt || negative || from || settings_of || words || clip_skip != PEN_CLI_UNSET_COUNT ||
-        steps != PEN_CLI_UNSET_COUNT ||
+        steps != PEN_CLI_UNSET_COUNT || timesteps || fast || no_fast ||
         width != PEN_CLI_UNSET_COUNT || height != PEN_CLI_UNSET_COUNT ||
         guidance != PEN_CLI_UNSET || eta != PEN_CLI_UNSET)
         return pen_cli_usage_error(
@@ -339,8 +353,12 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
             return pen_cli_usage_error(error, _("--guidance-rescale is from 0 to 1."));
         request->guidance_rescale = guidance_rescale;
     }
+    if (fast && no_fast)
+        return pen_cli_usage_error(error, _("--fast and --no-fast do not go together."));
+    request->speed = fast ? PEN_SPEED_FAST : no_fast ? PEN_SPEED_USUAL : PEN_SPEED_AUTOMATIC;
     request->sampler = sampler;
     request->schedule = schedule;
+    request->timesteps = timesteps;
     if (eta != PEN_CLI_UNSET)
         request->eta = eta;
     if (style_strength != PEN_CLI_UNSET) {

@@ -110,7 +110,11 @@ static void show_round(PenCli *cli, const PenRound *round, const char *style)
     json_object_set_int_member(object, "height", round->height);
     json_object_set_int_member(object, "steps", round->steps);
     pen_cli_set_number(object, "guidance", round->guidance);
+    if (round->guidance_rescale >= 0)
+        pen_cli_set_number(object, "guidance_rescale", round->guidance_rescale);
     json_object_set_string_member(object, "sampler", round->sampler);
+    if (round->timesteps)
+        json_object_set_string_member(object, "timesteps", round->timesteps);
     pen_cli_set_number(object, "eta", round->eta);
     json_object_set_int_member(object, "seed", (gint64)round->seed);
     json_object_set_string_member(object, "order", order);

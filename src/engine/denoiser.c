@@ -23,6 +23,7 @@ struct _PenDenoiser {
     float *outputs;      /* [evaluations, out] */
     float *out_gradient; /* [evaluations, out] */
     gboolean recomputes;
+    guint64 count;       /* of evaluations that were done */
     double up;           /* what the last backward pass's gradients were multiplied by */
 };
 
@@ -161,6 +162,11 @@ gboolean pen_denoiser_recomputes(const PenDenoiser *denoiser)
     return denoiser->recomputes;
 }
 
+guint64 pen_denoiser_count(const PenDenoiser *denoiser)
+{
+    return denoiser->count;
+}
+
 PenPlan *pen_denoiser_plan(PenDenoiser *denoiser)
 {
     return denoiser->plan;
@@ -238,6 +244,7 @@ gboolean pen_denoiser_run_batch(PenDenoiser *denoiser, const float *latents,
         !pen_plan_run(denoiser->plan, NULL, NULL, cancellable, error))
         return FALSE;
     pen_plan_read(denoiser->plan, "out", out);
+    denoiser->count += denoiser->evaluations;
     return pen_runtime_check_unet(denoiser->runtime, out, denoiser->evaluations * denoiser->out,
                                   error);
 }

@@ -87,6 +87,9 @@ gboolean pen_denoiser_run_batch(PenDenoiser *denoiser, const float *latents,
 gboolean pen_denoiser_backward_batch(PenDenoiser *denoiser, const float *out_gradient,
                                      float *gradient, GCancellable *cancellable, GError **error);
 
+/* How many evaluations its runs came to: two a picture where it is guided. */
+guint64 pen_denoiser_count(const PenDenoiser *denoiser);
+
 /* For its figures and its profile. */
 PenPlan *pen_denoiser_plan(PenDenoiser *denoiser);
 

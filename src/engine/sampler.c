@@ -284,6 +284,8 @@ gboolean pen_sampler_run(PenRuntime *runtime, const PenSamplerJob *job,
     g_free(s.uncond);
     pen_tiles_free(s.tiles);
     g_free(s.candidates);
+    if (job->evaluations)
+        *job->evaluations += pen_denoiser_count(s.denoiser);
     pen_denoiser_free(s.denoiser);
     return ok;
 }

@@ -74,6 +74,7 @@ typedef struct {
 
     PenSamplerNoise noise; /* in place of the seed; NULL normally */
     gpointer noise_data;
+    guint64 *evaluations; /* of the UNet are added to it; may be NULL */
     PenSamplerProgress progress; /* may be NULL */
     PenSamplerFinished finished; /* may be NULL; gets progress_data */
     gpointer progress_data;

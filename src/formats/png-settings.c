@@ -21,6 +21,7 @@ void pen_png_settings_free(PenPngSettings *settings)
     g_free(settings->prompt);
     g_free(settings->negative);
     g_free(settings->sampler);
+    g_free(settings->timesteps);
     g_free(settings->model_hash);
     g_free(settings->model);
     g_free(settings->style);
@@ -65,8 +66,11 @@ char *pen_png_settings_to_text(const PenPngSettings *settings)
     if (settings->steps > 0)
         append_number(line, "Steps", settings->steps);
     append_value(line, "Sampler", settings->sampler);
+    append_value(line, "Timesteps", settings->timesteps);
     if (settings->guidance > 0)
         append_number(line, "CFG scale", settings->guidance);
+    if (settings->guidance_rescale > 0)
+        append_number(line, "CFG Rescale", settings->guidance_rescale);
     if (settings->has_seed) {
         g_autofree char *seed = g_strdup_printf("%" G_GUINT64_FORMAT, settings->seed);
         append_value(line, "Seed", seed);
@@ -161,6 +165,7 @@ static gboolean is_idle(const char *key)
 static char **find_text(PenPngSettings *settings, const char *key)
 {
     return g_str_equal(key, "Sampler")      ? &settings->sampler
+           : g_str_equal(key, "Timesteps")  ? &settings->timesteps
            : g_str_equal(key, "Model hash") ? &settings->model_hash
            : g_str_equal(key, "Model")      ? &settings->model
            : g_str_equal(key, "Style")      ? &settings->style
@@ -180,6 +185,7 @@ static int *find_count(PenPngSettings *settings, const char *key)
 static double *find_number(PenPngSettings *settings, const char *key)
 {
     return g_str_equal(key, "CFG scale")        ? &settings->guidance
+           : g_str_equal(key, "CFG Rescale")    ? &settings->guidance_rescale
            : g_str_equal(key, "Eta")            ? &settings->eta
            : g_str_equal(key, "Style strength") ? &settings->style_strength
                                                 : NULL;

@@ -39,6 +39,8 @@ typedef struct {
     char *vae;
     int clip_skip;
     gboolean words; // the prompt's brackets are characters (src/formats/prompt.h)
+    double guidance_rescale;
+    char *timesteps; // of the steps, "999 749 499 249"
     char *others;   // on reading: what has no place here, "KEY: VALUE, KEY: VALUE"
 } PenPngSettings;
 

@@ -19,7 +19,7 @@ typedef struct {
     PenFewSteps few;
 } Kind;
 
-#define HYPER_MODEL "(?:(?i:hyper[-_ ]?sd)|[Hh]yper(?![-_ ]?[Rr]eal)(?=[A-Z0-9_-]|$)|HYPER)"
+#define HYPER_MODEL "(?:(?i:hyper[-_ ]?sd)|[Hh]yper(?![-_ ]?[Rr]eal)(?=[A-Z0-9_.-]|$)|HYPER)"
 #define HYPER_ADAPTER "(?i:hyper[-_ ]?sd)"
 
 static const Kind kinds[] = {

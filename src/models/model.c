@@ -295,6 +295,13 @@ static void find_few_steps(PenModel *model)
         if (adapter)
             pen_few_steps_of_adapter(lora->file, adapter, &model->few_steps);
     }
+    if (!model->few_steps.name)
+        return;
+    g_autofree char *how = pen_few_steps_describe(&model->few_steps);
+    pen_model_add_notice(model,
+                         _("“%s” is taken for a model that draws in few steps, as its files are "
+                           "called (%s)."),
+                         model->name, how);
 }
 
 static gboolean check_tokenizers(const PenModel *model, GError **error)

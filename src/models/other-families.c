@@ -61,6 +61,8 @@ static const struct {
 
 char *pen_other_checkpoint(const PenSafetensors *file)
 {
+    if (pen_safetensors_lookup(file, PEN_LDM_UNET "time_embed.cond_proj.weight"))
+        return full_lcm();
     for (gsize i = 0; i < G_N_ELEMENTS(others); i++)
         for (guint t = 0; t < pen_safetensors_n_tensors(file); t++)
             if (strstr(pen_safetensors_nth(file, t)->name, others[i].part))

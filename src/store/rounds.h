@@ -40,9 +40,11 @@ typedef struct {
     int width, height; /* pixels */
     int steps;
     double guidance;
+    double guidance_rescale; /* 0 to 1: how far its contrast was taken back; negative: not known */
     double eta;
     guint64 seed; /* of the initial noise */
     char *sampler;
+    char *timesteps; /* of the steps, where not as the sampler spreads them: "999 749 499 249"; or NULL */
     char *prediction_type; /* "epsilon", "v_prediction" */
     char *device;
     char *precision; /* "f32", "f16" */

@@ -290,8 +290,14 @@ static const char version_13[] =
     "     WHERE p.round = picks.round AND a.state = 'done')"
     "  AND (SELECT deleted IS NULL FROM rounds WHERE id = picks.round);";
 
+/* How far guidance's contrast was taken back, which earlier versions did not keep, and timesteps that were
+ * given one by one. */
+static const char version_14[] =
+    "ALTER TABLE rounds ADD COLUMN guidance_rescale REAL NOT NULL DEFAULT -1;"
+    "ALTER TABLE rounds ADD COLUMN timesteps TEXT;";
+
 const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4,
                                              version_5, version_6, version_7, version_8,
                                              version_9, version_10, version_11, version_12,
-                                             version_13,
+                                             version_13, version_14,
                                              NULL };

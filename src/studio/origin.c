@@ -81,9 +81,11 @@ static gboolean take_settings(PenStore *store, const PenRound *round, PenRoundRe
     request->height = (guint)round->height;
     request->steps = (guint)round->steps;
     request->guidance = round->guidance;
+    request->guidance_rescale = round->guidance_rescale;
     request->eta = round->eta;
     set_text(&request->sampler, round->sampler);
     set_text(&request->schedule, NULL);
+    set_text(&request->timesteps, round->timesteps);
     request->words = round->words;
     request->clip_skip = (guint)round->clip_skip;
     request->start_strength = round->start_strength;

@@ -289,6 +289,14 @@ static void fill_text(const char **text, const char *value)
         *text = g_strdup(value);
 }
 
+void pen_recipe_open_sampling(PenRecipe *recipe)
+{
+    g_clear_pointer(&recipe->sampler, g_free);
+    g_clear_pointer(&recipe->schedule, g_free);
+    recipe->steps = 0;
+    recipe->guidance = 0;
+}
+
 /* A name from a script may be "", which is none. */
 static gboolean is_open(const char *name)
 {

@@ -64,6 +64,9 @@ char *pen_recipe_read_prompt(const PenRecipe *recipe, const char *prompt);
  */
 char *pen_recipe_describe(const PenRecipe *recipe);
 
+/* Leaves sampler, schedule, steps and guidance open. */
+void pen_recipe_open_sampling(PenRecipe *recipe);
+
 /* Fills what the request leaves open; its strings are its own (g_free()). */
 void pen_recipe_apply(const PenRecipe *recipe, PenRoundRequest *request);
 

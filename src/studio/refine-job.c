@@ -101,6 +101,7 @@ static gpointer run(PenJob *job, GError **error)
     request.has_seed = TRUE;
     request.seed = round->seed;
     request.count = 1;
+    request.guidance_rescale = round->guidance_rescale;
     request.eta = 0;
     request.keep = FALSE;
     request.tiles = TRUE;

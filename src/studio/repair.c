@@ -95,9 +95,11 @@ static gboolean restore(PenStudio *studio, gint64 id, const PenPngSettings *s, g
         .height = (int)s->height,
         .steps = s->steps,
         .guidance = s->guidance,
+        .guidance_rescale = s->guidance_rescale,
         .eta = MAX(s->eta, 0),
         .seed = s->seed,
         .sampler = s->sampler ? s->sampler : (char *)"",
+        .timesteps = s->timesteps,
         .prediction_type = (char *)(v ? "v_prediction" : "epsilon"),
         .created = created,
     };

@@ -76,9 +76,9 @@ static void on_tile(guint done, guint count, gpointer data)
 {
     PenRoundWork *r = data;
     const PenRoundRequest *request = &r->input->request;
-    guint steps = pen_method_evaluations(r->method, request->steps);
+    guint steps = pen_method_evaluations(r->sampling.method, request->steps);
     if (request->start_rgb)
-        steps -= pen_method_first_step(r->method, request->steps, request->start_strength);
+        steps -= pen_method_first_step(r->sampling.method, request->steps, request->start_strength);
     report_progress(r, r->sampled + (double)done / count / (steps * request->count));
 }
 
@@ -187,10 +187,12 @@ static gboolean sample(PenRoundWork *r, GError **error)
         .parting = r->origin.parting,
         .height = r->height,
         .width = r->width,
-        .sampling = { .method = r->method, .steps = request->steps, .eta = request->eta },
+        .sampling = { .method = r->sampling.method,
+                      .timesteps = r->sampling.timesteps,
+                      .steps = request->steps,
+                      .eta = request->eta },
         .guidance = request->guidance,
-        .guidance_rescale =
-            request->guidance_rescale < 0 ? r->model->guidance_rescale : request->guidance_rescale,
+        .guidance_rescale = request->guidance_rescale,
         .cond = cond,
         .uncond = uncond,
         .adapter = r->adapter,
@@ -202,11 +204,12 @@ static gboolean sample(PenRoundWork *r, GError **error)
         .strength = request->start_strength,
         .tile = r->tile,
         .tile_progress = on_tile,
+        .evaluations = &r->result->evaluations,
         .progress = on_step,
         .finished = on_finished,
         .progress_data = r,
     };
-    pen_sampling_set_spread(&job.sampling, r->spread, r->model->schedule);
+    pen_sampling_set_spread(&job.sampling, r->sampling.spread, r->model->schedule);
     PenTrajectory *trajectories[PEN_ROUND_WIDE_MAX + 1];
     g_autoptr(PenTrajectory) mine = own ? own_trajectory(r, error) : NULL;
     if ((own && !mine) ||

@@ -26,6 +26,7 @@ static void round_clear(PenRoundWork *r)
     g_clear_pointer(&r->spec, g_free);
     g_clear_pointer(&r->prompt, pen_prompt_free);
     g_clear_pointer(&r->negative, pen_prompt_free);
+    pen_sampling_choice_clear(&r->sampling);
 }
 
 static gpointer make(PenJob *job, PenRoundInput *input, GError **error)

@@ -18,6 +18,7 @@ void pen_round_input_free(gpointer data)
     g_free((char *)input->request.negative_prompt);
     g_free((char *)input->request.sampler);
     g_free((char *)input->request.schedule);
+    g_free((char *)input->request.timesteps);
     g_free((guint8 *)input->request.start_rgb);
     g_free((guint8 *)input->request.start_mask);
     pen_place_free((PenPlace *)input->request.place);
@@ -37,6 +38,7 @@ PenRoundInput *pen_round_input_new(const PenRoundRequest *request)
     input->request.negative_prompt = g_strdup(request->negative_prompt);
     input->request.sampler = g_strdup(request->sampler);
     input->request.schedule = g_strdup(request->schedule);
+    input->request.timesteps = g_strdup(request->timesteps);
     if (request->start_rgb)
         input->request.start_rgb = g_memdup2(request->start_rgb, pixels * 3);
     if (request->start_mask)
@@ -176,20 +178,6 @@ static gboolean read_prompts(PenRoundWork *r, GError **error)
     return r->spec != NULL;
 }
 
-/* Names come from people and scripts; an empty one is none. */
-static gboolean choose_sampler(PenRoundWork *r, GError **error)
-{
-    const PenRoundRequest *request = &r->input->request;
-    r->method = pen_methods()[0];
-    if (request
-            ->own_rgb) /* src/engine/forward.h: the artist's picture comes as DDIM would draw it */
-        return TRUE;
-    if (request->sampler && *request->sampler)
-        r->method = pen_method_find(request->sampler, &r->spread, error);
-    return r->method && (!request->schedule || !*request->schedule ||
-                         pen_spread_find(request->schedule, &r->spread, error));
-}
-
 /* What the request leaves open: as the earlier round has it, or the style's recipe. */
 static gboolean complete_request(PenRoundWork *r, GError **error)
 {
@@ -200,10 +188,10 @@ static gboolean complete_request(PenRoundWork *r, GError **error)
         g_autoptr(PenRecipe) recipe = pen_recipe_parse(r->input->style->recipe, error);
         if (!recipe)
             return FALSE;
+        if (request->speed != PEN_SPEED_AUTOMATIC || request->timesteps)
+            pen_recipe_open_sampling(recipe);
         pen_recipe_apply(recipe, request);
     }
-    if (!request->steps)
-        request->steps = PEN_ROUND_STEPS;
     return TRUE;
 }
 
@@ -220,17 +208,14 @@ gboolean pen_round_plan(PenRoundWork *r, GError **error)
         request->width = info->size;
     if (!request->height)
         request->height = info->size;
-    if (!request->guidance)
-        request->guidance = info->guidance;
-    if (!choose_sampler(r, error))
-        return FALSE;
-    if (!check_request(request, info, error))
+    if (!pen_sampling_choose(request, info, &r->sampling, error) ||
+        !check_request(request, info, error))
         return FALSE;
     r->runtime = pen_job_runtime(r->job, r->spec, error);
     if (!r->runtime)
         return FALSE;
     r->model = pen_model_ref(pen_runtime_model(r->runtime));
-    if (!pen_origin_take(&r->origin, r->model, r->method, request, error))
+    if (!pen_origin_take(&r->origin, r->model, r->sampling.method, request, error))
         return FALSE;
     if (r->input->style && request->keep && !pen_round_teaches(r)) {
         g_autofree char *text = g_strdup_printf(

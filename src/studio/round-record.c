@@ -48,7 +48,8 @@ gboolean pen_round_record(PenRoundWork *r, GError **error)
                                        ? pen_own_picture_hash(request->own_rgb, request->width,
                                                               request->height, request->prompt)
                                        : NULL;
-    g_autofree char *sampler = pen_method_full_name(r->method, r->spread);
+    g_autofree char *sampler = pen_method_full_name(r->sampling.method, r->sampling.spread);
+    g_autofree char *timesteps = pen_sampling_choice_timesteps(&r->sampling, request->steps);
     PenRound row = {
         .style = pen_round_teaches(r) ? style->id : 0,
         .style_version = r->adapter ? pen_round_version(r) : 0,
@@ -64,9 +65,11 @@ gboolean pen_round_record(PenRoundWork *r, GError **error)
         .height = (int)request->height,
         .steps = (int)request->steps,
         .guidance = request->guidance,
+        .guidance_rescale = request->guidance_rescale,
         .eta = request->eta,
         .seed = r->result->seed,
         .sampler = sampler,
+        .timesteps = timesteps,
         .prediction_type = (char *)(v ? "v_prediction" : "epsilon"),
         .device = (char *)pen_device_info(device)->name,
         .precision = (char *)(pen_runtime_dtype(r->runtime) == PEN_DTYPE_F16 ? "f16" : "f32"),
@@ -114,9 +117,11 @@ static char *settings_text(const PenRoundWork *r, guint place)
     settings->words = request->words;
     settings->clip_skip = (int)request->clip_skip;
     settings->steps = (int)request->steps;
-    settings->sampler = pen_method_full_name(r->method, r->spread);
+    settings->sampler = pen_method_full_name(r->sampling.method, r->sampling.spread);
+    settings->timesteps = pen_sampling_choice_timesteps(&r->sampling, request->steps);
     settings->guidance = request->guidance;
-    if (pen_method_uses_eta(r->method))
+    settings->guidance_rescale = request->guidance_rescale;
+    if (pen_method_uses_eta(r->sampling.method))
         settings->eta = request->eta;
     settings->has_seed = TRUE;
     settings->seed = r->result->seed;

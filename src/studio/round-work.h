@@ -10,6 +10,7 @@
 #include "src/engine/trajectory.h"
 #include "src/studio/guess.h"
 #include "src/studio/origin.h"
+#include "src/studio/sampling-choice.h"
 
 G_BEGIN_DECLS
 
@@ -28,8 +29,7 @@ typedef struct {
     PenModel *model;
     char *spec;                   /* of the model */
     PenPrompt *prompt, *negative; /* as they are read; NULL: no negative prompt */
-    const PenMethod *method;
-    PenSpread spread;
+    PenSamplingChoice sampling;
     guint32 height, width; /* of latents */
     guint32 tile;          /* side in latents; 0: as a whole */
     double sampled;        /* the share of the sampling that is done */

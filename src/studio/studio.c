@@ -541,6 +541,8 @@ PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, gint64
     info->size = (opened->unet.sample_size ? opened->unet.sample_size : 64) * opened->factor;
     info->multiple = MAX(opened->factor, 8);
     info->guidance = opened->guidance;
+    info->guidance_rescale = opened->guidance_rescale;
+    info->few_steps = opened->few_steps;
     info->notice = g_strdup(opened->notice);
     return info;
 }

@@ -22,6 +22,7 @@
 
 #include "compute/device.h"
 #include "src/learning/d3po.h"
+#include "src/models/few-steps.h"
 #include "src/store/actions.h"
 #include "src/store/comparisons.h"
 #include "src/store/files.h"
@@ -95,6 +96,13 @@ typedef void (*PenStudioEventFunc)(const PenStudioEvent *event, gpointer user_da
 
 /* --- rounds ---------------------------------------------------------------------------------- */
 
+/* What sampler, steps, guidance and eta are where a request does not say them. */
+typedef enum {
+    PEN_SPEED_AUTOMATIC, /* as the model was made for (src/models/few-steps.h) */
+    PEN_SPEED_FAST,      /* few steps, also where nothing tells that it was made for them */
+    PEN_SPEED_USUAL,     /* as any other, also where its name says that it was made for few steps */
+} PenSpeed;
+
 /* Start from PEN_ROUND_REQUEST_INIT. Strings and pixels are copied when the job starts. */
 typedef struct {
     const char *model; /* name, path or spec (src/models/model-spec.h); NULL, or a spec without a
@@ -116,10 +124,13 @@ typedef struct {
     const char *sampler;  /* by name, perhaps with its schedule (src/sampling/method.h); NULL: the
                              style's, else DDIM */
     const char *schedule; /* by name; NULL: the sampler's usual one, or what its name says */
-    guint steps;                 /* 0: the style's, else PEN_ROUND_STEPS */
+    PenSpeed speed; /* but for PEN_SPEED_AUTOMATIC, sampler, steps and guidance are not the style's */
+    guint steps;           /* 0: the style's, else what suits the model */
+    const char *timesteps; /* that the steps start from, falling, as in "999,749,499,249"; NULL: as the
+                              schedule spreads them. `steps` may be 0 then */
     double guidance;             /* 0: the style's, else what suits the model */
     double guidance_rescale;     /* 0 to 1; negative: what suits the model */
-    double eta;                  /* of samplers that know it */
+    double eta;                  /* of samplers that know it; negative: what suits the model */
     gboolean has_seed; /* else a random one */
     guint64 seed;
     gboolean shared_noise; /* all candidates start from one noise, as in the published script */
@@ -160,7 +171,7 @@ typedef struct {
 #define PEN_ROUND_STEPS 20
 #define PEN_ROUND_REQUEST_INIT                                                                     \
     {                                                                                              \
-        .style_strength = -1, .guidance_rescale = -1, .count = 4, .eta = 1, .keep = TRUE,                     \
+        .style_strength = -1, .guidance_rescale = -1, .count = 4, .eta = -1, .keep = TRUE,                     \
         .start_strength = 0.6, .like_part = 0.5                                                    \
     }
 
@@ -169,6 +180,7 @@ typedef struct {
     guint64 seed;
     guint n, width, height;
     guint made; /* candidates of which those n were chosen; n in a plain round */
+    guint64 evaluations; /* of the UNet that it took; with guidance two for each picture and step */
     int guess;  /* the place that the artist's picks speak for; -1: nothing to go by */
     guint8 **rgb; /* [n] */
     char *model_name, *model_hash;
@@ -234,7 +246,9 @@ typedef struct {
     guint style_loras; /* so many of the spec's adapters are the style's: those it is taught on */
     guint size;        /* pixels a side that it was trained on */
     guint multiple;    /* width and height must be multiples of this */
-    double guidance;   /* that suits it */
+    double guidance;   /* that suits it, drawn with many steps */
+    double guidance_rescale;
+    PenFewSteps few_steps; /* how it is drawn with few, if it was made for them */
     char *notice;      /* what of its files is not used, or was assumed; NULL: nothing */
 } PenModelInfo;
 void pen_model_info_free(PenModelInfo *info);

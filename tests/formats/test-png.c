@@ -95,7 +95,7 @@ static void test_errors(void)
 // Settings own their strings, but those of this test are never freed.
 #define S(string) ((char *)(string))
 // The members that few cases use.
-#define NO_MORE 0, NULL, NULL, 0, FALSE, NULL
+#define NO_MORE 0, NULL, NULL, 0, FALSE, 0, NULL, NULL
 
 static void test_settings_text(void)
 {
@@ -116,6 +116,8 @@ static void assert_equal(const PenPngSettings *a, const PenPngSettings *b)
     g_assert_cmpint(a->steps, ==, b->steps);
     g_assert_cmpstr(a->sampler, ==, b->sampler);
     g_assert_cmpfloat(a->guidance, ==, b->guidance);
+    g_assert_cmpfloat(a->guidance_rescale, ==, b->guidance_rescale);
+    g_assert_cmpstr(a->timesteps, ==, b->timesteps);
     g_assert_cmpfloat(a->eta, ==, b->eta);
     g_assert_cmpint(a->has_seed, ==, b->has_seed);
     g_assert_cmpuint(a->seed, ==, b->seed);
@@ -155,6 +157,8 @@ static void test_settings_round_trip(void)
           S("kl-f8"),
           2,
           TRUE,
+          0.7,
+          S("999 749 499 249"),
           NULL },
         { S("two\nlines: yes, two"), NULL, 20, S("DDIM"), 7.5, 0, TRUE, 0, 512, 512, NULL, NULL,
           NULL, 0, NO_MORE },

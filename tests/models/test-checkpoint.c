@@ -158,6 +158,14 @@ static void test_prediction(void)
     g_assert_cmpuint(told->unet.sample_size, ==, 64);
 }
 
+static gboolean without_any(PenSafetensor *tensor, gpointer parts)
+{
+    for (const char *const *part = parts; *part; part++)
+        if (strstr(tensor->name, *part))
+            return FALSE;
+    return TRUE;
+}
+
 /* A file of a family that Penchant does not run is refused by its name, whatever else is in it. */
 static void test_families(void)
 {
@@ -172,6 +180,7 @@ static void test_families(void)
         { "sd1", "transformer_blocks.0.img_mod.1.weight", "Qwen" },
         { "sd1", "model.diffusion_model.cap_pad_token", "Z-Image" },
         { "sd1", "control_model.zero_convs.0.0.weight", "ControlNet" },
+        { "sdxl", "model.diffusion_model.time_embed.cond_proj.weight", "latent consistency" },
     };
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         const char *names[] = { "betas", cases[i].tensor };
@@ -190,6 +199,12 @@ static void test_families(void)
     assert_fails(deep, "transformer_blocks.1");
     g_autofree char *small = changed_file("sdxl", without, (gpointer) "middle_block.1.");
     assert_fails(small, "SSD-1B");
+    static const char *const vega[] = { "middle_block.1.", ".transformer_blocks.2.", NULL };
+    g_autofree char *smaller = changed_file("sdxl", without_any, (gpointer)vega);
+    assert_fails(smaller, "Segmind-Vega");
+    static const char *const koala[] = { "middle_block.1.", "input_blocks.5.", NULL };
+    g_autofree char *smallest = changed_file("sdxl", without_any, (gpointer)koala);
+    assert_fails(smallest, "KOALA");
     g_autofree char *first = changed_file("sdxl", without, (gpointer) "conditioner.embedders.1.");
     assert_fails(first, "no second text encoder");
     g_autofree char *none = changed_file("sdxl", without, (gpointer) "conditioner.");

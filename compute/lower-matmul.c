@@ -29,9 +29,8 @@ typedef struct {
     guint32 subgroups[2];   /* along rows and columns, of those that multiply matrices */
 } Tile;
 
-/* Shapes of the kernels for vector lanes, as in shaders/variants.txt and the kernels' sources. */
-#define LANES_STEP 16       /* KS of matmul_lanes.comp */
-#define LANES_INPUT_STEP 32 /* KS of matmul_lanes_input.comp */
+/* Shapes of the kernels for vector lanes, as in shaders/variants.txt and their source. */
+#define LANES_STEP 16 /* KS of matmul_lanes.comp */
 
 /* With fewer workgroups than this a large GPU has nothing to do: smaller tiles make more. */
 #define ENOUGH_GROUPS 64
@@ -45,10 +44,8 @@ typedef struct {
 #define MATRIX_COLUMNS 32u
 #define MATRIX_INVOCATIONS 256u
 
-static Tile lanes_tile(gboolean input_gradient, guint32 n)
+static Tile lanes_tile(guint32 n)
 {
-    if (input_gradient)
-        return (Tile){ "matmul_lanes_input", 4, 4, { 0 }, 0, { 0 } };
     if (n <= PEN_PANEL)
         return (Tile){ "matmul_lanes_8x1", 8, PEN_PANEL, { 0 }, 0, { 0 } };
     return (Tile){ "matmul_lanes_4x3", 4, 3 * PEN_PANEL, { 0 }, 0, { 0 } };
@@ -96,10 +93,9 @@ static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Tile *
     spec[k++] = mm->residual != NULL;
     spec[k++] = mm->image_bias != NULL;
     if (device->kernels == PEN_KERNELS_LANES) {
-        guint32 step = mm->input_gradient ? LANES_INPUT_STEP : LANES_STEP;
-        spec[k++] = c >= step;
-        spec[k++] = mm->input_gradient ? c % step >= PEN_PANEL : c % step != 0;
-        spec[k++] = c % PEN_PANEL != 0;
+        spec[k++] = c >= LANES_STEP;
+        spec[k++] = c % LANES_STEP != 0;
+        spec[k++] = mm->input_gradient;
     }
     if (tile->subgroups[0]) {
         PenMatrixShape matrix = device->matrix;
@@ -182,7 +178,7 @@ static Tile choose_tile(const PenDeviceInfo *device, const Matmul *mm, guint64 m
 {
     Tile tile;
     if (device->kernels == PEN_KERNELS_LANES)
-        return lanes_tile(mm->input_gradient, n);
+        return lanes_tile(n);
     if (device->kernels != PEN_KERNELS_TILES && n > PEN_PANEL &&
         ((device->kernels == PEN_KERNELS_MATRIX && mm->x->dtype == PEN_DTYPE_F16 &&
           matrix_tile(device, mm->input_gradient, m, n, &tile)) ||
@@ -196,6 +192,8 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
     PenShape in = mm->x->shape, out = mm->y->shape;
     guint64 m = pen_shape_rows(out);
     guint32 n = out.c, taps = mm->kh * mm->kw;
+    gboolean lanes = l->device->kernels == PEN_KERNELS_LANES;
+    gboolean across = mm->input_gradient && !lanes; /* the panels of W, else it was transposed */
     Tile tile = choose_tile(l->device, mm, m, n);
     guint64 m_tiles = pen_groups(m, tile.rows);
     guint64 n_tiles = pen_groups(n, tile.columns);
@@ -216,7 +214,7 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
         .n = n,
         .c = in.c,
         .panels = (n + PEN_PANEL - 1) / PEN_PANEL,
-        .panel_rows = taps * (mm->input_gradient ? n : in.c),
+        .panel_rows = taps * (across ? n : in.c),
         .h = in.h,
         .w = in.w,
         .oh = out.h,
@@ -227,7 +225,7 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
         .m_tiles = (guint32)m_tiles,
     };
     pen_dispatch_push(d, &push, sizeof push);
-    if (l->device->kernels == PEN_KERNELS_LANES)
+    if (lanes)
         pen_dispatch_addresses(d, 2);
 
     if (mm->linear)
@@ -328,6 +326,28 @@ static PenTensor *unpacked_weight(PenLowering *l, PenTensor *weight)
     return whole;
 }
 
+/* The weight of an input gradient as the kernels for lanes read it (shaders/transpose_lanes.comp).
+ */
+static PenTensor *transposed_weight(PenLowering *l, const Matmul *mm)
+{
+    struct {
+        guint32 outs, ins, taps;
+    } push = { mm->x->shape.c, mm->y->shape.c, mm->kh * mm->kw };
+    guint32 panels = (guint32)pen_groups(push.ins, PEN_PANEL);
+    PenTensor *transposed =
+        pen_lower_scratch(l, PEN_SHAPE(panels, push.taps, push.outs, PEN_PANEL), mm->weight->dtype);
+    PenDispatch *d =
+        pen_lower_dispatch(l, "transpose_lanes", mm->weight->dtype, (guint64)panels * push.taps);
+    pen_dispatch_bind(d, mm->weight, PEN_ACCESS_READ);
+    pen_dispatch_bind(d, transposed, PEN_ACCESS_WRITE);
+    pen_dispatch_push(d, &push, sizeof push);
+    pen_dispatch_addresses(d, 1);
+    g_snprintf(d->label, sizeof d->label, "transpose %u %ux%u", push.taps, push.outs, push.ins);
+    d->flops = (double)pen_shape_elements(transposed->shape);
+    d->bytes = 2 * pen_tensor_bytes(transposed);
+    return transposed;
+}
+
 void pen_lower_matmul(PenLowering *l)
 {
     const PenNode *node = l->node;
@@ -358,5 +378,7 @@ void pen_lower_matmul(PenLowering *l)
         mm.linear = mm.kh * mm.kw == 1 && mm.stride == 1 && !(p.top | p.left | p.bottom | p.right);
     }
     mm.weight = unpacked_weight(l, mm.weight);
+    if (mm.input_gradient && l->device->kernels == PEN_KERNELS_LANES)
+        mm.weight = transposed_weight(l, &mm);
     emit_matmul(l, &mm);
 }

@@ -1,9 +1,46 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // matmul.comp for software Vulkan (lanes.glsl says why it differs): the eight lanes hold the eight
 // columns of a panel of W. A workgroup owns TM rows and TN panels; a value of x is broadcast.
+// With INPUT_GRADIENT x is dy, y is dx, taps run backward and W is the transpose that
+// transpose_lanes.comp made: read across its panels W would be twice as slow, as neighbours in the sum
+// lie so far apart that they share few lines of the cache.
 #version 460
 #extension GL_GOOGLE_include_directive : require
-#include "matmul_lanes.glsl"
+#include "common.glsl"
+#include "lanes.glsl"
+
+#ifdef OUT_F32
+#define O float
+#else
+#define O S
+#endif
+
+layout(local_size_x = PEN_LANES) in;
+layout(constant_id = 0) const uint KH = 1;
+layout(constant_id = 1) const uint KW = 1;
+layout(constant_id = 2) const uint STRIDE = 1;
+layout(constant_id = 3) const bool LINEAR = true; // row m reads row m
+layout(constant_id = 4) const bool BIAS = false;
+layout(constant_id = 5) const bool RESIDUAL = false;
+layout(constant_id = 6) const bool IMAGE_BIAS = false;
+layout(constant_id = 7) const bool MAIN = true; // c >= KS, the channels of an iteration
+layout(constant_id = 8) const bool REST = true; // c is no multiple of KS
+layout(constant_id = 9) const bool INPUT_GRADIENT = false;
+
+// The bindings and push constants of matmul.comp, and the addresses of x and W.
+layout(set = 0, binding = 0, std430) readonly buffer X { S x[]; };
+layout(set = 0, binding = 2, std430) readonly buffer B { S bias[]; };
+layout(set = 0, binding = 3, std430) readonly buffer R { S residual[]; };
+layout(set = 0, binding = 4, std430) readonly buffer I { S image_bias[]; };
+layout(set = 0, binding = 5, std430) writeonly buffer Y { O y[]; };
+
+layout(push_constant) uniform Push {
+    uint m, n, c, panels, panel_rows;
+    uint h, width, oh, ow; // of x and y
+    int top, left;
+    uint image_bias_stride, m_tiles;
+    uint64_t x_address, w_address;
+};
 
 #define KS 16 // channels of an iteration
 
@@ -32,8 +69,11 @@ void main()
             const uint row = min(row0 + i, m - 1);
             const uint rest = row % (oh * ow);
             image[i] = row / (oh * ow) * h * width;
-            py[i] = int(rest / ow * STRIDE) - top;
-            px[i] = int(rest % ow * STRIDE) - left;
+            py[i] = int(rest / ow), px[i] = int(rest % ow);
+            if (INPUT_GRADIENT)
+                py[i] += top, px[i] += left;
+            else
+                py[i] = py[i] * int(STRIDE) - top, px[i] = px[i] * int(STRIDE) - left;
         }
     }
     for (uint tap = 0; tap < KH * KW; tap++) {
@@ -43,8 +83,16 @@ void main()
             uint pixel = min(row0 + i, m - 1);
             inside[i] = true;
             if (!LINEAR) {
-                const int iy = py[i] + int(tap / KW), ix = px[i] + int(tap % KW);
-                inside[i] = iy >= 0 && ix >= 0 && iy < int(h) && ix < int(width);
+                const int ty = int(tap / KW), tx = int(tap % KW);
+                int iy = py[i] + ty, ix = px[i] + tx;
+                if (INPUT_GRADIENT)
+                    iy = py[i] - ty, ix = px[i] - tx;
+                inside[i] = iy >= 0 && ix >= 0;
+                if (INPUT_GRADIENT && STRIDE > 1) {
+                    inside[i] = inside[i] && iy % int(STRIDE) == 0 && ix % int(STRIDE) == 0;
+                    iy /= int(STRIDE), ix /= int(STRIDE);
+                }
+                inside[i] = inside[i] && iy < int(h) && ix < int(width);
                 pixel = inside[i] ? image[i] + uint(iy) * width + uint(ix) : 0;
             }
             xp[i] = x_address + uint64_t(pixel * c) * S_BYTES;

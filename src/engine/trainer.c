@@ -433,11 +433,19 @@ static gboolean compare(PenTrainer *trainer, Batch *batch, gboolean *finite,
     return TRUE;
 }
 
+static gboolean all_zero(guint n, const double *coefficient)
+{
+    for (guint i = 0; i < n; i++)
+        if (coefficient[i] != 0)
+            return FALSE;
+    return TRUE;
+}
+
 /*
  * One step of the round. All candidates must be evaluated before the loss gives their coefficients.
  * Where the denoiser takes them all at once, its activations are still there then, and one backward
  * pass of the weighted sum follows. Else each is followed by its backward pass, and the gradients
- * wait for their coefficients.
+ * wait for their coefficients. Where these are 0 there is nothing to pass back.
  */
 static gboolean step_gradient(PenTrainer *trainer, const PenTrainerRound *round, guint k,
                               guint64 terms, Work *work, PenTrainerResult *result,
@@ -460,17 +468,18 @@ static gboolean step_gradient(PenTrainer *trainer, const PenTrainerRound *round,
             work->log_prob[i + b] = batch.log_prob[b];
             work->reference[i + b] = batch.reference[b];
         }
-        if (!together && !backward(trainer, &batch, &one, work->each + i * n_values, cancellable,
-                                   error))
+        if (!together &&
+            !pen_d3po_is_clipped(&trainer->config, work->log_prob[i], work->reference[i]) &&
+            !backward(trainer, &batch, &one, work->each + i * n_values, cancellable, error))
             return FALSE;
     }
     result->loss += pen_d3po_step_loss(&trainer->config, round->n, work->log_prob, work->reference,
                                        round->ranks, terms, work->coefficient, &result->stats);
-    if (together) {
+    if (together && !all_zero(round->n, work->coefficient)) {
         if (!backward(trainer, &batch, work->coefficient, work->each, cancellable, error))
             return FALSE;
         add_gradient(work, n_values, work->each, 1);
-    } else {
+    } else if (!together) {
         for (guint i = 0; i < round->n; i++)
             add_gradient(work, n_values, work->each + i * n_values, work->coefficient[i]);
     }

@@ -69,6 +69,13 @@ double pen_d3po_step_loss(const PenD3poConfig *config, guint n, const double *lo
     return step.loss_sum / (double)total_terms;
 }
 
+gboolean pen_d3po_is_clipped(const PenD3poConfig *config, double log_prob, double ref_log_prob)
+{
+    double slope;
+    clamp_log_ratio(log_prob - ref_log_prob, config->clip, &slope);
+    return slope == 0;
+}
+
 static double per_term(const PenD3poStats *stats, double sum)
 {
     return stats->terms ? sum / (double)stats->terms : 0;

@@ -101,6 +101,12 @@ double pen_d3po_step_loss(const PenD3poConfig *config, guint n, const double *lo
                           const double *ref_log_prob, const int *rank, guint64 total_terms,
                           double *coefficient, PenD3poStats *stats);
 
+/**
+ * Whether clamp() is active for a candidate, so that its coefficient is 0 whatever the others did and
+ * its backward pass can be left out.
+ */
+gboolean pen_d3po_is_clipped(const PenD3poConfig *config, double log_prob, double ref_log_prob);
+
 // Means over the terms; 0 without terms. Before any training: log 2, 0 and 0.
 double pen_d3po_stats_get_loss(const PenD3poStats *stats);
 double pen_d3po_stats_get_margin(const PenD3poStats *stats);

@@ -19,12 +19,14 @@ typedef struct {
     PenTrajectory *trajectories[N];
     PenConditioning *conditionings[2]; /* of the prompt, then of no text */
     PenHindsight *hindsight;           /* NULL, or for the targets */
+    double clip;                       /* of the loss; 0: none */
 } Fixture;
 
 /* A round of noise that a trained adapter looks back on. */
 static void set_up(Fixture *fixture)
 {
     fixture->hindsight = NULL;
+    fixture->clip = 0;
     g_autoptr(GError) error = NULL;
     g_autofree char *folder = pen_model_find(NULL, &error);
     g_autoptr(PenModel) model = pen_model_open(folder, &error);
@@ -96,7 +98,7 @@ static Outcome take_gradient_with(Fixture *fixture, guint batch, gboolean hindsi
     Outcome outcome = { .gradient = g_new(float, fixture->adapter->n_values) };
     PenD3poConfig config = PEN_D3PO_CONFIG_INIT;
     config.beta = 5; /* so that the coefficients differ from candidate to candidate */
-    config.clip = 0;
+    config.clip = fixture->clip;
     config.hindsight = hindsight;
     config.guided = guided;
     PenTrainerRound round = {
@@ -147,8 +149,26 @@ static void test_batch(void)
     Outcome one_by_one = take_gradient(&fixture, 0);
     Outcome together = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
     assert_same(&fixture, &one_by_one, &together);
-    g_free(one_by_one.gradient);
-    g_free(together.gradient);
+
+    /* Half of the largest log-ratio clips a candidate, and a small one all of them. */
+    double largest = 0;
+    for (guint i = 0; i < N * 2; i++)
+        largest = fmax(largest, fabs(together.log_prob[i] - together.reference[i]));
+    fixture.clip = -expm1(-largest / 2);
+    Outcome few_one_by_one = take_gradient(&fixture, 0);
+    Outcome few_together = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
+    assert_same(&fixture, &few_one_by_one, &few_together);
+    g_assert_cmpfloat(
+        relative_error(together.gradient, few_together.gradient, fixture.adapter->n_values), >, 1e-3);
+    fixture.clip = 1e-9;
+    Outcome none_one_by_one = take_gradient(&fixture, 0);
+    Outcome none_together = take_gradient(&fixture, PEN_TRAINER_BATCH_LATENTS);
+    for (gsize v = 0; v < fixture.adapter->n_values; v++)
+        g_assert_true(none_one_by_one.gradient[v] == 0 && none_together.gradient[v] == 0);
+    Outcome *outcomes[] = { &one_by_one,   &together,        &few_one_by_one,
+                            &few_together, &none_one_by_one, &none_together };
+    for (guint i = 0; i < G_N_ELEMENTS(outcomes); i++)
+        g_free(outcomes[i]->gradient);
     tear_down(&fixture);
 }
 

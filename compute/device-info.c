@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compute/device-private.h"
+#include "compute/findings.h"
 #include "compute/lower.h"
 
 gboolean pen_physical_has_extension(VkPhysicalDevice physical, const char *name)
@@ -44,6 +45,7 @@ void pen_device_info_free(PenDeviceInfo *info)
         return;
     g_free(info->name);
     g_free(info->driver);
+    g_free(info->findings);
     g_free(info);
 }
 
@@ -206,24 +208,48 @@ const char *pen_kernels_name(PenKernels kernels)
     return names[kernels];
 }
 
-/* On a GPU the strongest, on a processor what it does not need to imitate. */
-void pen_device_info_choose_kernels(PenDeviceInfo *info)
+/* Those that the device's abilities allow. */
+static guint allowed_kernels(const PenDeviceInfo *info)
+{
+    guint allowed = 1u << PEN_KERNELS_TILES | 1u << PEN_KERNELS_SHARED;
+    if (info->kind == PEN_DEVICE_SOFTWARE && info->addresses && info->shuffles &&
+        info->float16_arithmetic && info->subgroup_size == 8 && info->subgroup_min <= 8 &&
+        info->subgroup_max >= 8)
+        allowed |= 1u << PEN_KERNELS_LANES;
+    if (info->matrix.m && info->shuffles)
+        allowed |= 1u << PEN_KERNELS_MATRIX;
+    return allowed & ~info->wrong_kernels[PEN_DTYPE_F32] &
+           ~(info->float16 ? info->wrong_kernels[PEN_DTYPE_F16] : 0);
+}
+
+/* On a GPU the strongest, on a processor what it does not need to imitate. FALSE where there are none. */
+static gboolean choose_best(PenDeviceInfo *info)
 {
     static const PenKernels by_choice[2][3] = {
         { PEN_KERNELS_MATRIX, PEN_KERNELS_SHARED, PEN_KERNELS_TILES },
         { PEN_KERNELS_LANES, PEN_KERNELS_TILES, PEN_KERNELS_SHARED },
     };
-    gboolean software = info->kind == PEN_DEVICE_SOFTWARE;
-    info->possible_kernels = 1u << PEN_KERNELS_TILES | 1u << PEN_KERNELS_SHARED;
-    if (software && info->addresses && info->shuffles && info->float16_arithmetic &&
-        info->subgroup_size == 8 && info->subgroup_min <= 8 && info->subgroup_max >= 8)
-        info->possible_kernels |= 1u << PEN_KERNELS_LANES;
-    if (info->matrix.m && info->shuffles)
-        info->possible_kernels |= 1u << PEN_KERNELS_MATRIX;
-    const PenKernels *choice = by_choice[software];
-    while (!(info->possible_kernels & 1u << *choice))
-        choice++;
-    info->kernels = *choice;
+    const PenKernels *choice = by_choice[info->kind == PEN_DEVICE_SOFTWARE];
+    info->possible_kernels = allowed_kernels(info);
+    for (guint i = 0; i < G_N_ELEMENTS(by_choice[0]); i++)
+        if (info->possible_kernels & 1u << choice[i]) {
+            info->kernels = choice[i];
+            return TRUE;
+        }
+    return FALSE;
+}
+
+void pen_device_info_choose_kernels(PenDeviceInfo *info)
+{
+    if (!choose_best(info)) {
+        info->float16 = info->float16_arithmetic = FALSE;
+        info->matrix = (PenMatrixShape){ 0, 0, 0 };
+        if (!choose_best(info)) {
+            info->unusable = N_("its driver computes wrongly, as “penchant selftest” found; update it, and "
+                                "test again");
+            return;
+        }
+    }
 
     const char *wanted = g_getenv("PENCHANT_KERNELS");
     if (!wanted)
@@ -236,7 +262,19 @@ void pen_device_info_choose_kernels(PenDeviceInfo *info)
     info->unusable = N_("it has none of the kernels that PENCHANT_KERNELS names");
 }
 
-PenDeviceInfo *pen_physical_info(VkPhysicalDevice physical, guint index)
+char *pen_physical_cache_path(VkPhysicalDevice physical, const char *what, const char *suffix)
+{
+    VkPhysicalDeviceProperties properties;
+    vkGetPhysicalDeviceProperties(physical, &properties);
+    g_autoptr(GString) name = g_string_new(what);
+    g_string_append_printf(name, "-%04x-%04x-", properties.vendorID, properties.deviceID);
+    for (guint i = 0; i < VK_UUID_SIZE; i++)
+        g_string_append_printf(name, "%02x", properties.pipelineCacheUUID[i]);
+    g_string_append(name, suffix);
+    return g_build_filename(g_get_user_cache_dir(), "penchant", name->str, NULL);
+}
+
+PenDeviceInfo *pen_physical_info(VkPhysicalDevice physical, guint index, gboolean findings)
 {
     VkPhysicalDeviceVulkan11Properties v11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES,
@@ -295,6 +333,9 @@ PenDeviceInfo *pen_physical_info(VkPhysicalDevice physical, guint index)
     info->addresses = f12.bufferDeviceAddress && features.features.shaderInt64;
     read_subgroups(physical, info);
     read_cooperative_matrix(physical, info, &f12);
+    info->findings = pen_physical_cache_path(physical, "selftest", ".ini");
+    if (findings)
+        pen_findings_read(info);
     pen_device_info_choose_kernels(info);
     guint32 timestamp_bits;
     if (pen_physical_compute_queue(physical, &timestamp_bits) < 0)

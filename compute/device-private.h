@@ -40,12 +40,17 @@ struct _PenDevice {
 
 /* --- what there is (device-info.c) ---------------------------------------------------------- */
 
-PenDeviceInfo *pen_physical_info(VkPhysicalDevice physical, guint index);
+/* `findings`: with what a self-test found. */
+PenDeviceInfo *pen_physical_info(VkPhysicalDevice physical, guint index, gboolean findings);
 gboolean pen_physical_has_extension(VkPhysicalDevice physical, const char *name);
 /* The queue family to compute with, or -1. */
 int pen_physical_compute_queue(VkPhysicalDevice physical, guint32 *timestamp_bits);
 
-/* Sets the kernels to use, by what the rest of the description says and by PENCHANT_KERNELS. */
+/* A file in the user's cache folder for this device with this version of its driver. Free with g_free(). */
+char *pen_physical_cache_path(VkPhysicalDevice physical, const char *what, const char *suffix);
+
+/* Sets the kernels to use, by what the rest of the description says and by PENCHANT_KERNELS. Where all
+ * are wrong in float16 the device has none; where all are wrong in float32 it is not usable. */
 void pen_device_info_choose_kernels(PenDeviceInfo *info);
 
 /* Sets the cooperative matrices to use: the best of `shapes` for which there is a kernel that fits.

@@ -141,15 +141,15 @@ static VkPhysicalDevice *enumerate(VkInstance instance, guint32 *n)
     return list;
 }
 
-static GPtrArray *read_infos(VkPhysicalDevice *physical, guint32 n)
+static GPtrArray *read_infos(VkPhysicalDevice *physical, guint32 n, gboolean findings)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)pen_device_info_free);
     for (guint32 i = 0; i < n; i++)
-        g_ptr_array_add(list, pen_physical_info(physical[i], i));
+        g_ptr_array_add(list, pen_physical_info(physical[i], i, findings));
     return list;
 }
 
-GPtrArray *pen_device_list(GError **error)
+static GPtrArray *list_devices(gboolean findings, GError **error)
 {
     VkInstance instance;
     VkDebugUtilsMessengerEXT messenger;
@@ -157,9 +157,19 @@ GPtrArray *pen_device_list(GError **error)
         return NULL;
     guint32 n;
     g_autofree VkPhysicalDevice *physical = enumerate(instance, &n);
-    GPtrArray *list = read_infos(physical, n);
+    GPtrArray *list = read_infos(physical, n, findings);
     destroy_instance(instance, messenger);
     return list;
+}
+
+GPtrArray *pen_device_list(GError **error)
+{
+    return list_devices(TRUE, error);
+}
+
+GPtrArray *pen_device_list_untested(GError **error)
+{
+    return list_devices(FALSE, error);
 }
 
 char *pen_device_label(GPtrArray *list, guint index)
@@ -405,7 +415,7 @@ PenDevice *pen_device_open(const char *wanted, GError **error)
         return NULL;
     guint32 n;
     g_autofree VkPhysicalDevice *physical = enumerate(self->instance, &n);
-    g_autoptr(GPtrArray) list = read_infos(physical, n);
+    g_autoptr(GPtrArray) list = read_infos(physical, n, TRUE);
     int chosen = pen_device_choose(list, wanted, NULL, error);
     if (chosen < 0)
         return NULL;
@@ -436,6 +446,7 @@ PenDevice *pen_device_new_abstract(const PenDeviceInfo *info)
     self->info = g_memdup2(info, sizeof *info);
     self->info->name = g_strdup(info->name);
     self->info->driver = g_strdup(info->driver);
+    self->info->findings = g_strdup(info->findings);
     return self;
 }
 

@@ -61,6 +61,9 @@ typedef struct {
     gboolean float16_arithmetic;
     PenKernels kernels;                 /* chosen for it */
     guint possible_kernels;             /* bits by PenKernels */
+    guint wrong_kernels[2];             /* by PenDtype: those that a self-test found wrong, which are
+                                         * not possible */
+    char *findings; /* the file in which it keeps what it finds: compute/findings.h */
     PenMatrixShape matrix;              /* the best of those it has; all 0 without */
     guint32 matrix_subgroup;            /* size of the subgroups that multiply them */
     guint32 subgroup_size;              /* where a kernel asks for none */
@@ -89,6 +92,8 @@ const char *pen_device_kind_label(PenDeviceKind kind);
 /* All Vulkan devices (PenDeviceInfo, owned). Empty when there is a loader but no device; NULL with
  * an error when there is no Vulkan at all. */
 GPtrArray *pen_device_list(GError **error);
+/* The same as if no self-test had found anything. */
+GPtrArray *pen_device_list_untested(GError **error);
 
 /* The name of a device of the list, with " #1", " #2" and so on where several bear it. Free with
  * g_free(). */

@@ -21,22 +21,7 @@ void pen_device_load_pipeline_cache(PenDevice *device)
 {
     device->pipelines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, pipeline_free);
 
-    VkPhysicalDeviceIDProperties id = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
-    };
-    VkPhysicalDeviceProperties2 properties = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-        .pNext = &id,
-    };
-    vkGetPhysicalDeviceProperties2(device->physical, &properties);
-    g_autoptr(GString) name = g_string_new("pipelines-");
-    g_string_append_printf(name, "%04x-%04x-", properties.properties.vendorID,
-                           properties.properties.deviceID);
-    for (guint i = 0; i < VK_UUID_SIZE; i++)
-        g_string_append_printf(name, "%02x", properties.properties.pipelineCacheUUID[i]);
-    g_string_append(name, ".bin");
-    device->cache_path = g_build_filename(g_get_user_cache_dir(), "penchant", name->str, NULL);
-
+    device->cache_path = pen_physical_cache_path(device->physical, "pipelines", ".bin");
     g_autofree char *file = NULL;
     gsize length = 0, head = strlen(CACHE_MAGIC) + CACHE_DIGEST;
     const char *data = NULL;

@@ -69,7 +69,8 @@ PenShape pen_plan_input_shape(const PenPlan *plan, const char *input);
 
 /* Seconds per kernel of one run (runs the plan once, each dispatch timed by the device). */
 typedef struct {
-    char *label; /* kernel and shape, e.g. "conv2d 320->320 3x3 64x64" */
+    char *label;  /* operation and shape, e.g. "conv2d 320->320 3x3 64x64" */
+    char *kernel; /* of its first dispatch: shader and specialization */
     guint count;
     double seconds, flops, bytes;
 } PenPlanProfileRow;

@@ -170,8 +170,10 @@ double pen_plan_longest_submission(const PenPlan *plan)
 
 void pen_plan_profile_row_free(PenPlanProfileRow *row)
 {
-    if (row)
-        g_free(row->label);
+    if (!row)
+        return;
+    g_free(row->label);
+    g_free(row->kernel);
     g_free(row);
 }
 
@@ -262,7 +264,9 @@ GPtrArray *pen_plan_profile(PenPlan *plan, GError **error)
         PenPlanProfileRow *row = g_hash_table_lookup(by_label, d->label);
         if (!row) {
             row = g_new0(PenPlanProfileRow, 1);
+            PenPipelineSource source = pen_dispatch_source(d);
             row->label = g_strdup(d->label);
+            row->kernel = pen_pipeline_key(&source);
             g_ptr_array_add(rows, row);
             g_hash_table_insert(by_label, row->label, row);
         }

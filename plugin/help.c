@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "plugin/device-test-view.h"
 #include "plugin/shortcuts.h"
 #include "plugin/ui.h"
 
@@ -44,12 +45,15 @@ static const Section sections[] = {
     { N_("Compare"), N_("Two pictures of the same seed, one with the style and one without, and "
                         "you are not told which is "
                         "which. The tally says honestly whether the style goes your way.") },
+    { N_("When pictures look broken"),
+      N_("Noise, black pictures or crashes can be the graphics driver's fault. The test below tells, "
+         "and Penchant then does without what computes wrongly.") },
     { N_("Styles"), N_("Each teaching makes a new version; you can return to any earlier one. "
                        "Exported styles work in "
                        "other programs that read LoRA files.") },
 };
 
-void pen_help_show(GtkWindow *parent)
+void pen_help_show(PenApp *app, GtkWindow *parent)
 {
     GtkWidget *dialog =
         gtk_dialog_new_with_buttons(_("Penchant Help"), parent, GTK_DIALOG_DESTROY_WITH_PARENT,
@@ -71,6 +75,10 @@ void pen_help_show(GtkWindow *parent)
     gtk_widget_set_halign(keys, GTK_ALIGN_START);
     gtk_widget_set_margin_top(keys, 9);
     gtk_widget_set_margin_start(keys, 18);
+    GtkWidget *test = pen_device_test_view_new(app);
+    gtk_widget_set_margin_start(test, 18);
+    gtk_widget_set_margin_end(test, 18);
+    gtk_widget_set_margin_top(test, 6);
     g_signal_connect_swapped(keys, "clicked", G_CALLBACK(pen_shortcuts_show), parent);
 
     GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
@@ -80,6 +88,8 @@ void pen_help_show(GtkWindow *parent)
     gtk_box_pack_start(GTK_BOX(gtk_dialog_get_content_area(GTK_DIALOG(dialog))), scrolled, TRUE,
                        TRUE, 0);
     gtk_box_pack_start(GTK_BOX(gtk_dialog_get_content_area(GTK_DIALOG(dialog))), keys, FALSE, FALSE,
+                       0);
+    gtk_box_pack_start(GTK_BOX(gtk_dialog_get_content_area(GTK_DIALOG(dialog))), test, FALSE, FALSE,
                        0);
     g_signal_connect(dialog, "response", G_CALLBACK(gtk_widget_destroy), NULL);
     gtk_widget_show_all(dialog);

@@ -3,10 +3,10 @@
 
 /* The help page, in a window of its own, in the artist's language and without a network. */
 
-#include <gtk/gtk.h>
+#include "plugin/app.h"
 
 G_BEGIN_DECLS
 
-void pen_help_show(GtkWindow *parent);
+void pen_help_show(PenApp *app, GtkWindow *parent);
 
 G_END_DECLS

@@ -181,7 +181,7 @@ static void on_redo(GtkButton *button, PenWindow *window)
 
 static void on_help(GtkWidget *button, PenWindow *window)
 {
-    pen_help_show(GTK_WINDOW(window));
+    pen_help_show(window->app, GTK_WINDOW(window));
 }
 
 /* While something is typed, it is the text that is undone. */

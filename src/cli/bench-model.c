@@ -9,6 +9,7 @@
 #include "src/models/model.h"
 #include "src/models/unet.h"
 #include "src/models/vae-coder.h"
+#include "src/selftest/kernel-case.h"
 
 #define TOKENS 77 /* of a prompt, as CLIP pads it */
 
@@ -136,7 +137,7 @@ static gboolean plan_train(const PenBench *bench, Subject *s, guint32 height, gu
     PenDevice *device = bench->plan ? NULL : bench->device;
     if (!s->adapter || !pen_unet_adapter_allocate(s->adapter, device, dtype, error))
         return FALSE;
-    g_autofree float *values = pen_bench_noise(s->adapter->n_values);
+    g_autofree float *values = pen_kernel_noise(s->adapter->n_values, 1);
     if ((device && !pen_unet_adapter_upload(s->adapter, values, error)) ||
         !plan_unet(bench, s, height, width, 2 * bench->batch, error))
         return FALSE;
@@ -153,7 +154,7 @@ static gboolean plan_vae(const PenBench *bench, Subject *s, guint32 height, guin
 {
     guint32 factor = pen_vae_config_factor(&s->vae);
     gsize pixels = (gsize)height * width;
-    s->latents = pen_bench_noise(pixels / factor / factor * s->vae.latent_channels);
+    s->latents = pen_kernel_noise(pixels / factor / factor * s->vae.latent_channels, 1);
     s->image = g_new(float, pixels *s->vae.out_channels);
     s->coder = pen_vae_coder_new(bench->device, &s->vae, s->weights, PEN_VAE_DECODER,
                                  height / factor, width / factor, error);
@@ -189,7 +190,7 @@ static gboolean make_plan(const PenBench *bench, Subject *s, PenBenchStep what, 
 static void write_noise(PenPlan *plan, const char *input)
 {
     g_autofree float *values =
-        pen_bench_noise(pen_shape_elements(pen_plan_input_shape(plan, input)));
+        pen_kernel_noise(pen_shape_elements(pen_plan_input_shape(plan, input)), 1);
     pen_plan_write(plan, input, values);
 }
 

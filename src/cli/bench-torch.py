@@ -23,19 +23,18 @@ def split(tensor, heads):
 
 
 def operation(case, x):
-    """The case as a function of x and perhaps of a weight that wants a gradient."""
-    kind, channels = case["kind"].removesuffix(" dx").removesuffix(" backward"), case["in"]
-    if kind in ("matmul", "adapter gradient"):
+    """The case as a function of x and of what else it reads, which perhaps wants a gradient."""
+    kind, channels = case["kind"], case["in"]
+    if kind in ("linear", "adapter"):
         weight = torch.randn(case["out"], channels)
         return weight, lambda x, weight: F.linear(x, weight)
     if kind == "conv":
         weight = torch.randn(case["out"], channels, case["kernel"], case["kernel"])
         return weight, lambda x, weight: F.conv2d(x, weight, None, case["stride"], 1)
     if kind == "attention":
-        keys = torch.randn(1, case["keys"], channels)
-        heads = case["heads"]
-        return None, lambda x, _: F.scaled_dot_product_attention(split(x, heads), split(keys, heads),
-                                                                 split(keys, heads))
+        keys, heads = torch.randn(2, 1, case["keys"], channels), case["heads"]
+        return keys, lambda x, keys: F.scaled_dot_product_attention(split(x, heads), split(keys[0], heads),
+                                                                    split(keys[1], heads))
     if kind in ("group norm", "layer norm"):
         gamma, beta = torch.randn(channels), torch.randn(channels)
         if kind == "layer norm":
@@ -55,16 +54,17 @@ def operation(case, x):
 def work(case):
     x = inputs(case)
     weight, function = operation(case, x)
-    if not case["kind"].endswith((" dx", " backward", " gradient")):
+    if not case["gradient"]:
         def forward():
             with torch.no_grad():
                 function(x, weight)
         return forward
-    target = weight if case["kind"] == "adapter gradient" else x
-    target.requires_grad_()
+    targets = {"adapter": [weight], "attention": [x, weight]}.get(case["kind"], [x])
+    for target in targets:
+        target.requires_grad_()
     y = function(x, weight)
     gradient = torch.randn_like(y)
-    return lambda: torch.autograd.grad(y, target, gradient, retain_graph=True)
+    return lambda: torch.autograd.grad(y, targets, gradient, retain_graph=True)
 
 
 def measure(case):

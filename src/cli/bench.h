@@ -37,7 +37,4 @@ gboolean pen_bench_step(PenBench *bench, PenBenchStep what, PenDtype dtype, GErr
 /* The median; sorts `seconds`. */
 double pen_bench_median(double *seconds, guint n);
 
-/* n numbers between -1 and 1. Free with g_free(). */
-float *pen_bench_noise(gsize n);
-
 G_END_DECLS

@@ -57,8 +57,8 @@ struct _PenCommand {
 
 extern const PenCommand pen_command_bench, pen_command_devices, pen_command_generate,
     pen_command_history, pen_command_models, pen_command_pick, pen_command_probe, pen_command_redo,
-    pen_command_refine, pen_command_store,
-    pen_command_style, pen_command_styles, pen_command_teach, pen_command_undo;
+    pen_command_refine, pen_command_selftest,
+    pen_command_store, pen_command_style, pen_command_styles, pen_command_teach, pen_command_undo;
 
 /* --- output (output.c) ----------------------------------------------------------------------- */
 
@@ -118,6 +118,10 @@ PenStyle *pen_cli_find_style(PenCli *cli, const char *name, GError **error);
 /* An error where no device can work, as pen_device_open() would say it. For commands that change
  * the store before their job opens the device. */
 gboolean pen_cli_check_device(PenCli *cli, GError **error);
+
+/* What the device is and can do; `why` it is the chosen one, or NULL. */
+void pen_cli_show_device(PenCli *cli, const PenDeviceInfo *info, const char *label,
+                         const char *why);
 
 /* Opens the device that --device and PENCHANT_DEVICE ask for; for work outside the studio. */
 PenDevice *pen_cli_open_device(PenCli *cli, GError **error);

@@ -44,17 +44,6 @@ double pen_bench_median(double *seconds, guint n)
     return n % 2 ? seconds[n / 2] : (seconds[n / 2 - 1] + seconds[n / 2]) / 2;
 }
 
-float *pen_bench_noise(gsize n)
-{
-    float *values = g_new(float, n);
-    guint32 state = 1;
-    for (gsize i = 0; i < n; i++) {
-        state = state * 1664525 + 1013904223;
-        values[i] = (float)(state >> 8) / (1 << 23) - 1;
-    }
-    return values;
-}
-
 static gboolean check_options(PenCli *cli, GError **error)
 {
     if (width < 0 || height < 0 || width % 8 || height % 8 || width > 4096 || height > 4096)

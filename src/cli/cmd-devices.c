@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "compute/findings.h"
 #include "src/cli/cli.h"
 
 /* Rows x columns x what is summed over. */
@@ -10,6 +11,19 @@ static char *matrix_text(const PenDeviceInfo *info)
 {
     PenMatrixShape matrix = info->matrix;
     return matrix.m ? g_strdup_printf("%ux%ux%u", matrix.m, matrix.n, matrix.k) : g_strdup(_("no"));
+}
+
+/* "matrix.f16, shared.f16": kernels that a self-test found wrong; NULL: none. */
+static char *wrong_kernels(const PenDeviceInfo *info)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (guint k = 0; k < PEN_N_KERNELS; k++)
+        for (PenDtype dtype = PEN_DTYPE_F32; dtype <= PEN_DTYPE_F16; dtype++) {
+            g_autofree char *name = pen_findings_name(k, dtype);
+            if (info->wrong_kernels[dtype] & 1u << k)
+                g_string_append_printf(names, "%s%s", names->len ? ", " : "", name);
+        }
+    return names->len ? g_strdup(names->str) : NULL;
 }
 
 static JsonObject *device_object(const PenDeviceInfo *info, const char *label, gboolean chosen,
@@ -30,6 +44,9 @@ static JsonObject *device_object(const PenDeviceInfo *info, const char *label, g
         json_object_set_string_member(object, "matrix", shape);
     }
     json_object_set_string_member(object, "kernels", pen_kernels_name(info->kernels));
+    g_autofree char *wrong = wrong_kernels(info);
+    if (wrong)
+        json_object_set_string_member(object, "wrong_kernels", wrong);
     json_object_set_int_member(object, "subgroup_size", info->subgroup_size);
     json_object_set_int_member(object, "subgroup_min", info->subgroup_min);
     json_object_set_int_member(object, "subgroup_max", info->subgroup_max);
@@ -72,6 +89,15 @@ static void print_device(PenCli *cli, const PenDeviceInfo *info, const char *lab
                   _("     float16 %s, cooperative matrices %s, subgroups of %u, workgroups of "
                     "%u with %s of shared memory"),
                   yes_no(info->float16), matrix, info->subgroup_size, info->max_workgroup, shared);
+    g_autofree char *wrong = wrong_kernels(info);
+    if (wrong)
+        pen_cli_print(cli, _("     left out, since “penchant selftest” found them wrong: %s"), wrong);
+}
+
+void pen_cli_show_device(PenCli *cli, const PenDeviceInfo *info, const char *label, const char *why)
+{
+    print_device(cli, info, label, why != NULL);
+    pen_cli_emit(cli, device_object(info, label, why != NULL, why));
 }
 
 static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
@@ -85,8 +111,7 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
     for (guint i = 0; i < devices->len; i++) {
         const PenDeviceInfo *info = devices->pdata[i];
         g_autofree char *label = pen_device_label(devices, i);
-        print_device(cli, info, label, (int)i == chosen);
-        pen_cli_emit(cli, device_object(info, label, (int)i == chosen, why));
+        pen_cli_show_device(cli, info, label, (int)i == chosen ? why : NULL);
     }
     if (none) {
         g_propagate_error(error, g_steal_pointer(&none));

@@ -23,6 +23,7 @@ static const PenCommand *const commands[] = {
     &pen_command_store,
     &pen_command_probe,
     &pen_command_bench,
+    &pen_command_selftest,
     NULL,
 };
 

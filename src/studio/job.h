@@ -88,6 +88,10 @@ PenRuntime *pen_job_runtime(PenJob *job, const char *spec, GError **error);
 /* Makes a round on the worker thread: a PenRoundResult. */
 gpointer pen_job_make_round(PenJob *job, const PenRoundRequest *request, GError **error);
 
+/* Gives the device back with all that is on it; the next job that needs it opens it anew. Worker thread
+ * only. */
+void pen_job_close_device(PenJob *job);
+
 /* The previewer of that runtime. */
 PenPreviewer *pen_job_previewer(PenJob *job, GError **error);
 

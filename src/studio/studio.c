@@ -111,6 +111,11 @@ static void workshop_close(PenWorkshop *workshop)
     g_clear_pointer(&workshop->device, pen_device_unref);
 }
 
+void pen_job_close_device(PenJob *job)
+{
+    workshop_close(&job->studio->workshop);
+}
+
 static void job_free(gpointer data)
 {
     PenJob *job = data;

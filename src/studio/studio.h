@@ -236,6 +236,21 @@ void pen_studio_list_devices_async(PenStudio *studio, GCancellable *cancellable,
 GPtrArray *pen_studio_list_devices_finish(PenStudio *studio, GAsyncResult *result,
                                           GError **error);
 
+/* Tests whether the device computes what it should (src/selftest/selftest.h), which takes minutes; what
+ * computes wrongly is not used by later jobs. Events: PROGRESS. */
+typedef struct {
+    gboolean good;
+    char *verdict; /* a sentence for a person */
+    char *report;  /* the file with all figures */
+} PenDeviceTest;
+void pen_device_test_free(PenDeviceTest *test);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenDeviceTest, pen_device_test_free)
+void pen_studio_test_device_async(PenStudio *studio, PenStudioEventFunc event,
+                                  gpointer event_data, GCancellable *cancellable,
+                                  GAsyncReadyCallback callback, gpointer user_data);
+PenDeviceTest *pen_studio_test_device_finish(PenStudio *studio, GAsyncResult *result,
+                                             GError **error);
+
 /* The device of all jobs that are started from now on, as in pen_studio_new(). */
 void pen_studio_set_device(PenStudio *studio, const char *device);
 

@@ -49,9 +49,9 @@ def start(folder, *words):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def generate(folder, *words):
+def generate(folder, *words, env=None):
     """Makes a tiny round; returns its id as printed."""
-    return run(folder, "generate", "--prompt", "a bird", "--count", "3", *TINY, *words).out.strip()
+    return run(folder, "generate", "--prompt", "a bird", "--count", "3", *TINY, *words, env=env).out.strip()
 
 
 def snapshot(folder):

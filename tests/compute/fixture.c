@@ -11,7 +11,7 @@ Fixture *fixture_new(PenDevice *device, PenDtype dtype)
     f->dtype = dtype;
     f->matrices = PEN_LAYOUT_PANEL;
     f->graph = pen_graph_new(dtype);
-    f->reference = reference_new();
+    f->reference = pen_reference_new();
     f->random = g_rand_new_with_seed(20240613);
     f->inputs = g_ptr_array_new_with_free_func(g_free);
     f->parameters = g_ptr_array_new_with_free_func((GDestroyNotify)pen_parameter_unref);
@@ -23,7 +23,7 @@ Fixture *fixture_new(PenDevice *device, PenDtype dtype)
 void fixture_free(Fixture *f)
 {
     pen_graph_free(f->graph);
-    reference_free(f->reference);
+    pen_reference_free(f->reference);
     g_rand_free(f->random);
     g_ptr_array_unref(f->inputs);
     g_ptr_array_unref(f->parameters);
@@ -51,7 +51,7 @@ PenTensor *fixture_values(Fixture *f, PenShape shape, double mean, double spread
     g_autofree double *values = random_values(f, n, mean, spread);
     char *name = g_strdup_printf("in%u", f->inputs->len);
 
-    reference_set_input(f->reference, name, values, n);
+    pen_reference_set_input(f->reference, name, values, n);
     g_ptr_array_add(f->inputs, name);
     return pen_graph_input(f->graph, name, shape);
 }
@@ -87,7 +87,7 @@ static PenTensor *parameter(Fixture *f, PenShape shape, PenLayout layout, double
         p = pen_parameter_new_abstract(shape, f->dtype, layout);
     }
     g_ptr_array_add(f->parameters, p);
-    reference_set_parameter(f->reference, p, values, n);
+    pen_reference_set_parameter(f->reference, p, values, n);
     return pen_graph_parameter(f->graph, p);
 }
 
@@ -110,7 +110,7 @@ PenTensor *fixture_conv(Fixture *f, guint32 in, guint32 out, guint32 kh, guint32
 
 void fixture_write(Fixture *f, PenPlan *plan, const char *input)
 {
-    const double *values = reference_input(f->reference, input);
+    const double *values = pen_reference_input(f->reference, input);
     gsize n = pen_shape_elements(pen_plan_input_shape(plan, input));
     g_autofree float *floats = g_new(float, n);
 
@@ -128,7 +128,7 @@ void fixture_gradient(Fixture *f, PenTensor *y)
 
     pen_graph_check(f->graph, &error);
     g_assert_no_error(error);
-    reference_set_input(f->reference, "dy", values, n);
+    pen_reference_set_input(f->reference, "dy", values, n);
     g_ptr_array_add(f->inputs, g_strdup("dy"));
     PenTensor *dy = f->late ? pen_graph_late_input(f->graph, "dy", shape)
                             : pen_graph_input(f->graph, "dy", shape);

@@ -10,12 +10,12 @@
 #include "compute/graph.h"
 #include "compute/parameter.h"
 #include "compute/plan.h"
-#include "tests/compute/reference.h"
+#include "compute/reference.h"
 
 typedef struct {
     PenDevice *device; /* NULL: parameters are abstract */
     PenGraph *graph;   /* NULL once a plan took it */
-    Reference *reference;
+    PenReference *reference;
     GRand *random;
     PenDtype dtype;
     PenLayout matrices; /* of weights made from now on */

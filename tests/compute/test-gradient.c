@@ -20,15 +20,15 @@ static double inner(const double *a, const double *b, gsize n)
 /* L = <dy, y>, whose gradient the backward graph computes. */
 static double loss(Fixture *f, const PenTensor *y)
 {
-    reference_forget(f->reference);
-    return inner(reference_value(f->reference, y), reference_input(f->reference, "dy"),
+    pen_reference_forget(f->reference);
+    return inner(pen_reference_value(f->reference, y), pen_reference_input(f->reference, "dy"),
                  pen_shape_elements(y->shape));
 }
 
 static double *target_values(Fixture *f, const PenTensor *target)
 {
-    return target->parameter ? reference_parameter(f->reference, target->parameter)
-                             : reference_input(f->reference, target->name);
+    return target->parameter ? pen_reference_parameter(f->reference, target->parameter)
+                             : pen_reference_input(f->reference, target->name);
 }
 
 /* Central differences: all elements at once along a random direction, and a few on their own. */
@@ -41,9 +41,9 @@ static void check_gradient(Fixture *f, const PenTensor *y, guint i)
     g_autofree double *start = g_memdup2(values, n * sizeof *values);
     g_autofree double *direction = g_new0(double, n);
 
-    reference_forget(f->reference);
+    pen_reference_forget(f->reference);
     g_autofree double *grad =
-        g_memdup2(reference_value(f->reference, f->grads->pdata[i]), n * sizeof *values);
+        g_memdup2(pen_reference_value(f->reference, f->grads->pdata[i]), n * sizeof *values);
     double size = sqrt(inner(grad, grad, n) / (double)n);
     guint trials = f->targets->len > 4 ? 1 : 4;
     for (guint trial = 0; trial < trials; trial++) {
@@ -187,8 +187,8 @@ static void test_checkpoint(void)
 
     for (guint i = 0; i < f->grads->len; i++) {
         PenTensor *grad = f->grads->pdata[i];
-        const double *want = reference_value(plain->reference, plain->grads->pdata[i]);
-        const double *have = reference_value(f->reference, grad);
+        const double *want = pen_reference_value(plain->reference, plain->grads->pdata[i]);
+        const double *have = pen_reference_value(f->reference, grad);
         for (gsize e = 0; e < pen_shape_elements(grad->shape); e++)
             g_assert_cmpfloat(have[e], ==, want[e]);
     }

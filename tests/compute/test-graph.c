@@ -288,16 +288,16 @@ static void test_fuse_same(gconstpointer data)
     for (guint i = 0; i < results->len; i++) {
         PenTensor *tensor = results->pdata[i];
         g_autofree char *name = g_strdup_printf("result%u", i);
-        g_ptr_array_add(wanted, g_memdup2(reference_value(f->reference, tensor),
+        g_ptr_array_add(wanted, g_memdup2(pen_reference_value(f->reference, tensor),
                                           pen_shape_elements(tensor->shape) * sizeof(double)));
         pen_graph_output(f->graph, name, tensor);
     }
     pen_graph_fuse(f->graph);
     check_order(f->graph);
-    reference_forget(f->reference);
+    pen_reference_forget(f->reference);
     for (guint i = 0; i < results->len; i++) {
         PenTensor *tensor = results->pdata[i];
-        const double *want = wanted->pdata[i], *have = reference_value(f->reference, tensor);
+        const double *want = wanted->pdata[i], *have = pen_reference_value(f->reference, tensor);
         for (gsize e = 0; e < pen_shape_elements(tensor->shape); e++)
             g_assert_cmpfloat(fabs(have[e] - want[e]), <=, 1e-9 * (1 + fabs(want[e])));
     }

@@ -36,7 +36,7 @@ static void add_output(Fixture *f, GArray *results, PenTensor *tensor)
     gsize n = pen_shape_elements(tensor->shape);
     Result result = {
         .name = results->len ? g_strdup_printf("gradient%u", results->len - 1) : g_strdup("y"),
-        .want = g_memdup2(reference_value(f->reference, tensor), n * sizeof(double)),
+        .want = g_memdup2(pen_reference_value(f->reference, tensor), n * sizeof(double)),
         .n = n,
     };
 
@@ -224,9 +224,9 @@ static double measure(PenPlan *plan, const double *dy, gsize n)
  * (which shows what is wrong across it). */
 static void check_variable(PenPlan *plan, Fixture *f, const Variable *v, gsize n_y, double step)
 {
-    const double *dy = reference_input(f->reference, "dy");
-    const double *start = v->parameter ? reference_parameter(f->reference, v->parameter)
-                                       : reference_input(f->reference, v->name);
+    const double *dy = pen_reference_input(f->reference, "dy");
+    const double *start = v->parameter ? pen_reference_parameter(f->reference, v->parameter)
+                                       : pen_reference_input(f->reference, v->name);
     run(plan);
     g_autofree double *grad =
         v->gradient ? read_output(plan, v->gradient, v->n) : g_memdup2(dy, v->n * sizeof *dy);

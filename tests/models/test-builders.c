@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "compute/graph-private.h"
+#include "compute/reference.h"
 #include "src/models/clip-text.h"
 #include "src/models/model.h"
 #include "src/models/unet.h"
 #include "src/models/vae.h"
-#include "tests/compute/reference.h"
 #include "tests/models/golden.h"
 
 static const char *const shapes[] = { "sd1", "sd2", "sdxl" };
@@ -21,20 +21,20 @@ static double *to_doubles(const float *values, gsize n)
     return doubles;
 }
 
-static void set_input(Reference *reference, const char *name, const float *values, gsize n)
+static void set_input(PenReference *reference, const char *name, const float *values, gsize n)
 {
     g_autofree double *doubles = to_doubles(values, n);
-    reference_set_input(reference, name, doubles, n);
+    pen_reference_set_input(reference, name, doubles, n);
 }
 
-static void set_parameter(Reference *reference, PenParameter *parameter, const float *values)
+static void set_parameter(PenReference *reference, PenParameter *parameter, const float *values)
 {
     gsize n = pen_shape_elements(pen_parameter_shape(parameter));
     g_autofree double *doubles = to_doubles(values, n);
-    reference_set_parameter(reference, parameter, doubles, n);
+    pen_reference_set_parameter(reference, parameter, doubles, n);
 }
 
-static void set_weights(Reference *reference, PenGraph *graph, PenWeights *weights)
+static void set_weights(PenReference *reference, PenGraph *graph, PenWeights *weights)
 {
     for (guint i = 0; i < graph->tensors->len; i++) {
         PenTensor *tensor = graph->tensors->pdata[i];
@@ -46,10 +46,10 @@ static void set_weights(Reference *reference, PenGraph *graph, PenWeights *weigh
     }
 }
 
-static float *value(Reference *reference, const PenTensor *tensor)
+static float *value(PenReference *reference, const PenTensor *tensor)
 {
     gsize n = pen_shape_elements(pen_tensor_shape(tensor));
-    const double *doubles = reference_value(reference, tensor);
+    const double *doubles = pen_reference_value(reference, tensor);
     float *values = g_new(float, n);
     for (gsize i = 0; i < n; i++)
         values[i] = (float)doubles[i];
@@ -96,7 +96,7 @@ static float *encode(const PenTextEncoder *encoder, const gint32 *ids, guint32 b
     g_autoptr(PenGraph) graph = pen_clip_text_new(config, weights, batch, tokens, &error);
     g_assert_no_error(error);
 
-    g_autoptr(Reference) reference = reference_new();
+    g_autoptr(PenReference) reference = pen_reference_new();
     set_weights(reference, graph, weights);
     set_input(reference, "embeddings", embeddings, n);
     return value(reference, output(graph, "hidden"));
@@ -146,7 +146,7 @@ static void test_vae_decode(gconstpointer data)
                             (guint32)latents->dims[3], &error);
     g_assert_no_error(error);
 
-    g_autoptr(Reference) reference = reference_new();
+    g_autoptr(PenReference) reference = pen_reference_new();
     set_weights(reference, graph, weights);
     set_input(reference, "latents", latents->values, latents->n);
     g_autofree float *out = value(reference, output(graph, "image"));
@@ -172,7 +172,7 @@ static void test_vae_encode(gconstpointer data)
                             (guint32)image->dims[3], &error);
     g_assert_no_error(error);
 
-    g_autoptr(Reference) reference = reference_new();
+    g_autoptr(PenReference) reference = pen_reference_new();
     set_weights(reference, graph, weights);
     set_input(reference, "image", image->values, image->n);
     g_autofree float *moments = value(reference, output(graph, "moments"));
@@ -185,7 +185,7 @@ static void test_vae_encode(gconstpointer data)
 
 static PenUNet *golden_unet(const char *shape, PenSafetensors *file, PenWeights *weights,
                             PenUNetAdapter *adapter, const PenUNetConfig *config,
-                            Reference *reference)
+                            PenReference *reference)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Golden) sample = golden_new(file, "sample");
@@ -227,7 +227,7 @@ static void test_unet(gconstpointer data)
     pen_unet_config_load(&config, path, &error);
     g_assert_no_error(error);
 
-    g_autoptr(Reference) reference = reference_new();
+    g_autoptr(PenReference) reference = pen_reference_new();
     g_autoptr(PenUNet) unet = golden_unet(shape, file, weights, NULL, &config, reference);
     g_autoptr(Golden) expected = golden_new(file, "out");
     g_autofree float *out = value(reference, unet->out);
@@ -254,7 +254,7 @@ static void test_unet_gradient(gconstpointer data)
     g_autofree float *values = golden_adapter(lora, "", adapter);
     g_autofree float *expected = golden_adapter(file, "grad.", adapter);
 
-    g_autoptr(Reference) reference = reference_new();
+    g_autoptr(PenReference) reference = pen_reference_new();
     g_autoptr(PenUNet) unet = golden_unet(shape, file, weights, adapter, &config, reference);
     for (guint i = 0; i < adapter->n_modules; i++) {
         set_parameter(reference, adapter->modules[i].down, values + adapter->modules[i].a);

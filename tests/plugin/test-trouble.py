@@ -20,11 +20,11 @@ SMALL = "4"
 
 
 def make_desktop(build, folder):
-    """The layer of lost-device.c is there from the start, and models that cannot be used."""
+    """The layer of bad-driver.c is there from the start, and models that cannot be used."""
     desktop = Desktop(build, folder)
     desktop.env.update({
-        "VK_ADD_LAYER_PATH": os.path.join(desktop.build, "tests", "plugin"),
-        "VK_INSTANCE_LAYERS": "VK_LAYER_PENCHANT_lost_device",
+        "VK_ADD_LAYER_PATH": os.path.join(desktop.build, "tests", "harness"),
+        "VK_INSTANCE_LAYERS": "VK_LAYER_PENCHANT_bad_driver",
         "PENCHANT_LOSE_DEVICE": os.path.join(desktop.folder, "lose-device"),
     })
     models = os.path.join(desktop.data, "models")

@@ -27,6 +27,7 @@ part() {
 cat "$out/machine.txt"
 
 part devices 20 "$penchant" devices
+part selftest 150 "$penchant" selftest
 part devices-json 20 "$penchant" devices --json
 part lowering 60 "$build/tests/models/test-lowering"
 part operations-f32 60 "$build/tests/compute/test-operations" -p /f32/gradient

@@ -230,7 +230,7 @@ static void collect_folder(Collection *collection, const char *relative)
         gboolean top = !strchr(relative, '/');
         if (S_ISDIR(info.st_mode)) {
             if (top && !g_hash_table_contains(collection->named, child))
-                continue; /* of a round that the database has lost: pen_store_restore_round() */
+                continue; /* being made, or of a round that was lost: pen_store_restore_round() */
             collect_folder(collection, child);
             if (info.st_mtime <= collection->newest)
                 g_rmdir(child_path);
@@ -256,8 +256,8 @@ gboolean pen_store_collect_garbage(PenStore *store, gint64 min_age_seconds, PenG
     if (!pen_sql_begin(&scope, store->sql, error) ||
         !pen_sql_each(store->sql,
                       PEN_FILES_NAMED
-                      " UNION SELECT 'rounds/' || id FROM rounds "
-                      "UNION SELECT 'runs/' || id FROM runs "
+                      " UNION SELECT 'rounds/' || id FROM rounds WHERE state <> 'running' "
+                      "UNION SELECT 'runs/' || id FROM runs WHERE state <> 'running' "
                       "UNION SELECT 'styles/' || uuid FROM styles",
                       NULL, 0, add_name, named, error))
         return FALSE;

@@ -24,10 +24,14 @@ gboolean pen_store_set_place(PenStore *store, gint64 round, const PenPlace *plac
     entry.round = round;
     entry.mask_file = file;
 
+    /* As the round's other files: rounds.c. */
+    g_autoptr(PenRound) row = pen_store_get_round(store, round, error);
+    if (!row || (mask && !pen_store_write(store, file, mask, error)))
+        return FALSE;
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     return pen_sql_begin(&scope, store->sql, error) &&
            pen_row_insert(store->sql, &pen_place_type, &entry, error) &&
-           (!mask || pen_store_write(store, file, mask, error)) && pen_sql_commit(&scope, error);
+           pen_sql_commit(&scope, error);
 }
 
 PenPlace *pen_store_get_place(PenStore *store, gint64 round, GError **error)

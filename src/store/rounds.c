@@ -133,6 +133,11 @@ gboolean pen_round_insert_as(PenSql *sql, const PenRound *round, GError **error)
                              PEN_SQL_INT(round->id), PEN_SQL_INT(id));
 }
 
+/*
+ * A round's files are written before a row names them, and outside the lock, which the window's calls
+ * take: to make files last takes long. Whoever writes them is the only one to do so, and while the round
+ * is running nobody collects them (pen_store_collect_garbage()).
+ */
 gboolean pen_store_set_round_start(PenStore *store, gint64 round, GBytes *picture, GBytes *mask,
                                    GError **error)
 {
@@ -140,14 +145,33 @@ gboolean pen_store_set_round_start(PenStore *store, gint64 round, GBytes *pictur
     g_autofree char *where =
         mask ? g_strdup_printf("rounds/%" G_GINT64_FORMAT "/mask.png", round) : NULL;
 
+    g_autoptr(PenRound) row = pen_store_get_round(store, round, error);
+    if (!row || !pen_store_write(store, start, picture, error) ||
+        (mask && !pen_store_write(store, where, mask, error)))
+        return FALSE;
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     return pen_sql_begin(&scope, store->sql, error) &&
            pen_sql_run(store->sql, error,
                        "UPDATE rounds SET start_file = ?, mask_file = ? WHERE id = ?",
                        PEN_SQL_TEXT(start), PEN_SQL_TEXT(where), PEN_SQL_INT(round)) &&
            pen_row_changed(store->sql, &pen_round_type, round, error) &&
-           pen_store_write(store, start, picture, error) &&
-           (!mask || pen_store_write(store, where, mask, error)) && pen_sql_commit(&scope, error);
+           pen_sql_commit(&scope, error);
+}
+
+/* An error unless the candidate waits for its picture. */
+static gboolean check_waiting(PenSql *sql, gint64 round, int place, GError **error)
+{
+    gint64 waiting = 0;
+    if (!pen_sql_int(sql, &waiting, error,
+                     "SELECT COUNT(*) FROM candidates WHERE round = ? AND place = ? AND "
+                     "state = 'running'",
+                     PEN_SQL_INT(round), PEN_SQL_INT(place)))
+        return FALSE;
+    if (waiting)
+        return TRUE;
+    g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
+                _("Candidate %d of that round is not being made."), place);
+    return FALSE;
 }
 
 gboolean pen_store_finish_candidate(PenStore *store, gint64 round, int place, GBytes *picture,
@@ -157,23 +181,23 @@ gboolean pen_store_finish_candidate(PenStore *store, gint64 round, int place, GB
     g_autofree char *picture_file = g_strconcat(stem, ".png", NULL);
     g_autofree char *trajectory_file = trajectory ? g_strconcat(stem, ".safetensors", NULL) : NULL;
 
-    /* The row is changed first: the write lock and the check come with it, and the commit, which
-     * makes it true, comes after the files. */
-    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
-    if (!pen_sql_begin(&scope, store->sql, error) ||
-        !pen_sql_run(store->sql, error,
-                     "UPDATE candidates SET picture_file = ?, trajectory_file = ?, "
-                     "state = 'complete' WHERE round = ? AND place = ? AND state = 'running'",
-                     PEN_SQL_TEXT(picture_file), PEN_SQL_TEXT(trajectory_file), PEN_SQL_INT(round),
-                     PEN_SQL_INT(place)))
-        return FALSE;
-    if (pen_sql_changes(store->sql) == 0) {
-        g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID,
-                    _("Candidate %d of that round is not being made."), place);
-        return FALSE;
+    {
+        g_auto(PenSqlScope) look = PEN_SQL_SCOPE_INIT;
+        pen_sql_lock(&look, store->sql);
+        if (!check_waiting(store->sql, round, place, error))
+            return FALSE;
     }
-    return pen_store_write(store, picture_file, picture, error) &&
-           (!trajectory || pen_store_write(store, trajectory_file, trajectory, error)) &&
+    if (!pen_store_write(store, picture_file, picture, error) ||
+        (trajectory && !pen_store_write(store, trajectory_file, trajectory, error)))
+        return FALSE;
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    return pen_sql_begin(&scope, store->sql, error) &&
+           check_waiting(store->sql, round, place, error) &&
+           pen_sql_run(store->sql, error,
+                       "UPDATE candidates SET picture_file = ?, trajectory_file = ?, "
+                       "state = 'complete' WHERE round = ? AND place = ?",
+                       PEN_SQL_TEXT(picture_file), PEN_SQL_TEXT(trajectory_file),
+                       PEN_SQL_INT(round), PEN_SQL_INT(place)) &&
            pen_sql_commit(&scope, error);
 }
 

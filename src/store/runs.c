@@ -158,11 +158,21 @@ gboolean pen_store_checkpoint_run(PenStore *store, gint64 run, int steps_done, G
     g_autofree char *file =
         g_strdup_printf("runs/%" G_GINT64_FORMAT "/step-%d.safetensors", run, steps_done);
 
+    /* Outside the lock, as a round's files (rounds.c). */
+    {
+        g_auto(PenSqlScope) look = PEN_SQL_SCOPE_INIT;
+        pen_sql_lock(&look, store->sql);
+        g_autoptr(PenRun) running = get_running(store, run, error);
+        if (!running)
+            return FALSE;
+    }
+    if (!pen_store_write(store, file, checkpoint, error))
+        return FALSE;
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     if (!pen_sql_begin(&scope, store->sql, error))
         return FALSE;
     g_autoptr(PenRun) row = get_running(store, run, error);
-    if (!row || !pen_store_write(store, file, checkpoint, error) ||
+    if (!row ||
         !pen_sql_run(store->sql, error,
                      "UPDATE runs SET steps_done = ?, checkpoint_file = ? WHERE id = ?",
                      PEN_SQL_INT(steps_done), PEN_SQL_TEXT(file), PEN_SQL_INT(run)) ||

@@ -30,7 +30,7 @@ struct _PenStudio {
     GThread *thread;
     GAsyncQueue *jobs; /* GTask with a PenJob as task data; a PenJob without run ends the thread */
     GMutex models_lock;
-    GHashTable *models; /* spec -> PenModel: opened once, from any thread */
+    GQueue *models; /* models that are open (studio.c), the one asked for last first; any thread */
     PenWorkshop workshop; /* the worker thread's */
 };
 

@@ -11,6 +11,23 @@ G_DEFINE_QUARK(pen-studio-error-quark, pen_studio_error)
 /* Progress events closer together than this are dropped. */
 #define PROGRESS_INTERVAL (50 * G_TIME_SPAN_MILLISECOND)
 
+/* So many models stay open. A spec is one of its own for each strength of an adapter, which a slider
+ * runs through. */
+#define OPEN_MODELS 8
+
+typedef struct {
+    char *spec;
+    PenModel *model;
+} OpenModel;
+
+static void open_model_free(gpointer data)
+{
+    OpenModel *open = data;
+    g_free(open->spec);
+    pen_model_unref(open->model);
+    g_free(open);
+}
+
 /* --- events ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -190,8 +207,7 @@ PenStudio *pen_studio_new(const char *data_folder, const char *device, const cha
     studio->precision = g_strdup(precision);
     studio->jobs = g_async_queue_new();
     g_mutex_init(&studio->models_lock);
-    studio->models = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                           (GDestroyNotify)pen_model_unref);
+    studio->models = g_queue_new();
     studio->thread = g_thread_new("penchant-studio", work, studio);
     return studio;
 }
@@ -203,7 +219,7 @@ void pen_studio_free(PenStudio *studio)
     g_async_queue_push(studio->jobs, studio);
     g_thread_join(studio->thread);
     g_async_queue_unref(studio->jobs);
-    g_hash_table_unref(studio->models);
+    g_queue_free_full(studio->models, open_model_free);
     g_mutex_clear(&studio->models_lock);
     pen_store_close(studio->store);
     g_free(studio->device_wanted);
@@ -218,17 +234,37 @@ PenStore *pen_studio_store(PenStudio *studio)
 
 /* --- models and device ----------------------------------------------------------------------- */
 
+/* Takes the model out of those that are open, if it is among them and its files are as they were. */
+static OpenModel *take_open_model(PenStudio *studio, const char *spec)
+{
+    for (GList *link = studio->models->head; link; link = link->next) {
+        OpenModel *open = link->data;
+        if (!g_str_equal(open->spec, spec))
+            continue;
+        g_queue_delete_link(studio->models, link);
+        if (pen_model_is_current(open->model))
+            return open;
+        open_model_free(open);
+        return NULL;
+    }
+    return NULL;
+}
+
 PenModel *pen_studio_open_model(PenStudio *studio, const char *spec, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&studio->models_lock);
-    PenModel *model = g_hash_table_lookup(studio->models, spec);
-    if (!model || !pen_model_is_current(model)) {
-        model = pen_model_open(spec, error);
+    OpenModel *open = take_open_model(studio, spec);
+    if (!open) {
+        PenModel *model = pen_model_open(spec, error);
         if (!model)
             return NULL;
-        g_hash_table_insert(studio->models, g_strdup(spec), model);
+        open = g_new(OpenModel, 1);
+        *open = (OpenModel){ .spec = g_strdup(spec), .model = model };
     }
-    return pen_model_ref(model);
+    g_queue_push_head(studio->models, open);
+    while (g_queue_get_length(studio->models) > OPEN_MODELS)
+        open_model_free(g_queue_pop_tail(studio->models));
+    return pen_model_ref(open->model);
 }
 
 static gboolean lies_there(const char *text)

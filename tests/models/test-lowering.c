@@ -2,8 +2,10 @@
 /* Stable Diffusion's graphs lowered on devices that nobody here has: every dispatch fits its
  * limits, and the kernels are those that the device was made for. What does not fit is refused by
  * name. */
+#include <glib/gstdio.h>
 #include <string.h>
 
+#include "compute/findings.h"
 #include "compute/kernel.h"
 #include "compute/plan-private.h"
 #include "src/models/vae-coder.h"
@@ -283,6 +285,73 @@ static void test_float16_arithmetic(void)
     }
 }
 
+/* --- what a self-test found wrong ------------------------------------------------------------ */
+
+#define BIT(kernels) (1u << PEN_KERNELS_##kernels)
+#define WHOLE (BIT(TILES) | BIT(SHARED) | BIT(MATRIX))
+
+static void test_wrong_kernels(void)
+{
+    static const struct {
+        guint f32, f16;  /* wrong ones */
+        gboolean usable;
+        PenKernels kernels;
+        gboolean float16;
+    } cases[] = {
+        { 0, 0, TRUE, PEN_KERNELS_MATRIX, TRUE },
+        { 0, BIT(MATRIX), TRUE, PEN_KERNELS_SHARED, TRUE },
+        { BIT(MATRIX) | BIT(SHARED), 0, TRUE, PEN_KERNELS_TILES, TRUE },
+        { BIT(TILES), BIT(MATRIX), TRUE, PEN_KERNELS_SHARED, TRUE },
+        /* Right in single precision alone: that is how the device is used. */
+        { 0, WHOLE, TRUE, PEN_KERNELS_SHARED, FALSE },
+        { BIT(SHARED), WHOLE, TRUE, PEN_KERNELS_TILES, FALSE },
+        { WHOLE, 0, FALSE, 0, FALSE },
+    };
+    const PenMatrixShape matrix = { 16, 16, 16 };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        PenDeviceInfo info = large();
+        info.wrong_kernels[PEN_DTYPE_F32] = cases[i].f32;
+        info.wrong_kernels[PEN_DTYPE_F16] = cases[i].f16;
+        pen_device_info_choose_matrix(&info, &matrix, 1);
+        pen_device_info_choose_kernels(&info);
+        g_assert_cmpint(info.unusable == NULL, ==, cases[i].usable);
+        if (info.unusable)
+            continue;
+        g_assert_cmpint(info.kernels, ==, cases[i].kernels);
+        g_assert_cmpint(info.float16, ==, cases[i].float16);
+        g_assert_cmpint(info.possible_kernels & cases[i].f32, ==, 0);
+    }
+}
+
+static void test_findings(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *folder = g_dir_make_tmp("penchant-findings-XXXXXX", &error);
+    g_assert_no_error(error);
+    g_autofree char *path = g_build_filename(folder, "below", "findings.ini", NULL);
+    PenDeviceInfo info = { .findings = path };
+    pen_findings_read(&info); /* there is none yet */
+    g_assert_cmpuint(info.wrong_kernels[0] | info.wrong_kernels[1], ==, 0);
+    info.wrong_kernels[PEN_DTYPE_F32] = BIT(LANES);
+    info.wrong_kernels[PEN_DTYPE_F16] = BIT(LANES) | BIT(MATRIX);
+    pen_findings_write(&info, NULL, &error);
+    g_assert_no_error(error);
+    PenDeviceInfo again = { .findings = path };
+    pen_findings_read(&again);
+    g_assert_cmpuint(again.wrong_kernels[PEN_DTYPE_F32], ==, BIT(LANES));
+    g_assert_cmpuint(again.wrong_kernels[PEN_DTYPE_F16], ==, BIT(LANES) | BIT(MATRIX));
+    /* What nobody wrote says nothing. */
+    g_file_set_contents(path, "[findings\nwrong=matrix.f16;", -1, &error);
+    g_assert_no_error(error);
+    PenDeviceInfo damaged = { .findings = path };
+    pen_findings_read(&damaged);
+    g_assert_cmpuint(damaged.wrong_kernels[0] | damaged.wrong_kernels[1], ==, 0);
+    g_autofree char *below = g_path_get_dirname(path);
+    g_unlink(path);
+    g_rmdir(below);
+    g_rmdir(folder);
+}
+
 int main(int argc, char **argv)
 {
     static const guint sizes[] = { 4, 8, 16, 32, 64, 128 };
@@ -295,6 +364,8 @@ int main(int argc, char **argv)
     g_test_add_func("/lowering/float16-arithmetic", test_float16_arithmetic);
     g_test_add_func("/lowering/matrix-choice", test_matrix_choice);
     g_test_add_func("/lowering/pieces", test_pieces);
+    g_test_add_func("/lowering/wrong-kernels", test_wrong_kernels);
+    g_test_add_func("/lowering/findings", test_findings);
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
         g_autofree char *path = g_strdup_printf("/lowering/subgroups/%u", sizes[i]);
         g_test_add_data_func(path, GUINT_TO_POINTER(sizes[i]), test_subgroups);

@@ -117,8 +117,8 @@ static Results *find_results(PenReference *r, const PenNode *node)
     call->attr = &node->attr;
     for (guint i = 0; i < node->n_in; i++)
         if (node->in[i])
-            call->in[i] = (PenReferenceOperand){ node->in[i], values_of(r, node->in[i]),
-                                                 node->in[i]->shape };
+            call->in[i] =
+                (PenReferenceOperand){ node->in[i], values_of(r, node->in[i]), node->in[i]->shape };
     for (guint i = 0; i < node->n_out; i++) {
         call->out_shape[i] = node->out[i] ? node->out[i]->shape : dropped_shape(node, i);
         call->out[i] = g_new0(double, pen_shape_elements(call->out_shape[i]));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-/* Lets the artist test whether the graphics card computes what it should, and tells what was found and
- * where the report lies. A test that runs is stopped when the view is closed. */
+/* Lets the artist test whether the graphics card computes what it should, and tells what was found
+ * and where the report lies. A test that runs is stopped when the view is closed. */
 
 #include "plugin/app.h"
 

@@ -25,17 +25,18 @@ static void on_progress(double fraction, const char *name, gpointer user_data)
 static void print_row(PenCli *cli, const PenSelftestRow *row)
 {
     const char *precision = row->dtype == PEN_DTYPE_F16 ? "f16" : "f32";
-    g_autofree char *error =
-        isnan(row->error) ? g_strdup("") : g_strdup_printf("%.1e", row->error);
+    g_autofree char *error = isnan(row->error) ? g_strdup("") : g_strdup_printf("%.1e", row->error);
     g_autofree char *speed =
-        row->figures.seconds > 0 ? g_strdup_printf(_("%9.3f ms %8.1f GFLOPS %7.1f GB/s"),
-                                           row->figures.seconds * 1e3, row->figures.flops / row->figures.seconds * 1e-9,
-                                           row->figures.bytes / row->figures.seconds * 1e-9)
-                         : g_strdup("");
+        row->figures.seconds > 0
+            ? g_strdup_printf(_("%9.3f ms %8.1f GFLOPS %7.1f GB/s"), row->figures.seconds * 1e3,
+                              row->figures.flops / row->figures.seconds * 1e-9,
+                              row->figures.bytes / row->figures.seconds * 1e-9)
+            : g_strdup("");
     static const char *const outcomes[] = { N_("right"), N_("WRONG"), N_("not run") };
     pen_cli_print(cli, "%-6s %s %-7s %8s %s  %s%s%s%s%s", pen_kernels_name(row->kernels), precision,
-                  gettext(outcomes[row->outcome]), error, speed, row->name, *row->figures.kernel ? "  " : "",
-                  *row->figures.kernel ? row->figures.kernel : "", row->why ? ": " : "", row->why ? row->why : "");
+                  gettext(outcomes[row->outcome]), error, speed, row->name,
+                  *row->figures.kernel ? "  " : "", *row->figures.kernel ? row->figures.kernel : "",
+                  row->why ? ": " : "", row->why ? row->why : "");
 }
 
 static void on_result(const PenSelftestRow *row, gpointer user_data)
@@ -56,7 +57,8 @@ static void on_result(const PenSelftestRow *row, gpointer user_data)
     if (row->figures.seconds > 0) {
         pen_cli_set_number(object, "seconds", row->figures.seconds);
         pen_cli_set_number(object, "gflops", row->figures.flops / row->figures.seconds * 1e-9);
-        pen_cli_set_number(object, "gbytes_per_second", row->figures.bytes / row->figures.seconds * 1e-9);
+        pen_cli_set_number(object, "gbytes_per_second",
+                           row->figures.bytes / row->figures.seconds * 1e-9);
     }
     if (row->projections) {
         JsonArray *projections = json_array_new();
@@ -110,10 +112,13 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
 const PenCommand pen_command_selftest = {
     .name = "selftest",
     .summary = N_("Test whether the device computes what it should, and how fast"),
-    .description = N_("Runs each kind of kernel that the device uses, in the shapes of Stable Diffusion 1.5 and "
-                      "SDXL, and the starter\nmodel, and compares the results with those of the processor. It takes "
-                      "a few minutes, ten at most. Kernels that\ncompute wrongly are not used from then on. A report "
-                      "of wrong pictures or failures wants the file that it names."),
+    .description = N_(
+        "Runs each kind of kernel that the device uses, in the shapes of Stable Diffusion 1.5 and "
+        "SDXL, and the starter\nmodel, and compares the results with those of the processor. It "
+        "takes "
+        "a few minutes, ten at most. Kernels that\ncompute wrongly are not used from then on. A "
+        "report "
+        "of wrong pictures or failures wants the file that it names."),
     .entries = entries,
     .run = run,
 };

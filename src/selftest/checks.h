@@ -12,8 +12,8 @@ PenSelftestRow *pen_selftest_row_new(PenDevice *device, PenDtype dtype, const ch
 void pen_selftest_row_free(PenSelftestRow *row);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenSelftestRow, pen_selftest_row_free)
 
-/* Takes over what went wrong in a test: a lack of memory is no fault of the kernels, everything else
- * is. FALSE, and passed on, where it ends the self-test: it was cancelled. */
+/* Takes over what went wrong in a test: a lack of memory is no fault of the kernels, everything
+ * else is. FALSE, and passed on, where it ends the self-test: it was cancelled. */
 gboolean pen_selftest_row_fail(PenSelftestRow *row, GError *failure, GError **error);
 
 /* Runs a case (kernel-check.c). */

@@ -103,8 +103,9 @@ const PenKernelCase *pen_kernel_cases(guint *n)
 const char *pen_kernel_kind_name(PenKernelKind kind)
 {
     static const char *const names[] = {
-        "linear", "adapter", "conv",       "attention", "group norm", "layer norm", "geglu",     "silu",
-        "add",    "add vector", "scale", "concat",    "slice",      "upsample",   "statistics",
+        "linear",     "adapter", "conv",  "attention", "group norm",
+        "layer norm", "geglu",   "silu",  "add",       "add vector",
+        "scale",      "concat",  "slice", "upsample",  "statistics",
     };
     return names[kind];
 }
@@ -156,7 +157,8 @@ float *pen_kernel_noise(gsize n, guint32 seed)
 
 /* --- graphs ---------------------------------------------------------------------------------- */
 
-/* What a case is made of; parameters and inputs are numbered in their order, which is their seed. */
+/* What a case is made of; parameters and inputs are numbered in their order, which is their seed.
+ */
 typedef struct {
     PenDevice *device;
     PenDtype dtype;
@@ -169,7 +171,8 @@ typedef struct {
 
 #define FIRST_PARAMETER_SEED 100
 
-/* What the device will hold of them, for the reference: 8 bits are a matter of the parameter's own. */
+/* What the device will hold of them, for the reference: 8 bits are a matter of the parameter's own.
+ */
 static double *as_stored(const float *values, gsize n, PenDtype dtype, gboolean eight_bit)
 {
     double *stored = g_new(double, n);
@@ -222,8 +225,8 @@ static PenTensor *product(Builder *b, const PenKernelCase *c, PenTensor *x, Targ
 {
     PenLayout layout = c->eight_bit ? PEN_LAYOUT_EIGHT_BIT_PANEL : PEN_LAYOUT_PANEL;
     gboolean conv = c->kind == PEN_KERNEL_CONV;
-    PenShape shape = conv ? PEN_SHAPE(c->out, c->kernel, c->kernel, c->in)
-                          : PEN_SHAPE(1, 1, c->out, c->in);
+    PenShape shape =
+        conv ? PEN_SHAPE(c->out, c->kernel, c->kernel, c->in) : PEN_SHAPE(1, 1, c->out, c->in);
     PenTensor *weight = parameter(b, shape, layout);
     PenTensor *bias = c->fused && weight ? vector(b, c->out) : NULL;
     if (!weight || (c->fused && !bias))
@@ -300,8 +303,8 @@ static PenTensor *operation(Builder *b, const PenKernelCase *c, Targets *targets
     return NULL;
 }
 
-/* A product that is an output and nothing else comes in float32; within a model it does not. A look at
- * a few of its numbers keeps it as it is there. */
+/* A product that is an output and nothing else comes in float32; within a model it does not. A look
+ * at a few of its numbers keeps it as it is there. */
 static void keep_precision(Builder *b, const PenKernelCase *c, PenKernelWork *work)
 {
     PenTensor *y = work->outputs[0];

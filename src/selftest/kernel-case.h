@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One operation each, in the shapes that Stable Diffusion 1.5 at 512x512 and SDXL at 1024x1024 have,
- * forward or backward: what `penchant bench` measures and the self-test checks.
+ * One operation each, in the shapes that Stable Diffusion 1.5 at 512x512 and SDXL at 1024x1024
+ * have, forward or backward: what `penchant bench` measures and the self-test checks.
  *
  * Inputs and parameters hold numbers between -1 and 1 that follow from their place in the graph, so
  * that the same case is the same work everywhere.
@@ -62,8 +62,8 @@ float *pen_kernel_noise(gsize n, guint32 seed);
 
 /* A case on a device, with its numbers. */
 typedef struct {
-    PenPlan *plan;           /* inputs written; outputs "0", "1"… */
-    PenTensor *outputs[4];   /* of the plan's graph */
+    PenPlan *plan;         /* inputs written; outputs "0", "1"… */
+    PenTensor *outputs[4]; /* of the plan's graph */
     guint n_outputs;
     PenReference *reference; /* knows the numbers; or NULL */
 } PenKernelWork;
@@ -80,7 +80,8 @@ typedef struct {
     char kernel[160]; /* the shader that took longest, with its specialization: its tile */
 } PenKernelFigures;
 
-/* The best of some runs that take about so long together. UNSUPPORTED where the device has no clock. */
+/* The best of some runs that take about so long together. UNSUPPORTED where the device has no
+ * clock. */
 gboolean pen_kernel_work_measure(PenKernelWork *work, double seconds, PenKernelFigures *figures,
                                  GError **error);
 

@@ -10,8 +10,8 @@
 
 #define REPEAT_SECONDS 0.3 /* of a kernel */
 
-/* Shares of the largest magnitude. float32 sums in another order; float16 rounds each result, and some
- * kernels what they pass on within. */
+/* Shares of the largest magnitude. float32 sums in another order; float16 rounds each result, and
+ * some kernels what they pass on within. */
 static double tolerance(const PenKernelCase *c, PenDtype dtype)
 {
     if (c->eight_bit)

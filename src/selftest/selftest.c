@@ -85,10 +85,9 @@ static gboolean run_test(Run *run, const PenKernelCase *kernel_case, PenModelChe
         return FALSE;
     if (is_out_of_time(run))
         row->why = g_strdup(_("the time was up"));
-    else if (!(kernel_case ? pen_kernel_check(kernel_case, run->device, dtype, row,
-                                              run->cancellable, error)
-                           : pen_model_check(check, run->device, dtype, row, run->cancellable,
-                                             error)))
+    else if (!(kernel_case
+                   ? pen_kernel_check(kernel_case, run->device, dtype, row, run->cancellable, error)
+                   : pen_model_check(check, run->device, dtype, row, run->cancellable, error)))
         return FALSE;
     if (row->outcome == PEN_SELFTEST_WRONG)
         run->result->info->wrong_kernels[dtype] |= 1u << row->kernels;
@@ -114,9 +113,8 @@ static gboolean test_device(Run *run, GError **error)
         if (kernel_case && run->options->quick && pen_kernel_case_flops(kernel_case) > QUICK_FLOPS)
             continue;
         for (PenDtype dtype = PEN_DTYPE_F32; dtype <= PEN_DTYPE_F16; dtype++)
-            if (untested & 1u << dtype &&
-                !run_test(run, kernel_case, i - n, dtype, (double)i / (n + PEN_N_MODEL_CHECKS),
-                          error))
+            if (untested & 1u << dtype && !run_test(run, kernel_case, i - n, dtype,
+                                                    (double)i / (n + PEN_N_MODEL_CHECKS), error))
                 return FALSE;
     }
     for (PenDtype dtype = PEN_DTYPE_F32; dtype <= PEN_DTYPE_F16; dtype++)
@@ -160,9 +158,9 @@ static void report_device(GKeyFile *file, const PenDeviceInfo *info)
         { "addresses", info->addresses },
         { "unified memory", info->unified_memory },
     };
-    g_autofree char *vulkan = g_strdup_printf("%u.%u.%u", info->api_version >> 22 & 0x7f,
-                                              info->api_version >> 12 & 0x3ff,
-                                              info->api_version & 0xfff);
+    g_autofree char *vulkan =
+        g_strdup_printf("%u.%u.%u", info->api_version >> 22 & 0x7f, info->api_version >> 12 & 0x3ff,
+                        info->api_version & 0xfff);
     g_autofree char *matrix =
         g_strdup_printf("%ux%ux%u", info->matrix.m, info->matrix.n, info->matrix.k);
     g_key_file_set_string(file, "device", "name", info->name);
@@ -184,8 +182,10 @@ static void report_row(GKeyFile *file, const PenSelftestRow *row)
     if (!isnan(row->error))
         g_string_append_printf(text, ", off by %.2g of %.2g", row->error, row->tolerance);
     if (row->figures.seconds > 0)
-        g_string_append_printf(text, ", %.4g ms, %.1f GFLOPS, %.1f GB/s", row->figures.seconds * 1e3,
-                               row->figures.flops / row->figures.seconds * 1e-9, row->figures.bytes / row->figures.seconds * 1e-9);
+        g_string_append_printf(text, ", %.4g ms, %.1f GFLOPS, %.1f GB/s",
+                               row->figures.seconds * 1e3,
+                               row->figures.flops / row->figures.seconds * 1e-9,
+                               row->figures.bytes / row->figures.seconds * 1e-9);
     if (*row->figures.kernel)
         g_string_append_printf(text, ", %s", row->figures.kernel);
     if (row->why)
@@ -198,10 +198,11 @@ static gboolean keep(const PenSelftest *result, GError **error)
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *time = g_date_time_format_iso8601(now);
-    g_key_file_set_comment(file, NULL, NULL,
-                           " What “penchant selftest” found; safe to delete. Reports of wrong pictures and "
-                           "failures want this file.",
-                           NULL);
+    g_key_file_set_comment(
+        file, NULL, NULL,
+        " What “penchant selftest” found; safe to delete. Reports of wrong pictures and "
+        "failures want this file.",
+        NULL);
     g_key_file_set_string(file, "findings", "verdict", verdict_names[result->verdict]);
     g_key_file_set_string(file, "findings", "time", time);
     g_key_file_set_string(file, "findings", "penchant", PACKAGE_VERSION);
@@ -321,17 +322,20 @@ char *pen_selftest_verdict_text(const PenSelftest *selftest)
     case PEN_SELFTEST_GOOD:
         return g_strdup_printf(_("%s computes what it should."), info->name);
     case PEN_SELFTEST_INCOMPLETE:
-        return g_strdup_printf(_("%s computes what it should, as far as it was tested: not everything could be."),
-                               info->name);
+        return g_strdup_printf(
+            _("%s computes what it should, as far as it was tested: not everything could be."),
+            info->name);
     case PEN_SELFTEST_LEFT_OUT:
-        return g_strdup_printf(_("The driver of %s computes wrongly with some kernels. They are left out from now on, "
-                                 "and pictures come out right, perhaps more slowly. Please report it, with the "
-                                 "file below."),
-                               info->name);
+        return g_strdup_printf(
+            _("The driver of %s computes wrongly with some kernels. They are left out from now on, "
+              "and pictures come out right, perhaps more slowly. Please report it, with the "
+              "file below."),
+            info->name);
     case PEN_SELFTEST_UNUSABLE:
-        return g_strdup_printf(_("The driver of %s computes wrongly: it is not used any more. Update the driver and "
-                                 "test again, or choose another device. Please report it, with the file below."),
-                               info->name);
+        return g_strdup_printf(
+            _("The driver of %s computes wrongly: it is not used any more. Update the driver and "
+              "test again, or choose another device. Please report it, with the file below."),
+            info->name);
     }
     g_return_val_if_reached(NULL);
 }

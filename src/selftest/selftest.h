@@ -8,8 +8,8 @@
  * Stable Diffusion (kernel-case.h), and compares samples of their results with the processor's own
  * reference; then a step of the starter model and a D3PO gradient, which it compares with stored
  * numbers (model-check.c). Kernels with a wrong result are left out from then on, and the next ones
- * tested: a wrong driver costs speed, not pictures. What was found, with the report, is kept in a file
- * for this device and driver version (compute/findings.h); each self-test begins anew.
+ * tested: a wrong driver costs speed, not pictures. What was found, with the report, is kept in a
+ * file for this device and driver version (compute/findings.h); each self-test begins anew.
  */
 
 #include <gio/gio.h>

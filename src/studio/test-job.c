@@ -36,9 +36,9 @@ void pen_device_test_free(PenDeviceTest *test)
     g_free(test);
 }
 
-void pen_studio_test_device_async(PenStudio *studio, PenStudioEventFunc event,
-                                  gpointer event_data, GCancellable *cancellable,
-                                  GAsyncReadyCallback callback, gpointer user_data)
+void pen_studio_test_device_async(PenStudio *studio, PenStudioEventFunc event, gpointer event_data,
+                                  GCancellable *cancellable, GAsyncReadyCallback callback,
+                                  gpointer user_data)
 {
     pen_job_start(studio, run, NULL, NULL, (GDestroyNotify)pen_device_test_free, event, event_data,
                   cancellable, callback, user_data, pen_studio_test_device_async);

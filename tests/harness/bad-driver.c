@@ -6,8 +6,8 @@
  * While the file $PENCHANT_LOSE_DEVICE is there, the next vkQueueSubmit() takes it away and answers
  * VK_ERROR_DEVICE_LOST.
  *
- * A kernel whose SPIR-V is that of the file $PENCHANT_WRONG_KERNEL is compiled wrongly: it subtracts
- * where it should add.
+ * A kernel whose SPIR-V is that of the file $PENCHANT_WRONG_KERNEL is compiled wrongly: it
+ * subtracts where it should add.
  */
 
 #include <stdio.h>
@@ -95,8 +95,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
     VkResult result = create(physical, info, allocator, device);
     if (result == VK_SUCCESS) {
         next_submit = (PFN_vkQueueSubmit)next_device(*device, "vkQueueSubmit");
-        next_create_module =
-            (PFN_vkCreateShaderModule)next_device(*device, "vkCreateShaderModule");
+        next_create_module = (PFN_vkCreateShaderModule)next_device(*device, "vkCreateShaderModule");
     }
     return result;
 }

@@ -13,7 +13,7 @@
 struct _PenAdvancedView {
     GtkExpander parent;
     PenApp *app;
-    GtkWidget *sampler, *schedule, *steps, *guidance, *eta, *words,
+    GtkWidget *speed, *sampler, *schedule, *steps, *guidance, *eta, *words,
          *clip_skip, *fixed_seed, *seed, *device;
     gboolean filling;   /* the device chooser is being filled: its signal is no choice */
     gboolean unfolding; /* until the settings that were folded away have their place */
@@ -33,6 +33,7 @@ static void on_edited(PenAdvancedView *view)
     PenSettings *settings = pen_app_settings(view->app);
     keep_choice(view->sampler, &settings->sampler);
     keep_choice(view->schedule, &settings->schedule);
+    settings->speed = gtk_combo_box_get_active(GTK_COMBO_BOX(view->speed));
     settings->steps = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(view->steps));
     settings->guidance = gtk_spin_button_get_value(GTK_SPIN_BUTTON(view->guidance));
     settings->eta = gtk_range_get_value(GTK_RANGE(view->eta));
@@ -44,6 +45,18 @@ static void on_edited(PenAdvancedView *view)
     pen_app_settings_changed(view->app);
 }
 
+/* What a speed brings along is seen to be its own choice; afterwards each can be set by itself. */
+static void on_speed(GtkComboBox *combo, PenAdvancedView *view)
+{
+    if (gtk_combo_box_get_active(combo) == PEN_SPEED_FAST) {
+        gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->sampler), "");
+        gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->schedule), "");
+        gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->steps), 0);
+        gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->guidance), 0);
+    }
+    on_edited(view);
+}
+
 static void on_fixed_seed(GtkToggleButton *check, PenAdvancedView *view)
 {
     gtk_widget_set_sensitive(view->seed, gtk_toggle_button_get_active(check));
@@ -52,6 +65,12 @@ static void on_fixed_seed(GtkToggleButton *check, PenAdvancedView *view)
 void pen_advanced_view_reuse(PenAdvancedView *view, const PenRound *round)
 {
     g_autofree char *seed = g_strdup_printf("%" G_GUINT64_FORMAT, round->seed);
+    PenSpread spread = PEN_SPREAD_AUTOMATIC;
+    const PenMethod *method = pen_method_find(round->sampler, &spread, NULL);
+    const char *schedule = spread == PEN_SPREAD_AUTOMATIC ? "" : pen_spread_id(spread);
+    gtk_combo_box_set_active(GTK_COMBO_BOX(view->speed), PEN_SPEED_AUTOMATIC);
+    gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->sampler), method ? pen_method_id(method) : "");
+    gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->schedule), schedule);
     gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->steps), round->steps);
     gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->guidance), round->guidance);
     gtk_range_set_value(GTK_RANGE(view->eta), round->eta);
@@ -175,14 +194,36 @@ static GtkWidget *build_sampler(PenAdvancedView *view)
                        pen_ui_field(_("Schedule"), view->schedule));
 }
 
+static GtkWidget *build_speed(PenAdvancedView *view)
+{
+    static const char *const names[] = {
+        [PEN_SPEED_AUTOMATIC] = N_("As the model was made for"),
+        [PEN_SPEED_FAST] = N_("Fast: 4 to 8 steps"),
+        [PEN_SPEED_USUAL] = N_("As usual"),
+    };
+    GtkWidget *combo = gtk_combo_box_text_new();
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+        gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(combo), _(names[i]));
+    gtk_combo_box_set_active(GTK_COMBO_BOX(combo), (int)pen_app_settings(view->app)->speed);
+    view->speed = pen_ui_ellipsize(combo);
+    gtk_widget_set_tooltip_text(
+        view->speed, _("Models and adapters called LCM, Lightning, Turbo, Hyper-SD, DMD2 or TCD were made "
+                       "to draw in few steps, and are drawn so by themselves. “Fast” draws others so "
+                       "that were made for it, too."));
+    return pen_ui_field(_("Speed"), view->speed);
+}
+
 static GtkWidget *build(PenAdvancedView *view)
 {
     const PenSettings *settings = pen_app_settings(view->app);
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 9);
     gtk_widget_set_margin_top(box, 6);
+    gtk_box_pack_start(GTK_BOX(box), build_speed(view), FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(box), build_sampler(view), FALSE, FALSE, 0);
-    view->steps = pen_ui_spin(1, 150, 1, settings->steps);
-    gtk_widget_set_tooltip_text(view->steps, _("More steps take longer and add detail"));
+    view->steps = pen_ui_spin(0, 150, 1, settings->steps);
+    pen_ui_spin_name_lowest(view->steps, _("Auto"));
+    gtk_widget_set_tooltip_text(view->steps, _("More steps take longer and add detail; “Auto”: as "
+                                               "suits the model"));
     view->guidance = pen_ui_spin(0, 30, 0.5, settings->guidance);
     pen_ui_spin_name_lowest(view->guidance, _("Auto"));
     gtk_widget_set_tooltip_text(view->guidance,
@@ -231,6 +272,7 @@ static GtkWidget *build(PenAdvancedView *view)
     g_signal_connect(view->device, "changed", G_CALLBACK(on_device_changed), view);
     gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Device"), view->device), FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(box), pen_extras_view_new(view->app), FALSE, FALSE, 0);
+    g_signal_connect(view->speed, "changed", G_CALLBACK(on_speed), view);
     g_signal_connect_swapped(view->sampler, "changed", G_CALLBACK(on_edited), view);
     g_signal_connect_swapped(view->schedule, "changed", G_CALLBACK(on_edited), view);
     g_signal_connect_swapped(view->steps, "value-changed", G_CALLBACK(on_edited), view);

@@ -213,16 +213,10 @@ static void make_half(PenCompareView *view, gint64 style, gboolean with)
     request.model = spec;
     request.as_is = TRUE;
     request.prompt = view->asked;
-    request.words = settings->words;
-    request.clip_skip = (guint)settings->clip_skip;
     request.style = style;
     request.without_style = !with;
     request.count = 1;
-    request.sampler = settings->sampler;
-    request.schedule = settings->schedule;
-    request.steps = settings->steps;
-    request.guidance = settings->guidance;
-    request.eta = settings->eta;
+    pen_settings_ask(settings, &request);
     request.has_seed = TRUE;
     request.seed = view->seed;
     request.keep = FALSE;

@@ -20,7 +20,7 @@ typedef struct {
     PenFrom from;
     PenFit fit;
     int grow, soften;
-    gboolean words;
+    gboolean words, fast;
     int count, width, height, steps, clip_skip;
     double seed, guidance, eta, strength, change;
 } RoundArgs;
@@ -33,7 +33,7 @@ static void round_args_read(RoundArgs *args, GimpProcedureConfig *config)
                  &args->change, "width", &args->width, "height", &args->height, "steps",
                  &args->steps, "guidance", &args->guidance, "eta", &args->eta, "seed", &args->seed,
                  "words", &args->words, "clip-skip", &args->clip_skip, "device", &args->device,
-                 "sampler", &args->sampler, "schedule", &args->schedule,
+                 "fast", &args->fast, "sampler", &args->sampler, "schedule", &args->schedule,
                  NULL);
     args->from = gimp_procedure_config_get_choice_id(config, "start-from");
     pen_procedure_read_placing(config, &args->fit, &args->grow, &args->soften);
@@ -180,6 +180,7 @@ static GimpValueArray *make_round(GimpProcedure *procedure, GimpImage *image,
     request.count = args.count;
     request.sampler = args.sampler;
     request.schedule = args.schedule;
+    request.speed = args.fast ? PEN_SPEED_FAST : PEN_SPEED_AUTOMATIC;
     request.steps = args.steps;
     request.guidance = args.guidance;
     request.eta = args.eta;
@@ -276,7 +277,8 @@ GimpProcedure *pen_procedure_new_round(GimpPlugIn *plug_in)
                                     _("Height in pixels; 0: as with width"), 0, 8192, 0,
                                     G_PARAM_READWRITE);
     gimp_procedure_add_int_argument(p, "steps", _("Step_s"),
-                                    _("More steps take longer and add detail; 0: the style's, else 20"),
+                                    _("More steps take longer and add detail; 0: the style's, else as "
+                                      "suits the model"),
                                     0, 150, 0,
                                     G_PARAM_READWRITE);
     gimp_procedure_add_double_argument(
@@ -286,8 +288,13 @@ GimpProcedure *pen_procedure_new_round(GimpPlugIn *plug_in)
         0, 30, 0, G_PARAM_READWRITE);
     gimp_procedure_add_double_argument(p, "eta", _("_Randomness"),
                                        _("How much of their noise DDIM and TCD take afresh in "
-                                         "each step (eta)"),
-                                       0, 1, 1, G_PARAM_READWRITE);
+                                         "each step (eta); negative: as suits the model"),
+                                       -1, 1, -1, G_PARAM_READWRITE);
+    gimp_procedure_add_boolean_argument(
+        p, "fast", _("Fast: 4 to 8 steps"),
+        _("For models and adapters that were made for it; those called LCM, Lightning, Turbo, Hyper-SD, "
+          "DMD2 or TCD are drawn so by themselves"),
+        FALSE, G_PARAM_READWRITE);
     gimp_procedure_add_string_argument(
         p, "sampler", _("_Sampler"),
         _("DDIM, Euler, Euler a, DPM++ 2M, DPM++ 2M SDE, DPM++ SDE, UniPC, LCM or TCD, also with a "

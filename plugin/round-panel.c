@@ -248,16 +248,10 @@ static PenRoundOrder *new_order(PenRoundPanel *panel)
     request->model = order->model;
     request->prompt = order->prompt;
     request->negative_prompt = order->negative_prompt;
-    request->words = settings->words;
-    request->clip_skip = (guint)settings->clip_skip;
     request->style = pen_app_style(panel->app);
     request->count = (guint)settings->count;
     request->wide = settings->wide ? WIDE * request->count : 0;
-    request->sampler = settings->sampler;
-    request->schedule = settings->schedule;
-    request->steps = (guint)settings->steps;
-    request->guidance = settings->guidance;
-    request->eta = settings->eta;
+    pen_settings_ask(settings, request);
     request->has_seed = settings->fixed_seed;
     request->seed = settings->seed;
     request->previews = TRUE;

@@ -75,7 +75,9 @@ PenSettings *pen_settings_load(void)
     settings->wide = g_key_file_get_boolean(file, GROUP, "wide", NULL);
     settings->sampler = read_text(file, "sampler");
     settings->schedule = read_text(file, "schedule");
-    settings->steps = read_int(file, "steps", 20, 1, 150);
+    settings->speed = read_int(file, "speed", PEN_SPEED_AUTOMATIC, PEN_SPEED_AUTOMATIC,
+                               PEN_SPEED_USUAL);
+    settings->steps = read_int(file, "steps", 0, 0, 150);
     settings->guidance = read_double(file, "guidance", 0, 0, 30);
     settings->eta = read_double(file, "eta", 1, 0, 1);
     settings->words = g_key_file_get_boolean(file, GROUP, "words", NULL);
@@ -90,6 +92,18 @@ PenSettings *pen_settings_load(void)
     settings->panel = read_int(file, "panel", 0, 200, 2000);
     settings->maximized = g_key_file_get_boolean(file, GROUP, "maximized", NULL);
     return settings;
+}
+
+void pen_settings_ask(const PenSettings *settings, PenRoundRequest *request)
+{
+    request->words = settings->words;
+    request->clip_skip = (guint)settings->clip_skip;
+    request->sampler = settings->sampler;
+    request->schedule = settings->schedule;
+    request->speed = settings->speed;
+    request->steps = (guint)settings->steps;
+    request->guidance = settings->guidance;
+    request->eta = settings->eta < 1 ? settings->eta : -1;
 }
 
 gboolean pen_settings_save(const PenSettings *settings, GError **error)
@@ -114,6 +128,7 @@ gboolean pen_settings_save(const PenSettings *settings, GError **error)
     g_key_file_set_string(file, GROUP, "sampler", settings->sampler ? settings->sampler : "");
     g_key_file_set_string(file, GROUP, "schedule",
                           settings->schedule ? settings->schedule : "");
+    g_key_file_set_integer(file, GROUP, "speed", settings->speed);
     g_key_file_set_integer(file, GROUP, "steps", settings->steps);
     g_key_file_set_double(file, GROUP, "guidance", settings->guidance);
     g_key_file_set_double(file, GROUP, "eta", settings->eta);

@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "src/models/model-spec.h"
+#include "src/studio/studio.h"
 
 G_BEGIN_DECLS
 
@@ -50,9 +51,10 @@ typedef struct {
     int count;
     gboolean wide; /* more candidates are begun, and those shown that the votes speak for */
     char *sampler, *schedule; /* ids (src/sampling/method.h); NULL: as suits the model */
-    int steps;
+    PenSpeed speed;
+    int steps;       /* 0: what suits the model */
     double guidance; /* 0: what suits the model */
-    double eta;
+    double eta;      /* 1: what suits the model, which is mostly 1 */
     gboolean words; /* the prompts' brackets are characters, not weights */
     int clip_skip;  /* 1: none */
     gboolean fixed_seed;
@@ -66,6 +68,11 @@ typedef struct {
 
 /* Reads the file; a setting that is missing or out of range has its default. Never fails. */
 PenSettings *pen_settings_load(void);
+
+/* Has a round read and drawn as set: brackets, clip skip, sampler and what goes with it. The request's strings
+ * are the settings' own. */
+void pen_settings_ask(const PenSettings *settings, PenRoundRequest *request);
+
 gboolean pen_settings_save(const PenSettings *settings, GError **error);
 void pen_settings_free(PenSettings *settings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenSettings, pen_settings_free)

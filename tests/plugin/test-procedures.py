@@ -77,6 +77,8 @@ report["with a recipe"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTE
                                count=1)[0]
 report["but the steps"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", style="Batch",
                                count=1, steps=3, width=64, height=32)[0]
+report["fast"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", style="Batch", count=1,
+                      fast=True)[0]
 paper = Gimp.Image.new(200, 100, Gimp.ImageBaseType.RGB)
 layer = Gimp.Layer.new(paper, "paper", 200, 100, Gimp.ImageType.RGB_IMAGE, 100, Gimp.LayerMode.NORMAL)
 paper.insert_layer(layer, None, 0)
@@ -178,6 +180,9 @@ def main():
     report.check("Python teaches a style, which adopts both rounds",
                  isinstance(taught, list) and taught[:2] == [1, 2] and taught[2] > 0, taught)
     report.check("The style makes a round", isinstance(found.get("with style"), int), found)
+    report.check("Fast brings sampler, steps and guidance along, also where the style has its own",
+                 settings_of(env, found.get("fast")) == ("heart, ink", "blurry", "DPM++ SDE Karras", 5, 1, 32, 48),
+                 settings_of(env, found.get("fast")))
     report.check("The style's recipe draws where nothing else is said",
                  settings_of(env, found.get("with a recipe")) == ("heart, ink", "blurry", "Euler", 2, 3, 32, 48) and
                  settings_of(env, found.get("but the steps")) == ("heart, ink", "blurry", "Euler", 3, 3, 64, 32),

@@ -82,7 +82,7 @@ static PenPlan *make_plan(PenDenoiser *d, gboolean checkpoint, GError **error)
     return pen_plan_new(pen_runtime_device(d->runtime), pen_unet_steal_graph(unet), error);
 }
 
-static gboolean fits(PenDenoiser *d)
+gboolean pen_denoiser_fits(const PenDenoiser *d)
 {
     return pen_plan_bytes(d->plan) <= pen_device_memory_left(pen_runtime_device(d->runtime));
 }
@@ -92,7 +92,7 @@ static gboolean fits(PenDenoiser *d)
 static gboolean make_smaller_plan(PenDenoiser *d, GError **error)
 {
     d->plan = make_plan(d, FALSE, error);
-    if (d->plan && d->options.gradient && !fits(d)) {
+    if (d->plan && d->options.gradient && !pen_denoiser_fits(d)) {
         pen_plan_free(d->plan);
         d->plan = make_plan(d, TRUE, error);
         d->recomputes = TRUE;
@@ -107,7 +107,7 @@ static gboolean make_fitting_plan(PenDenoiser *d, GError **error)
         return (d->plan = make_plan(d, FALSE, error)) != NULL;
     if (!make_smaller_plan(d, error))
         return FALSE;
-    if (fits(d) || pen_runtime_eight_bits(d->runtime))
+    if (pen_denoiser_fits(d) || pen_runtime_eight_bits(d->runtime))
         return TRUE;
     g_clear_pointer(&d->plan, pen_plan_free);
     d->recomputes = FALSE;

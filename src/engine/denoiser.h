@@ -40,6 +40,9 @@ PenDenoiser *pen_denoiser_new(PenRuntime *runtime, const PenDenoiserOptions *opt
 void pen_denoiser_free(PenDenoiser *denoiser);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenDenoiser, pen_denoiser_free)
 
+/* Whether the memory that is left on the device holds what it takes to run. */
+gboolean pen_denoiser_fits(const PenDenoiser *denoiser);
+
 /* Whether the backward pass computes activations a second time because memory is short. */
 gboolean pen_denoiser_recomputes(const PenDenoiser *denoiser);
 

@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "src/engine/denoiser.h"
 #include "src/studio/job.h"
 
 G_DEFINE_QUARK(pen-studio-error-quark, pen_studio_error)
@@ -480,6 +481,34 @@ static void preparation_free(gpointer data)
     g_free(preparation);
 }
 
+/* What of the model's usual pictures does not fit the device is said before one is asked for: the plan knows
+ * what it takes before it takes it. */
+static gboolean foresee(PenJob *job, PenRuntime *runtime, GError **error)
+{
+    const PenModel *model = pen_runtime_model(runtime);
+    PenDevice *device = pen_runtime_device(runtime);
+    guint32 side = model->unet.sample_size ? model->unet.sample_size : 64;
+    gboolean guided = (model->few_steps.name ? model->few_steps.guidance : model->guidance) != 1;
+    PenDenoiserOptions options = { .height = side, .width = side, .pictures = 1, .guided = guided,
+                                   .shrinks = TRUE };
+    g_autoptr(PenDenoiser) denoiser = pen_denoiser_new(runtime, &options, error);
+    if (!denoiser)
+        return FALSE;
+    pen_job_notice_memory(job, runtime, FALSE);
+    if (pen_denoiser_fits(denoiser))
+        return TRUE;
+    g_autofree char *needed = g_format_size_full(pen_plan_bytes(pen_denoiser_plan(denoiser)),
+                                                 G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *left =
+        g_format_size_full(pen_device_memory_left(device), G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *text = g_strdup_printf(
+        _("A picture of %u × %u pixels does not fit into this device's memory: “%s” needs %s more for it, and %s are "
+          "free. Choose a smaller size or model, or close what else uses the graphics card."),
+        side * model->factor, side * model->factor, model->name, needed, left);
+    pen_job_event(job, &(PenStudioEvent){ .kind = PEN_STUDIO_WARNING, .text = text });
+    return TRUE;
+}
+
 static gpointer prepare(PenJob *job, GError **error)
 {
     const Preparation *input = job->input;
@@ -496,7 +525,8 @@ static gpointer prepare(PenJob *job, GError **error)
     /* The text encoder is what every job needs next, and may be what does not fit. */
     const char *text = "";
     g_autoptr(PenConditioning) conditioning = NULL;
-    return pen_runtime_encode_texts(runtime, &text, 1, &conditioning, NULL, job->cancellable, error)
+    return pen_runtime_encode_texts(runtime, &text, 1, &conditioning, NULL, job->cancellable, error) &&
+                   foresee(job, runtime, error)
                ? runtime
                : NULL;
 }

@@ -62,20 +62,30 @@ static void on_fixed_seed(GtkToggleButton *check, PenAdvancedView *view)
     gtk_widget_set_sensitive(view->seed, gtk_toggle_button_get_active(check));
 }
 
-void pen_advanced_view_reuse(PenAdvancedView *view, const PenRound *round)
+void pen_advanced_view_reuse(PenAdvancedView *view, const PenRound *round, gboolean seed)
 {
-    g_autofree char *seed = g_strdup_printf("%" G_GUINT64_FORMAT, round->seed);
-    PenSpread spread = PEN_SPREAD_AUTOMATIC;
-    const PenMethod *method = pen_method_find(round->sampler, &spread, NULL);
-    const char *schedule = spread == PEN_SPREAD_AUTOMATIC ? "" : pen_spread_id(spread);
     gtk_combo_box_set_active(GTK_COMBO_BOX(view->speed), PEN_SPEED_AUTOMATIC);
-    gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->sampler), method ? pen_method_id(method) : "");
-    gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->schedule), schedule);
-    gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->steps), round->steps);
-    gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->guidance), round->guidance);
-    gtk_range_set_value(GTK_RANGE(view->eta), round->eta);
-    gtk_entry_set_text(GTK_ENTRY(view->seed), seed);
-    gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(view->fixed_seed), TRUE);
+    PenSpread spread = PEN_SPREAD_AUTOMATIC;
+    const PenMethod *method =
+        round->sampler ? pen_method_find(round->sampler, &spread, NULL) : NULL;
+    if (method) {
+        gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->sampler), pen_method_id(method));
+        gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->schedule),
+                                    spread == PEN_SPREAD_AUTOMATIC ? "" : pen_spread_id(spread));
+    }
+    if (round->steps)
+        gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->steps), round->steps);
+    if (round->guidance > 0)
+        gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->guidance), round->guidance);
+    if (round->eta >= 0)
+        gtk_range_set_value(GTK_RANGE(view->eta), round->eta);
+    gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(view->words), round->words);
+    gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->clip_skip), MAX(round->clip_skip, 1));
+    gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(view->fixed_seed), seed);
+    if (!seed)
+        return;
+    g_autofree char *number = g_strdup_printf("%" G_GUINT64_FORMAT, round->seed);
+    gtk_entry_set_text(GTK_ENTRY(view->seed), number);
 }
 
 /* A seed is a whole number: nothing else can be typed or pasted. */

@@ -18,7 +18,8 @@ G_DECLARE_FINAL_TYPE(PenAdvancedView, pen_advanced_view, PEN, ADVANCED_VIEW, Gtk
 
 GtkWidget *pen_advanced_view_new(PenApp *app);
 
-/* Takes over what a past round was made with, its seed included. */
-void pen_advanced_view_reuse(PenAdvancedView *view, const PenRound *round);
+/* Takes over what a past round was made with; what of it is 0, NULL or negative is not known. `seed`: its
+ * seed, too. */
+void pen_advanced_view_reuse(PenAdvancedView *view, const PenRound *round, gboolean seed);
 
 G_END_DECLS

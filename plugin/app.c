@@ -23,6 +23,7 @@ struct _PenApp {
     gint64 first_action; /* the latest when the window opened */
     GPtrArray *jobs;     /* GCancellable */
     gboolean teaching, closing;
+    gboolean told_of_extra; /* the bar is about a file of the extras */
 };
 
 enum {
@@ -37,6 +38,7 @@ enum {
     IMAGE_CHANGED,
     INSERTED,
     JOBS_CHANGED,
+    ROUNDS_CHANGED,
     N_SIGNALS
 };
 static guint signals[N_SIGNALS];
@@ -67,7 +69,7 @@ static void pen_app_class_init(PenAppClass *class)
     G_OBJECT_CLASS(class)->finalize = pen_app_finalize;
     signals[MESSAGE] =
         g_signal_new("message", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
-                     3, GTK_TYPE_MESSAGE_TYPE, G_TYPE_STRING, G_TYPE_STRING);
+                     4, GTK_TYPE_MESSAGE_TYPE, G_TYPE_STRING, G_TYPE_STRING, G_TYPE_CLOSURE);
     signals[MESSAGE_OVER] = add_signal("message-over");
     signals[OPENED] = add_signal("opened");
     signals[MODEL_CHANGED] = add_signal("model-changed");
@@ -80,6 +82,7 @@ static void pen_app_class_init(PenAppClass *class)
         g_signal_new("inserted", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
                      5, G_TYPE_INT, G_TYPE_INT64, G_TYPE_INT, G_TYPE_INT, G_TYPE_INT);
     signals[JOBS_CHANGED] = add_signal("jobs-changed");
+    signals[ROUNDS_CHANGED] = add_signal("rounds-changed");
 }
 
 static void pen_app_init(PenApp *app)
@@ -245,6 +248,8 @@ static void ask_model(PenApp *app)
 void pen_app_set_model(PenApp *app, const char *model)
 {
     if (model != app->settings->model) {
+        /* What was said of the last model's file says nothing of this one's. */
+        g_clear_pointer(&app->settings->extras->prediction, g_free);
         g_free(app->settings->model);
         app->settings->model = g_strdup(model);
         pen_app_settings_changed(app);
@@ -262,10 +267,35 @@ static gboolean on_settled(gpointer data)
 
 void pen_app_extras_changed(PenApp *app)
 {
+    if (app->told_of_extra) /* what the message was about is no more */
+        pen_app_clear_message(app);
     g_signal_emit(app, signals[EXTRAS_CHANGED], 0);
     pen_app_settings_changed(app);
     g_clear_handle_id(&app->settling, g_source_remove);
     app->settling = g_timeout_add(EXTRAS_SETTLE_MS, on_settled, app);
+}
+
+gboolean pen_app_add_adapter(PenApp *app, const char *file)
+{
+    PenModelSpec *extras = app->settings->extras;
+    if (pen_model_spec_find_lora(extras, file)) {
+        g_autofree char *name = g_filename_display_basename(file);
+        g_autofree char *text = g_strdup_printf(_("%s is in the list already."), name);
+        pen_app_notify(app, GTK_MESSAGE_INFO, text);
+        return FALSE;
+    }
+    pen_model_spec_add_lora(extras, file, 1);
+    pen_app_extras_changed(app);
+    return TRUE;
+}
+
+void pen_app_set_vae(PenApp *app, const char *file)
+{
+    PenModelSpec *extras = app->settings->extras;
+    char *before = extras->vae;
+    extras->vae = g_strdup(file);
+    g_free(before);
+    pen_app_extras_changed(app);
 }
 
 void pen_app_leave_out(PenApp *app, const char *file)
@@ -300,6 +330,7 @@ void pen_app_set_style(PenApp *app, gint64 style)
     if (app->settings->style == style)
         return;
     app->settings->style = style;
+    g_clear_pointer(&app->settings->extras->prediction, g_free); /* it brings a model along */
     pen_app_settings_changed(app);
     pen_app_styles_changed(app);
 }
@@ -355,6 +386,13 @@ void pen_app_set_new_image(PenApp *app)
     app->new_image = TRUE;
 }
 
+void pen_app_start_from(PenApp *app, GimpImage *image)
+{
+    app->settings->from = PEN_FROM_LAYER;
+    pen_app_settings_changed(app);
+    pen_app_set_image(app, image);
+}
+
 /* --- messages -------------------------------------------------------------------------------- */
 
 void pen_app_inserted(PenApp *app, GimpLayer *layer, gint64 round, int place, int width,
@@ -366,11 +404,46 @@ void pen_app_inserted(PenApp *app, GimpLayer *layer, gint64 round, int place, in
 
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text)
 {
-    g_signal_emit(app, signals[MESSAGE], 0, type, text, NULL);
+    app->told_of_extra = FALSE;
+    g_signal_emit(app, signals[MESSAGE], 0, type, text, NULL, NULL);
+}
+
+typedef struct {
+    PenApp *app;
+    PenAppAnswer answer;
+    char *data;
+} Offer;
+
+static void on_answer(gpointer instance, gpointer data)
+{
+    const Offer *offer = data;
+    offer->answer(offer->app, offer->data);
+}
+
+static void offer_free(gpointer data, GClosure *closure)
+{
+    Offer *offer = data;
+    g_free(offer->data);
+    g_free(offer);
+}
+
+void pen_app_offer(PenApp *app, GtkMessageType type, const char *text, const char *button,
+                   PenAppAnswer answer, const char *data)
+{
+    Offer *offer = g_new(Offer, 1);
+    *offer = (Offer){ app, answer, g_strdup(data) };
+    GClosure *closure = g_cclosure_new(G_CALLBACK(on_answer), offer, offer_free);
+    g_closure_set_marshal(closure, g_cclosure_marshal_VOID__VOID);
+    g_closure_ref(closure);
+    g_closure_sink(closure);
+    app->told_of_extra = FALSE;
+    g_signal_emit(app, signals[MESSAGE], 0, type, text, button, closure);
+    g_closure_unref(closure);
 }
 
 void pen_app_clear_message(PenApp *app)
 {
+    app->told_of_extra = FALSE;
     g_signal_emit(app, signals[MESSAGE_OVER], 0);
 }
 
@@ -406,7 +479,12 @@ void pen_app_report_file(PenApp *app, const GError *error, const char *advice)
         advice = _("Do without it, or put another file in its place.");
     g_autofree char *text =
         advice ? g_strdup_printf("%s %s", error->message, advice) : g_strdup(error->message);
-    g_signal_emit(app, signals[MESSAGE], 0, GTK_MESSAGE_ERROR, text, file);
+    if (!file) {
+        pen_app_notify(app, GTK_MESSAGE_ERROR, text);
+        return;
+    }
+    pen_app_offer(app, GTK_MESSAGE_ERROR, text, _("Do _Without It"), pen_app_leave_out, file);
+    app->told_of_extra = TRUE;
 }
 
 gboolean pen_app_event(PenApp *app, const PenStudioEvent *event)
@@ -487,6 +565,31 @@ gboolean pen_app_can_undo(PenApp *app, PenActionScope scope, gboolean redo)
 void pen_app_log_changed(PenApp *app)
 {
     g_signal_emit(app, signals[LOG_CHANGED], 0);
+}
+
+static void bring_back(PenApp *app, const char *round)
+{
+    g_autoptr(GError) error = NULL;
+    if (!pen_store_undelete_round(pen_app_store(app), g_ascii_strtoll(round, NULL, 10), &error))
+        pen_app_report(app, error);
+    g_signal_emit(app, signals[ROUNDS_CHANGED], 0);
+    pen_app_picks_changed(app);
+}
+
+void pen_app_delete_round(PenApp *app, gint64 round)
+{
+    g_autoptr(GError) error = NULL;
+    if (!pen_store_delete_round(pen_app_store(app), round, &error)) {
+        pen_app_report(app, error);
+        return;
+    }
+    g_signal_emit(app, signals[ROUNDS_CHANGED], 0);
+    pen_app_picks_changed(app);
+    g_autofree char *id = g_strdup_printf("%" G_GINT64_FORMAT, round);
+    g_autofree char *text =
+        g_strdup_printf(_("Round %s is deleted, with its vote. Its pictures go after %d days."), id,
+                        PEN_STORE_TRASH_DAYS);
+    pen_app_offer(app, GTK_MESSAGE_WARNING, text, _("_Bring It Back"), bring_back, id);
 }
 
 GCancellable *pen_app_begin_job(PenApp *app)

@@ -6,9 +6,9 @@
  * image that pictures go into, and a place for messages. Views read it and listen to its signals;
  * they do not know each other.
  *
- *     message(type: GtkMessageType, text: string, file: string)
- *                       something to tell the artist in the bar; `file`, unless it is NULL, is one
- *                       of the extras that can be left out (pen_app_leave_out())
+ *     message(type: GtkMessageType, text: string, button: string, answer: GClosure)
+ *                       something to tell the artist in the bar; unless they are NULL, the bar has a
+ *                       button, which invokes the closure
  *     message-over()    what was told before is no longer true
  *     opened()          the studio is open
  *     model-changed()   another model was chosen, or its numbers are known now, or cannot be read
@@ -21,6 +21,7 @@
  *                       a candidate has become that layer; `width` and `height` are those of its
  *                       place in the image where it has fewer pixels than that, else 0
  *     jobs-changed()    a job started or ended
+ *     rounds-changed()  a round was thrown away or brought back
  */
 
 #include <gtk/gtk.h>
@@ -68,8 +69,12 @@ void pen_app_set_model(PenApp *app, const char *model);
 char *pen_app_spec(PenApp *app);
 /* The extras of the settings were changed: tells everyone, and soon reads the model with them. */
 void pen_app_extras_changed(PenApp *app);
-/* Takes a file out of the extras. */
+/* Puts an adapter's file into the extras (FALSE: it is there already, which is told), and takes a file out
+ * of them. */
+gboolean pen_app_add_adapter(PenApp *app, const char *file);
 void pen_app_leave_out(PenApp *app, const char *file);
+/* Chooses the decoder of the extras; NULL: the model's own. */
+void pen_app_set_vae(PenApp *app, const char *file);
 const PenModelInfo *pen_app_model(PenApp *app);
 gboolean pen_app_is_reading_model(PenApp *app);
 
@@ -79,11 +84,18 @@ void pen_app_set_image(PenApp *app, GimpImage *image);
 /* Whether a new image was asked for, and not just no other found. */
 gboolean pen_app_wants_new_image(PenApp *app);
 void pen_app_set_new_image(PenApp *app);
+/* Rounds start from the active layer of that image from now on. */
+void pen_app_start_from(PenApp *app, GimpImage *image);
 
 void pen_app_inserted(PenApp *app, GimpLayer *layer, gint64 round, int place, int width,
                       int height);
 
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text);
+/* The same with a button in the bar that calls `answer` with the app and `data`, a string of which it
+ * keeps a copy. */
+typedef void (*PenAppAnswer)(PenApp *app, const char *data);
+void pen_app_offer(PenApp *app, GtkMessageType type, const char *text, const char *button,
+                   PenAppAnswer answer, const char *data);
 /* `error` is not freed. A cancelled job is no message. If it names a file of the extras, the bar
  * offers to do without that. */
 void pen_app_report(PenApp *app, const GError *error);
@@ -99,6 +111,9 @@ gboolean pen_app_event(PenApp *app, const PenStudioEvent *event);
 gboolean pen_app_undo(PenApp *app, PenActionScope scope, gboolean redo, gint64 *round);
 gboolean pen_app_can_undo(PenApp *app, PenActionScope scope, gboolean redo);
 void pen_app_log_changed(PenApp *app);
+
+/* Throws a round away, which the bar then offers to take back. */
+void pen_app_delete_round(PenApp *app, gint64 round);
 
 /* What uses the studio. The window closes when its jobs, cancelled, have ended. */
 GCancellable *pen_app_begin_job(PenApp *app);

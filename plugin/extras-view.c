@@ -9,10 +9,10 @@
 struct _PenExtrasView {
     GtkBox parent;
     PenApp *app;
-    GtkWidget *vae, *add, *list, *hint;
+    GtkWidget *vae, *prediction, *prediction_field, *notice, *add, *list, *hint;
     char *listed;       /* which adapters the list has: list_key(); NULL: not yet filled */
     guint filling_soon; /* pen_ui_later() */
-    gboolean filling;   /* the chooser is being filled: its signal is no choice */
+    gboolean filling;   /* the choosers are being filled: their signals are no choices */
 };
 
 G_DEFINE_FINAL_TYPE(PenExtrasView, pen_extras_view, GTK_TYPE_BOX)
@@ -65,17 +65,10 @@ static void fill_vae(PenExtrasView *view)
     view->filling = FALSE;
 }
 
-static void set_vae(PenExtrasView *view, const char *file)
-{
-    PenModelSpec *extras = extras_of(view);
-    g_free(extras->vae);
-    extras->vae = g_strdup(file);
-    pen_app_extras_changed(view->app);
-}
-
 static void on_vae_file(GtkFileChooser *chooser, const char *path, gpointer data)
 {
-    set_vae(data, path);
+    PenExtrasView *view = data;
+    pen_app_set_vae(view->app, path);
 }
 
 static void on_vae_changed(GtkComboBox *combo, PenExtrasView *view)
@@ -85,11 +78,53 @@ static void on_vae_changed(GtkComboBox *combo, PenExtrasView *view)
         return;
     if (g_strcmp0(id, ANOTHER)) {
         g_autofree char *file = *id ? g_strdup(id) : NULL; /* filling anew frees the id */
-        set_vae(view, file);
+        pen_app_set_vae(view->app, file);
         return;
     }
     fill_soon(view); /* back to the one that is chosen, until there is an answer */
     ask_file(view, _("Choose a Decoder (VAE)"), extras_of(view)->vae, on_vae_file);
+}
+
+/* --- what the model's files leave open -------------------------------------------------------- */
+
+static void fill_model(PenExtrasView *view)
+{
+    const PenModelInfo *model = pen_app_model(view->app);
+    if (!model) /* known soon */
+        return;
+    const char *prediction = extras_of(view)->prediction;
+    view->filling = TRUE;
+    gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->prediction), prediction ? prediction : "");
+    view->filling = FALSE;
+    gtk_widget_set_visible(view->prediction_field,
+                           model->may_predict && pen_app_style(view->app) == 0);
+    gtk_label_set_text(GTK_LABEL(view->notice), model->notice ? model->notice : "");
+    gtk_widget_set_visible(view->notice, model->notice != NULL);
+}
+
+static void on_prediction_changed(GtkComboBox *combo, PenExtrasView *view)
+{
+    const char *id = gtk_combo_box_get_active_id(combo);
+    if (view->filling || !id)
+        return;
+    PenModelSpec *extras = extras_of(view);
+    g_free(extras->prediction);
+    extras->prediction = *id ? g_strdup(id) : NULL;
+    pen_app_extras_changed(view->app);
+}
+
+static GtkWidget *build_prediction(PenExtrasView *view)
+{
+    GtkComboBoxText *combo = GTK_COMBO_BOX_TEXT(gtk_combo_box_text_new());
+    gtk_combo_box_text_append(combo, "", _("As its file says"));
+    gtk_combo_box_text_append(combo, "epsilon", _("Noise (epsilon)"));
+    gtk_combo_box_text_append(combo, "v_prediction", _("Velocity (v)"));
+    view->prediction = pen_ui_ellipsize(GTK_WIDGET(combo));
+    gtk_widget_set_tooltip_text(view->prediction,
+                                _("What the model was trained to predict. Its file may not say so: "
+                                  "where all pictures are noise or nearly grey, try the other."));
+    g_signal_connect(view->prediction, "changed", G_CALLBACK(on_prediction_changed), view);
+    return pen_ui_field(_("The model predicts"), view->prediction);
 }
 
 /* --- the adapters ---------------------------------------------------------------------------- */
@@ -225,6 +260,7 @@ static void fill_list(PenExtrasView *view)
 static void fill(gpointer data)
 {
     fill_vae(data);
+    fill_model(data);
     fill_list(data);
 }
 
@@ -244,15 +280,8 @@ static gboolean go_to_last(gpointer data)
 static void on_adapter_file(GtkFileChooser *chooser, const char *path, gpointer data)
 {
     PenExtrasView *view = data;
-    if (pen_model_spec_find_lora(extras_of(view), path)) {
-        g_autofree char *name = g_filename_display_basename(path);
-        g_autofree char *text = g_strdup_printf(_("%s is in the list already."), name);
-        pen_app_notify(view->app, GTK_MESSAGE_INFO, text);
-        return;
-    }
-    pen_model_spec_add_lora(extras_of(view), path, 1);
-    pen_app_extras_changed(view->app);
-    g_idle_add_full(G_PRIORITY_LOW, go_to_last, g_object_ref(view), NULL);
+    if (pen_app_add_adapter(view->app, path))
+        g_idle_add_full(G_PRIORITY_LOW, go_to_last, g_object_ref(view), NULL);
 }
 
 static void on_add(GtkButton *button, PenExtrasView *view)
@@ -289,6 +318,12 @@ static void pen_extras_view_init(PenExtrasView *view)
     gtk_box_pack_start(GTK_BOX(view), pen_ui_field(_("Decoder (_VAE)"), view->vae), FALSE, FALSE,
                        0);
 
+    view->prediction_field = build_prediction(view);
+    view->notice = pen_ui_label(NULL, "pen-hint");
+    pen_ui_name(view->notice, _("About the model's files"));
+    gtk_box_pack_start(GTK_BOX(view), view->prediction_field, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(view), view->notice, FALSE, FALSE, 0);
+
     view->add = gtk_button_new_with_label(_("Add…"));
     gtk_widget_set_tooltip_text(view->add, _("Add a file that someone trained for this kind of "
                                              "model: a subject, a manner of drawing. Styles are "
@@ -307,6 +342,11 @@ static void pen_extras_view_init(PenExtrasView *view)
     gtk_box_pack_start(GTK_BOX(field), view->list, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(view), field, FALSE, FALSE, 0);
     gtk_widget_show_all(GTK_WIDGET(view));
+    GtkWidget *sometimes[] = { view->prediction_field, view->notice };
+    for (guint i = 0; i < G_N_ELEMENTS(sometimes); i++) {
+        gtk_widget_set_no_show_all(sometimes[i], TRUE);
+        gtk_widget_hide(sometimes[i]);
+    }
     gtk_widget_set_no_show_all(view->list, TRUE);
     gtk_widget_set_no_show_all(view->hint, TRUE);
 }

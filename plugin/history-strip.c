@@ -23,7 +23,7 @@ struct _PenHistoryStrip {
     gboolean filling;
 };
 
-enum { CHOSEN, REUSE, N_SIGNALS };
+enum { CHOSEN, REUSE, LIKE, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE(PenHistoryStrip, pen_history_strip, GTK_TYPE_BOX)
@@ -80,6 +80,16 @@ static void on_reuse(GtkWidget *item, PenHistoryStrip *strip)
     g_signal_emit(strip, signals[REUSE], 0, round_of(item));
 }
 
+static void on_like(GtkWidget *item, PenHistoryStrip *strip)
+{
+    g_signal_emit(strip, signals[LIKE], 0, round_of(item));
+}
+
+static void on_delete(GtkWidget *item, PenHistoryStrip *strip)
+{
+    pen_app_delete_round(strip->app, round_of(item));
+}
+
 static void on_copy_seed(GtkWidget *item, PenHistoryStrip *strip)
 {
     g_autoptr(PenRound) round =
@@ -108,7 +118,10 @@ static GtkMenu *new_menu(GtkWidget *item, PenHistoryStrip *strip)
     GtkWidget *menu = gtk_menu_new();
     add_entry(menu, _("_Show the Round"), G_CALLBACK(on_clicked), item, strip);
     add_entry(menu, _("_Use These Settings"), G_CALLBACK(on_reuse), item, strip);
+    add_entry(menu, _("More _Like This"), G_CALLBACK(on_like), item, strip);
     add_entry(menu, _("_Copy the Seed"), G_CALLBACK(on_copy_seed), item, strip);
+    gtk_menu_shell_append(GTK_MENU_SHELL(menu), gtk_separator_menu_item_new());
+    add_entry(menu, _("_Delete"), G_CALLBACK(on_delete), item, strip);
     gtk_menu_attach_to_widget(GTK_MENU(menu), item, NULL);
     g_signal_connect(menu, "selection-done", G_CALLBACK(gtk_widget_destroy), NULL);
     gtk_widget_show_all(menu);
@@ -127,6 +140,14 @@ static gboolean on_popup_menu(GtkWidget *item, PenHistoryStrip *strip)
 {
     gtk_menu_popup_at_widget(new_menu(item, strip), item, GDK_GRAVITY_NORTH_WEST,
                              GDK_GRAVITY_SOUTH_WEST, NULL);
+    return TRUE;
+}
+
+static gboolean on_key(GtkWidget *item, GdkEventKey *event, PenHistoryStrip *strip)
+{
+    if (event->keyval != GDK_KEY_Delete && event->keyval != GDK_KEY_KP_Delete)
+        return FALSE;
+    on_delete(item, strip);
     return TRUE;
 }
 
@@ -165,6 +186,7 @@ static GtkWidget *new_item(PenHistoryStrip *strip, const PenPastRound *past)
     g_signal_connect(item, "clicked", G_CALLBACK(on_clicked), strip);
     g_signal_connect(item, "button-press-event", G_CALLBACK(on_button), strip);
     g_signal_connect(item, "popup-menu", G_CALLBACK(on_popup_menu), strip);
+    g_signal_connect(item, "key-press-event", G_CALLBACK(on_key), strip);
     g_hash_table_insert(strip->items, round, item);
     show_item(item, past);
     gtk_widget_show_all(item);
@@ -307,6 +329,12 @@ static void on_filter_changed(PenHistoryStrip *strip)
     strip->settling = g_timeout_add(SETTLE_MS, on_settled, strip);
 }
 
+/* Not while the round's own button is still busy with what was pressed. */
+void pen_history_strip_refill(PenHistoryStrip *strip)
+{
+    pen_ui_later(&strip->filling_soon, fill, strip);
+}
+
 void pen_history_strip_set_current(PenHistoryStrip *strip, gint64 round)
 {
     if (round == strip->current)
@@ -359,6 +387,8 @@ static void pen_history_strip_class_init(PenHistoryStripClass *class)
                                    NULL, NULL, G_TYPE_NONE, 1, G_TYPE_INT64);
     signals[REUSE] = g_signal_new("reuse", PEN_TYPE_HISTORY_STRIP, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                   NULL, G_TYPE_NONE, 1, G_TYPE_INT64);
+    signals[LIKE] = g_signal_new("like", PEN_TYPE_HISTORY_STRIP, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                 NULL, G_TYPE_NONE, 1, G_TYPE_INT64);
 }
 
 static void pen_history_strip_init(PenHistoryStrip *strip)

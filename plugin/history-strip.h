@@ -8,6 +8,7 @@
  *
  *     chosen(round: gint64)  a round is to be shown
  *     reuse(round: gint64)   the next round is to be made with the settings of this one
+ *     like(round: gint64)    more pictures like this one's best are to be made
  */
 
 #include "plugin/app.h"
@@ -23,5 +24,7 @@ GtkWidget *pen_history_strip_new(PenApp *app);
 void pen_history_strip_set_current(PenHistoryStrip *strip, gint64 round);
 /* A round is new, or looks different now. */
 void pen_history_strip_update(PenHistoryStrip *strip, gint64 round);
+/* Rounds are gone, or back. */
+void pen_history_strip_refill(PenHistoryStrip *strip);
 
 G_END_DECLS

@@ -124,16 +124,6 @@ static void on_changed(PenModelChooser *chooser)
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
-static void on_dropped(GtkWidget *widget, GdkDragContext *context, int x, int y,
-                       GtkSelectionData *data, guint info, guint time, gpointer unused)
-{
-    g_auto(GStrv) uris = gtk_selection_data_get_uris(data);
-    g_autofree char *path = uris && uris[0] ? g_filename_from_uri(uris[0], NULL, NULL) : NULL;
-    if (path && gtk_widget_is_sensitive(widget))
-        choose(PEN_MODEL_CHOOSER(widget), path);
-    gtk_drag_finish(context, path != NULL, FALSE, time);
-}
-
 /* --- life ------------------------------------------------------------------------------------ */
 
 static void pen_model_chooser_dispose(GObject *object)
@@ -154,10 +144,8 @@ static void pen_model_chooser_init(PenModelChooser *chooser)
     chooser->elsewhere = pen_models_elsewhere(g_get_home_dir());
     gtk_widget_set_tooltip_text(GTK_WIDGET(chooser),
                                 _("The starter model is small and knows few words: it is there to "
-                                  "try Penchant with. A file or folder can be dropped here."));
-    gtk_drag_dest_set(GTK_WIDGET(chooser), GTK_DEST_DEFAULT_ALL, NULL, 0, GDK_ACTION_COPY);
-    gtk_drag_dest_add_uri_targets(GTK_WIDGET(chooser));
-    g_signal_connect(chooser, "drag-data-received", G_CALLBACK(on_dropped), NULL);
+                                  "try Penchant with. A model's file or folder can be dropped on "
+                                  "the window."));
     g_signal_connect(chooser, "changed", G_CALLBACK(on_changed), NULL);
 }
 

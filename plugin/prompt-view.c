@@ -5,13 +5,16 @@
 
 #include "plugin/text-undo.h"
 #include "plugin/ui.h"
+#include "src/models/model.h"
 
 #define HISTORY 20
+#define COUNT_MS 150 /* after the last letter */
 
 struct _PenPromptView {
     GtkBox parent;
     PenApp *app;
-    GtkWidget *text, *placeholder, *history;
+    GtkWidget *text, *placeholder, *history, *count, *few;
+    guint counting; /* the count is not of this text yet */
     char **recalled; /* NULL until Up is pressed; dropped when the text is edited */
     char *draft;     /* what was being written before the first Up */
     int recall_at;   /* -1: the draft */
@@ -47,8 +50,82 @@ void pen_prompt_view_focus(PenPromptView *view)
     gtk_text_buffer_select_range(buffer_of(view), &start, &end);
 }
 
+/* --- how many words fit, and which are known -------------------------------------------------- */
+
+static gboolean show_count(gpointer data)
+{
+    PenPromptView *view = data;
+    view->counting = 0;
+    const PenModelInfo *model = pen_app_model(view->app);
+    if (!model) {
+        gtk_label_set_text(GTK_LABEL(view->count), "");
+        return G_SOURCE_REMOVE;
+    }
+    g_autofree char *text = pen_prompt_view_get_text(view);
+    PenPromptLength length =
+        pen_model_info_measure(model, text, pen_app_settings(view->app)->words);
+    g_autofree char *numbers = length.cut ? g_strdup_printf(_("too long for %u"), length.room)
+                                          : g_strdup_printf(_("%u of %u"), length.used, length.room);
+    g_autofree char *hint =
+        length.cut ? g_strdup(_("The end of the prompt is left out: the model reads no more words"))
+        : length.parts > 1
+            ? g_strdup_printf(_("Words, and parts of rare ones, of those that fit; the model reads "
+                                "the prompt in %u parts"),
+                              length.parts)
+            : g_strdup(_("Words, and parts of rare ones, of those that fit"));
+    gtk_label_set_text(GTK_LABEL(view->count), numbers);
+    gtk_widget_set_tooltip_text(view->count, hint);
+    GtkStyleContext *style = gtk_widget_get_style_context(view->count);
+    if (length.cut)
+        gtk_style_context_add_class(style, "pen-too-long");
+    else
+        gtk_style_context_remove_class(style, "pen-too-long");
+    return G_SOURCE_REMOVE;
+}
+
+static void count_soon(PenPromptView *view)
+{
+    g_clear_handle_id(&view->counting, g_source_remove);
+    view->counting = g_timeout_add(COUNT_MS, show_count, view);
+}
+
+static void on_model_changed(PenPromptView *view)
+{
+    const PenModelInfo *model = pen_app_model(view->app);
+    count_soon(view);
+    if (model)
+        gtk_widget_set_visible(view->few, model->words != NULL);
+}
+
+static void on_few_clicked(GtkButton *button, PenPromptView *view)
+{
+    const PenModelInfo *model = pen_app_model(view->app);
+    if (!model || !model->words)
+        return;
+    g_autofree char *words = g_strjoinv(", ", model->words);
+    g_autofree char *folder = pen_model_user_folder();
+    g_autofree char *text = g_strdup_printf(
+        _("This is a small model to try Penchant with. It knows these words:\n\n%s\n\nModels that know "
+          "more are Stable Diffusion 1.5, 2.1 and SDXL and what others have made of them, as "
+          "artists share them on Hugging Face and Civitai. Drop the .safetensors file on this "
+          "window, choose it under “Model”, or put it into %s."),
+        words, folder);
+    GtkWidget *label = pen_ui_label(text, NULL);
+    gtk_label_set_max_width_chars(GTK_LABEL(label), 48);
+    gtk_label_set_selectable(GTK_LABEL(label), TRUE);
+    gtk_widget_set_can_focus(label, FALSE);
+    GtkWidget *popover = gtk_popover_new(GTK_WIDGET(button));
+    gtk_container_set_border_width(GTK_CONTAINER(popover), 12);
+    gtk_container_add(GTK_CONTAINER(popover), label);
+    gtk_widget_show(label);
+    g_signal_connect(popover, "closed", G_CALLBACK(gtk_widget_destroy), NULL);
+    gtk_popover_popup(GTK_POPOVER(popover));
+}
+
 static void on_changed(GtkTextBuffer *buffer, PenPromptView *view)
 {
+    if (view->app)
+        count_soon(view);
     gtk_widget_set_visible(view->placeholder, gtk_text_buffer_get_char_count(buffer) == 0);
     if (!view->recalling) {
         g_clear_pointer(&view->recalled, g_strfreev);
@@ -143,6 +220,7 @@ static void on_history_clicked(GtkButton *button, PenPromptView *view)
 static void pen_prompt_view_finalize(GObject *object)
 {
     PenPromptView *view = PEN_PROMPT_VIEW(object);
+    g_clear_handle_id(&view->counting, g_source_remove);
     g_strfreev(view->recalled);
     g_free(view->draft);
     G_OBJECT_CLASS(pen_prompt_view_parent_class)->finalize(object);
@@ -207,13 +285,32 @@ static void pen_prompt_view_init(PenPromptView *view)
     g_signal_connect(view->history, "clicked", G_CALLBACK(on_history_clicked), view);
     gtk_box_pack_start(GTK_BOX(top), label, FALSE, FALSE, 0);
     gtk_box_pack_end(GTK_BOX(top), view->history, FALSE, FALSE, 0);
+    view->count = pen_ui_name(gtk_label_new(NULL), _("Words of the prompt"));
+    gtk_style_context_add_class(gtk_widget_get_style_context(view->count), "pen-hint");
+    gtk_box_pack_end(GTK_BOX(top), view->count, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(view), top, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(view), overlay, FALSE, FALSE, 0);
+    view->few = gtk_button_new_with_label(_("A small model: see its words"));
+    gtk_button_set_relief(GTK_BUTTON(view->few), GTK_RELIEF_NONE);
+    GtkWidget *few = gtk_bin_get_child(GTK_BIN(view->few));
+    gtk_label_set_line_wrap(GTK_LABEL(few), TRUE);
+    gtk_label_set_xalign(GTK_LABEL(few), 0);
+    gtk_style_context_add_class(gtk_widget_get_style_context(view->few), "pen-small");
+    gtk_style_context_add_class(gtk_widget_get_style_context(view->few), "pen-hint");
+    gtk_widget_show_all(view->few);
+    gtk_widget_hide(view->few);
+    gtk_widget_set_no_show_all(view->few, TRUE);
+    g_signal_connect(view->few, "clicked", G_CALLBACK(on_few_clicked), view);
+    gtk_box_pack_start(GTK_BOX(view), view->few, FALSE, FALSE, 0);
 }
 
 GtkWidget *pen_prompt_view_new(PenApp *app)
 {
     PenPromptView *view = g_object_new(PEN_TYPE_PROMPT_VIEW, NULL);
     view->app = app;
+    static const char *const causes[] = { "model-changed", "opened" };
+    for (guint i = 0; i < G_N_ELEMENTS(causes); i++)
+        g_signal_connect_object(app, causes[i], G_CALLBACK(on_model_changed), view,
+                                G_CONNECT_SWAPPED);
     return GTK_WIDGET(view);
 }

@@ -3,7 +3,8 @@
 
 /*
  * Where the prompt is written: a few lines, Enter generates (Shift+Enter begins a new line), Up in
- * the first line and Down in the last recall earlier prompts, and a button lists them.
+ * the first line and Down in the last recall earlier prompts, and a button lists them. It counts how
+ * many words still fit, and of a model that knows few words it says which.
  *
  *     activate()  Enter was pressed
  *     changed()   the text was changed

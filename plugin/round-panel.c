@@ -10,6 +10,7 @@
 #include "plugin/prompt-view.h"
 #include "plugin/text-undo.h"
 #include "plugin/ui.h"
+#include "src/models/model.h"
 
 /* A round that looks further begins so many candidates for each that it shows. */
 #define WIDE 3
@@ -130,6 +131,7 @@ void pen_round_panel_refresh_images(PenRoundPanel *panel)
         pen_app_set_image(panel->app, chosen);
     panel->filling = FALSE;
     gtk_widget_set_sensitive(panel->from, chosen != NULL);
+    gtk_combo_box_set_active(GTK_COMBO_BOX(panel->from), settings_of(panel)->from);
     show_size(panel);
 }
 
@@ -374,6 +376,59 @@ void pen_round_panel_set_prompt(PenRoundPanel *panel, const char *prompt)
     pen_prompt_view_set_text(PEN_PROMPT_VIEW(panel->prompt), prompt);
 }
 
+/* The name by which the chooser knows a model's path; NULL: the starter. */
+static char *model_name(PenRoundPanel *panel, const char *path)
+{
+    g_auto(GStrv) names = pen_studio_model_names(pen_app_studio(panel->app));
+    g_autofree char *starter = pen_model_find(NULL, NULL);
+    if (!path || !g_strcmp0(path, starter) || !g_strcmp0(path, PEN_STARTER_MODEL))
+        return NULL;
+    for (guint i = 1; names[i]; i++) {
+        g_autofree char *found = pen_model_find(names[i], NULL);
+        if (!g_strcmp0(found, path))
+            return g_strdup(names[i]);
+    }
+    return g_strdup(path);
+}
+
+/* The model, unless a style brings it along, and what goes on top of it but for what the style has. */
+static void reuse_model(PenRoundPanel *panel, const char *text, const PenStyle *style)
+{
+    PenModelSpec *extras = settings_of(panel)->extras;
+    g_autoptr(PenModelSpec) spec = pen_model_spec_parse(text, NULL);
+    g_autoptr(PenModelSpec) own = style ? pen_model_spec_parse(style->model_path, NULL) : NULL;
+    if (!spec)
+        return;
+    g_autofree char *model = model_name(panel, spec->model);
+    if (!style && spec->model)
+        pen_app_set_model(panel->app, model);
+    g_ptr_array_set_size(extras->loras, 0);
+    for (guint i = 0; i < spec->loras->len; i++) {
+        const PenModelLora *lora = spec->loras->pdata[i];
+        if (!own || !pen_model_spec_find_lora(own, lora->file))
+            pen_model_spec_add_lora(extras, lora->file, lora->strength);
+    }
+    g_free(extras->prediction);
+    extras->prediction = style ? NULL : g_strdup(spec->prediction);
+    pen_app_set_vae(panel->app, spec->vae && *spec->vae ? spec->vae : NULL);
+}
+
+/* What of `round` is 0, NULL or negative is not known, and stays as it is. */
+static void reuse(PenRoundPanel *panel, const PenRound *round, const PenStyle *style, gboolean seed)
+{
+    pen_app_set_style(panel->app, style && !style->deleted ? style->id : 0);
+    reuse_model(panel, round->model_path, style && !style->deleted ? style : NULL);
+    pen_round_panel_set_prompt(panel, round->prompt);
+    gtk_entry_set_text(GTK_ENTRY(panel->negative),
+                       round->negative_prompt ? round->negative_prompt : "");
+    if (round->width)
+        gtk_combo_box_set_active(GTK_COMBO_BOX(panel->shape),
+                                 round->width == round->height  ? PEN_SHAPE_SQUARE
+                                 : round->width < round->height ? PEN_SHAPE_PORTRAIT
+                                                                : PEN_SHAPE_LANDSCAPE);
+    pen_advanced_view_reuse(PEN_ADVANCED_VIEW(panel->advanced), round, seed);
+}
+
 void pen_round_panel_reuse(PenRoundPanel *panel, const PenRound *round)
 {
     PenStore *store = pen_app_store(panel->app);
@@ -382,19 +437,37 @@ void pen_round_panel_reuse(PenRoundPanel *panel, const PenRound *round)
                              : NULL;
     g_autoptr(PenStyle) style =
         pen_store_get_style(store, version ? version->style : round->style, NULL);
-    pen_app_set_style(panel->app, style && !style->deleted ? style->id : 0);
-    pen_round_panel_set_prompt(panel, round->prompt);
-    gtk_entry_set_text(GTK_ENTRY(panel->negative),
-                       round->negative_prompt ? round->negative_prompt : "");
-    gtk_combo_box_set_active(GTK_COMBO_BOX(panel->shape),
-                             round->width == round->height  ? PEN_SHAPE_SQUARE
-                             : round->width < round->height ? PEN_SHAPE_PORTRAIT
-                                                            : PEN_SHAPE_LANDSCAPE);
-    pen_advanced_view_reuse(PEN_ADVANCED_VIEW(panel->advanced), round);
+    reuse(panel, round, style, TRUE);
+}
+
+void pen_round_panel_take(PenRoundPanel *panel, const PenTakenSettings *taken)
+{
+    const PenPngSettings *settings = taken->settings;
+    g_autoptr(PenStyle) style =
+        taken->style ? pen_store_get_style(pen_app_store(panel->app), taken->style, NULL) : NULL;
+    PenRound round = {
+        .prompt = settings->prompt,
+        .negative_prompt = settings->negative,
+        .words = settings->words,
+        .clip_skip = settings->clip_skip,
+        .model_path = taken->model,
+        .width = (int)settings->width,
+        .height = (int)settings->height,
+        .steps = settings->steps,
+        .guidance = settings->guidance,
+        .eta = settings->eta,
+        .seed = settings->seed,
+        .sampler = settings->sampler,
+    };
+    reuse(panel, &round, style, settings->has_seed);
 }
 
 void pen_round_panel_focus_prompt(PenRoundPanel *panel)
 {
+    /* It is at the top, and may be scrolled away even if it has the keyboard. */
+    GtkAdjustment *scroll = gtk_container_get_focus_vadjustment(GTK_CONTAINER(panel));
+    if (scroll)
+        gtk_adjustment_set_value(scroll, gtk_adjustment_get_lower(scroll));
     pen_prompt_view_focus(PEN_PROMPT_VIEW(panel->prompt));
 }
 

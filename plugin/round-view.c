@@ -11,13 +11,16 @@
 #include "plugin/picture.h"
 #include "plugin/round-bar.h"
 #include "plugin/round-maker.h"
+#include "plugin/round-orders.h"
 #include "plugin/ui.h"
+#include "src/store/history.h"
 
 struct _PenRoundView {
     GtkBox parent;
     PenApp *app;
     PenRoundPanel *panel;
     PenRoundMaker *maker;
+    PenRoundOrders *orders;
     GtkWidget *stack, *grid, *empty, *bar;
     GtkWidget *in_place;
     GdkPixbuf *placed; /* that is shown at its place, or NULL */
@@ -25,10 +28,8 @@ struct _PenRoundView {
     gint64 loading;    /* that will be shown once its pictures are read; 0: none */
     GCancellable *load;
     gboolean following; /* the cards of the round that is being made are in the grid */
-    gboolean wanted;    /* a round, as soon as the model's numbers are known */
     PenChoiceState choice;
-    int guess;       /* the candidate that the votes so far speak for; -1: not known */
-    guint line_soon; /* pen_ui_later() */
+    int guess; /* the candidate that the votes so far speak for; -1: not known */
 };
 
 enum { SHOWN, RENEWED, N_SIGNALS };
@@ -199,6 +200,22 @@ gint64 pen_round_view_get_round(PenRoundView *view)
     return view->round;
 }
 
+void pen_round_view_check(PenRoundView *view)
+{
+    PenStore *store = pen_app_store(view->app);
+    g_autoptr(PenPastRound) there = pen_store_get_past_round(store, view->round, NULL);
+    gint64 other = neighbour(view, -1) ? neighbour(view, -1) : neighbour(view, 1);
+    if (there || view->following || !view->round) {
+        update(view);
+    } else if (other) {
+        pen_round_view_show_round(view, other);
+    } else {
+        view->round = 0;
+        pen_candidate_grid_reset(grid_of(view), 0, 1);
+        pen_round_view_refresh(view);
+    }
+}
+
 GtkWidget *pen_round_view_get_pictures(PenRoundView *view)
 {
     return view->stack;
@@ -282,71 +299,6 @@ static void on_ended(PenRoundMaker *maker, gboolean recorded, PenRoundView *view
     update(view);
 }
 
-static void show_line(gpointer data)
-{
-    PenRoundView *view = data;
-    PenRoundMaker *maker = view->maker;
-    g_autoptr(GPtrArray) prompts = g_ptr_array_new();
-    for (guint i = 0; i < pen_round_maker_count_waiting(maker); i++)
-        g_ptr_array_add(prompts, (gpointer)pen_round_maker_get_waiting(maker, i));
-    pen_round_panel_set_line(view->panel, (const char *const *)prompts->pdata, prompts->len);
-}
-
-static void on_line_changed(PenRoundMaker *maker, PenRoundView *view)
-{
-    pen_ui_later(&view->line_soon, show_line, view);
-}
-
-static void on_ordered(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(PenRoundView) view = data;
-    g_autoptr(GError) error = NULL;
-    PenRoundOrder *order = pen_round_panel_order_finish(view->panel, result, &error);
-    if (order)
-        pen_round_maker_add(view->maker, order);
-    else
-        pen_app_report(view->app, error);
-}
-
-static void on_generate(PenRoundPanel *panel, PenRoundView *view)
-{
-    if (!pen_app_open(view->app))
-        return;
-    g_autofree char *prompt = pen_round_panel_get_prompt(panel);
-    if (!*prompt) {
-        pen_app_notify(view->app, GTK_MESSAGE_INFO,
-                       _("Write what should be in the picture first."));
-        pen_round_panel_focus_prompt(panel);
-        return;
-    }
-    view->wanted = !pen_app_model(view->app);
-    if (view->wanted) {
-        /* Reads them again if that has failed. */
-        pen_app_set_model(view->app, pen_app_settings(view->app)->model);
-        return;
-    }
-    pen_app_clear_message(view->app);
-    pen_round_panel_order_async(panel, on_ordered, g_object_ref(view));
-}
-
-static void on_model_changed(PenRoundView *view)
-{
-    if (view->wanted && pen_app_model(view->app))
-        on_generate(view->panel, view);
-    else if (!pen_app_is_reading_model(view->app))
-        view->wanted = FALSE;
-}
-
-static void on_stop(PenRoundPanel *panel, PenRoundView *view)
-{
-    pen_round_maker_stop(view->maker);
-}
-
-static void on_unwanted(PenRoundPanel *panel, guint i, PenRoundView *view)
-{
-    pen_round_maker_remove_waiting(view->maker, i);
-}
-
 /* --- picking --------------------------------------------------------------------------------- */
 
 static void store_choice(PenRoundView *view)
@@ -419,7 +371,7 @@ gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event)
     switch (event->keyval) {
     case GDK_KEY_Return:
     case GDK_KEY_KP_Enter:
-        on_generate(view->panel, view);
+        pen_round_orders_generate(view->orders);
         return TRUE;
     case GDK_KEY_y:
         if (view->guess >= 0) {
@@ -493,15 +445,9 @@ void pen_round_view_save(PenRoundView *view)
         pen_picture_save(view->app, &use, GTK_WIDGET(view));
 }
 
-static void make_like(PenRoundView *view, int k)
+void pen_round_view_make_like(PenRoundView *view, gint64 round)
 {
-    g_autoptr(GError) error = NULL;
-    PenRoundOrder *order = pen_round_order_like(view->app, view->round, k, &error);
-    pen_app_clear_message(view->app);
-    if (order)
-        pen_round_maker_add(view->maker, order);
-    else
-        pen_app_report(view->app, error);
+    pen_round_orders_like(view->orders, round, -1);
 }
 
 static void on_menu(PenMenuEntry entry, int k, gpointer data)
@@ -517,7 +463,7 @@ static void on_menu(PenMenuEntry entry, int k, gpointer data)
         pen_candidate_grid_set_zoomed(grid_of(view), !pen_candidate_grid_is_zoomed(grid_of(view)));
         break;
     case PEN_MENU_LIKE:
-        make_like(view, k);
+        pen_round_orders_like(view->orders, view->round, k);
         break;
     case PEN_MENU_INSERT:
         pen_round_view_insert(view);
@@ -610,9 +556,9 @@ static void build(PenRoundView *view)
 static void pen_round_view_finalize(GObject *object)
 {
     PenRoundView *view = PEN_ROUND_VIEW(object);
-    g_clear_handle_id(&view->line_soon, g_source_remove);
     g_cancellable_cancel(view->load);
     g_clear_object(&view->load);
+    g_object_unref(view->orders);
     g_object_unref(view->maker);
     g_clear_object(&view->placed);
     G_OBJECT_CLASS(pen_round_view_parent_class)->finalize(object);
@@ -638,6 +584,7 @@ GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel)
     view->app = app;
     view->panel = panel;
     view->maker = pen_round_maker_new(app);
+    view->orders = pen_round_orders_new(app, panel, view->maker);
     view->guess = -1;
     build(view);
     update(view);
@@ -646,12 +593,6 @@ GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel)
     g_signal_connect_object(view->maker, "changed", G_CALLBACK(on_changed), view, 0);
     g_signal_connect_object(view->maker, "progress", G_CALLBACK(on_progress), view, 0);
     g_signal_connect_object(view->maker, "ended", G_CALLBACK(on_ended), view, 0);
-    g_signal_connect_object(view->maker, "line-changed", G_CALLBACK(on_line_changed), view, 0);
-    g_signal_connect_object(panel, "unwanted", G_CALLBACK(on_unwanted), view, 0);
-    g_signal_connect_object(panel, "generate", G_CALLBACK(on_generate), view, 0);
-    g_signal_connect_object(panel, "stop", G_CALLBACK(on_stop), view, 0);
     g_signal_connect_object(app, "opened", G_CALLBACK(on_opened), view, 0);
-    g_signal_connect_object(app, "model-changed", G_CALLBACK(on_model_changed), view,
-                            G_CONNECT_SWAPPED);
     return GTK_WIDGET(view);
 }

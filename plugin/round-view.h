@@ -23,6 +23,10 @@ GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel);
 
 void pen_round_view_show_round(PenRoundView *view, gint64 round);
 gint64 pen_round_view_get_round(PenRoundView *view);
+/* Shows another round if the one that is shown was thrown away. */
+void pen_round_view_check(PenRoundView *view);
+/* Makes more pictures like the best of a round. */
+void pen_round_view_make_like(PenRoundView *view, gint64 round);
 /* The pictures, for what is laid over them. */
 GtkWidget *pen_round_view_get_pictures(PenRoundView *view);
 /* Reads the pick of the round that is shown again, e.g. after an undo. */

@@ -75,9 +75,14 @@ static void on_imported(GObject *source, GAsyncResult *result, gpointer data)
     pen_app_end_job(app, job->job);
 }
 
+void pen_style_import_file(PenApp *app, const char *path)
+{
+    start_file_job(file_job_new(app, path), run_import, on_imported);
+}
+
 static void on_import_file(GtkFileChooser *chooser, const char *path, gpointer data)
 {
-    start_file_job(file_job_new(data, path), run_import, on_imported);
+    pen_style_import_file(data, path);
 }
 
 void pen_style_import(PenApp *app, GtkWidget *parent)

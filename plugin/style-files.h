@@ -10,6 +10,8 @@ G_BEGIN_DECLS
 
 /* The imported style is used from then on. */
 void pen_style_import(PenApp *app, GtkWidget *parent);
+/* The same with a file that was chosen already. */
+void pen_style_import_file(PenApp *app, const char *path);
 void pen_style_export(PenApp *app, const PenStyle *style, GtkWidget *parent);
 
 G_END_DECLS

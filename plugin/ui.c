@@ -113,11 +113,25 @@ GtkWidget *pen_ui_ellipsize(GtkWidget *combo)
     return combo;
 }
 
+/* GTK takes a typed number when the field is left; a session can end before that. One that is whole, as
+ * it would be written, is taken at once. */
+static void on_spin_typed(GtkSpinButton *spin)
+{
+    double low, high, value = g_strtod(gtk_entry_get_text(GTK_ENTRY(spin)), NULL);
+    g_autofree char *written =
+        g_strdup_printf("%.*f", (int)gtk_spin_button_get_digits(spin), value);
+    gtk_spin_button_get_range(spin, &low, &high);
+    if (value >= low && value <= high && value != gtk_spin_button_get_value(spin) &&
+        g_str_equal(written, gtk_entry_get_text(GTK_ENTRY(spin))))
+        gtk_spin_button_set_value(spin, value);
+}
+
 GtkWidget *pen_ui_spin(double low, double high, double step, double value)
 {
     GtkWidget *spin = gtk_spin_button_new_with_range(low, high, step);
     gtk_spin_button_set_value(GTK_SPIN_BUTTON(spin), value);
     gtk_widget_set_valign(spin, GTK_ALIGN_START);
+    g_signal_connect(spin, "changed", G_CALLBACK(on_spin_typed), NULL);
     return spin;
 }
 
@@ -362,6 +376,7 @@ void pen_ui_load_css(void)
         ".pen-title { font-weight: bold; }"
         ".pen-caption { font-size: 92%; }"
         ".pen-hint { font-size: 92%; opacity: 0.72; }"
+        ".pen-too-long { color: #c64600; opacity: 1; font-weight: bold; }"
         ".pen-display { font-size: 150%; font-weight: bold; }"
         ".pen-prompt, .pen-prompt text { padding: 5px; }"
         ".pen-panel { padding: 12px; }"

@@ -4,7 +4,9 @@
 #include <glib/gi18n-lib.h>
 #include <libgimp/gimpui.h>
 
+#include "plugin/columns.h"
 #include "plugin/compare-view.h"
+#include "plugin/drop.h"
 #include "plugin/help.h"
 #include "plugin/history-strip.h"
 #include "plugin/insert.h"
@@ -19,9 +21,9 @@
 struct _PenWindow {
     GtkWindow parent;
     PenApp *app;
-    GtkWidget *stack, *create, *panel, *round, *compare, *styles;
+    GtkWidget *stack, *create, *panel, *round, *history, *compare, *styles;
     GtkWidget *overlay, *bar, *undo, *redo;
-    char *bar_file;   /* that the message is about and that can be left out; or NULL */
+    GClosure *answer; /* what the message's button does; or NULL */
     gboolean opening; /* the first opening of the studio is still to come */
     gboolean closing; /* hidden, waiting for its jobs to end */
 };
@@ -30,31 +32,29 @@ G_DEFINE_FINAL_TYPE(PenWindow, pen_window, GTK_TYPE_WINDOW)
 
 /* --- messages -------------------------------------------------------------------------------- */
 
-static void on_message(PenApp *app, GtkMessageType type, const char *text, const char *file,
-                       PenWindow *window)
-{
-    g_free(window->bar_file);
-    window->bar_file = g_strdup(file);
-    pen_message_bar_show(PEN_MESSAGE_BAR(window->bar), type, text,
-                         file ? _("Do _Without It") : NULL);
-}
-
 static void on_message_over(PenApp *app, PenWindow *window)
 {
-    g_clear_pointer(&window->bar_file, g_free);
+    g_clear_pointer(&window->answer, g_closure_unref);
     pen_message_bar_hide(PEN_MESSAGE_BAR(window->bar));
+}
+
+static void on_message(PenApp *app, GtkMessageType type, const char *text, const char *button,
+                       GClosure *answer, PenWindow *window)
+{
+    g_clear_pointer(&window->answer, g_closure_unref);
+    window->answer = answer ? g_closure_ref(answer) : NULL;
+    pen_message_bar_show(PEN_MESSAGE_BAR(window->bar), type, text, button);
 }
 
 static void on_answer(PenMessageBar *bar, PenWindow *window)
 {
-    pen_app_leave_out(window->app, window->bar_file);
-}
-
-/* What the message was about is no more. */
-static void on_extras_changed(PenApp *app, PenWindow *window)
-{
-    if (window->bar_file)
-        on_message_over(app, window);
+    GClosure *answer = g_steal_pointer(&window->answer);
+    GValue app = G_VALUE_INIT;
+    g_value_init(&app, PEN_TYPE_APP);
+    g_value_set_object(&app, window->app);
+    g_closure_invoke(answer, NULL, 1, &app, NULL);
+    g_value_unset(&app);
+    g_closure_unref(answer);
 }
 
 /* At the foot of the pictures, or of another page. */
@@ -295,7 +295,7 @@ static gboolean pen_window_delete_event(GtkWidget *widget, GdkEventAny *event)
 static void pen_window_destroy(GtkWidget *widget)
 {
     PenWindow *window = PEN_WINDOW(widget);
-    g_clear_pointer(&window->bar_file, g_free);
+    g_clear_pointer(&window->answer, g_closure_unref);
     GTK_WIDGET_CLASS(pen_window_parent_class)->destroy(widget);
     g_clear_object(&window->app);
 }
@@ -323,6 +323,19 @@ static int side_width(GtkWidget *side)
     return CLAMP(width, 300, 420);
 }
 
+/* One was thrown away, or is back. */
+static void on_rounds_changed(PenWindow *window)
+{
+    pen_round_view_check(PEN_ROUND_VIEW(window->round));
+    pen_history_strip_refill(PEN_HISTORY_STRIP(window->history));
+    show_undo(window);
+}
+
+static void on_history_like(PenHistoryStrip *history, gint64 round, PenWindow *window)
+{
+    pen_round_view_make_like(PEN_ROUND_VIEW(window->round), round);
+}
+
 static void on_history_chosen(PenHistoryStrip *history, gint64 round, PenWindow *window)
 {
     pen_round_view_show_round(PEN_ROUND_VIEW(window->round), round);
@@ -341,13 +354,21 @@ static void on_reuse(PenHistoryStrip *history, gint64 id, PenWindow *window)
                    _("The next round is made with the settings and the seed of that one."));
 }
 
+static void on_dropped_settings(const PenTakenSettings *taken, gpointer data)
+{
+    PenWindow *window = data;
+    gtk_stack_set_visible_child(GTK_STACK(window->stack), window->create);
+    pen_round_panel_take(PEN_ROUND_PANEL(window->panel), taken);
+}
+
 /* The round with its pictures, and the past ones below it. */
 static GtkWidget *build_round(PenWindow *window)
 {
     window->round = pen_round_view_new(window->app, PEN_ROUND_PANEL(window->panel));
-    GtkWidget *history = pen_history_strip_new(window->app);
+    GtkWidget *history = window->history = pen_history_strip_new(window->app);
     g_signal_connect(history, "chosen", G_CALLBACK(on_history_chosen), window);
     g_signal_connect(history, "reuse", G_CALLBACK(on_reuse), window);
+    g_signal_connect(history, "like", G_CALLBACK(on_history_like), window);
     g_signal_connect_object(window->round, "shown", G_CALLBACK(pen_history_strip_set_current),
                             history, G_CONNECT_SWAPPED);
     g_signal_connect_object(window->round, "renewed", G_CALLBACK(pen_history_strip_update), history,
@@ -360,9 +381,9 @@ static GtkWidget *build_round(PenWindow *window)
     return box;
 }
 
-static void on_panel_dragged(GtkPaned *both, GParamSpec *param, PenWindow *window)
+static void on_panel_moved(PenColumns *columns, int width, PenWindow *window)
 {
-    pen_app_settings(window->app)->panel = gtk_paned_get_position(both);
+    pen_app_settings(window->app)->panel = width;
     pen_app_settings_changed(window->app);
 }
 
@@ -386,12 +407,10 @@ static GtkWidget *build_create(PenWindow *window)
                        0);
     gtk_box_pack_start(GTK_BOX(side), pen_teach_panel_new(window->app), FALSE, FALSE, 0);
 
-    GtkWidget *both = gtk_paned_new(GTK_ORIENTATION_HORIZONTAL);
-    gtk_paned_pack1(GTK_PANED(both), side, FALSE, FALSE);
-    gtk_paned_pack2(GTK_PANED(both), build_round(window), TRUE, FALSE);
     const PenSettings *settings = pen_app_settings(window->app);
-    gtk_paned_set_position(GTK_PANED(both), settings->panel ? settings->panel : side_width(side));
-    g_signal_connect(both, "notify::position", G_CALLBACK(on_panel_dragged), window);
+    GtkWidget *both = pen_columns_new(side, build_round(window),
+                                      settings->panel ? settings->panel : side_width(side));
+    g_signal_connect(both, "moved", G_CALLBACK(on_panel_moved), window);
     gtk_widget_show_all(both);
     return both;
 }
@@ -435,6 +454,7 @@ static void build(PenWindow *window)
     gtk_box_pack_start(GTK_BOX(box), window->overlay, TRUE, TRUE, 0);
     gtk_widget_show_all(box);
     gtk_container_add(GTK_CONTAINER(window), box);
+    pen_drop_accept(GTK_WIDGET(window), window->app, on_dropped_settings, window);
 }
 
 static void pen_window_class_init(PenWindowClass *class)
@@ -468,9 +488,9 @@ GtkWidget *pen_window_new(GimpImage *image)
     for (guint i = 0; i < G_N_ELEMENTS(actions); i++)
         g_signal_connect_object(window->app, actions[i], G_CALLBACK(show_undo), window,
                                 G_CONNECT_SWAPPED);
-    g_signal_connect_object(window->app, "extras-changed", G_CALLBACK(on_extras_changed), window,
-                            0);
     g_signal_connect_object(window->app, "jobs-changed", G_CALLBACK(on_jobs_changed), window, 0);
+    g_signal_connect_object(window->app, "rounds-changed", G_CALLBACK(on_rounds_changed), window,
+                            G_CONNECT_SWAPPED);
     g_signal_connect_after(window, "draw", G_CALLBACK(on_first_draw), NULL);
     g_signal_connect(window, "focus-in-event", G_CALLBACK(on_focus_in), NULL);
     const PenSettings *settings = pen_app_settings(window->app);

@@ -178,6 +178,7 @@ static gboolean make_schedule(PenModel *model, const PenSafetensors *file, Famil
     if (config.rescale_betas_zero_snr)
         config.spacing = PEN_SPACING_TRAILING; /* which begins at the noise */
     gboolean assumed;
+    model->may_predict = TRUE;
     const char *prediction = find_prediction(model, file, family, &assumed);
     if (!pen_prediction_from_name(prediction, &config.prediction, error))
         return FALSE;

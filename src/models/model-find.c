@@ -87,9 +87,11 @@ static char *model_below(const char *path)
 
     for (const char *entry; dir && (entry = g_dir_read_name(dir));) {
         char *found = model_in(path, entry);
-        n += found != NULL;
-        g_free(only);
-        only = found ? found : g_steal_pointer(&only);
+        if (found) {
+            g_free(only);
+            only = found;
+            n++;
+        }
         if (n > 1)
             break;
     }

@@ -102,7 +102,8 @@ static gboolean load_own_settings(PenModel *model, const char *folder, GError **
         return FALSE;
     if (!json)
         return TRUE;
-    if (!pen_json_get_double(json, key, &model->guidance, error))
+    if (!pen_json_get_double(json, key, &model->guidance, error) ||
+        !pen_json_get_strings(json, "words", &model->words, error))
         return FALSE;
     if (!(model->guidance > 0 && model->guidance <= PEN_MODEL_MAX_GUIDANCE)) {
         pen_json_set_error(json, key, error, _("must be more than 0 and at most %g."),
@@ -458,6 +459,7 @@ void pen_model_unref(PenModel *model)
     g_clear_pointer(&model->vae_weights, pen_safetensors_unref);
     g_clear_pointer(&model->spec, pen_model_spec_free);
     g_strfreev(model->identities);
+    g_strfreev(model->words);
     g_free(model->name);
     g_free(model->notice);
     g_free(model->identity);

@@ -16,10 +16,10 @@
  * (src/engine/inpainting.h). Its VAE can be exchanged and adapters can be merged into its weights
  * (src/models/model-spec.h).
  *
- * penchant.json is Penchant's own, for what the layout has no place for: {"guidance_scale": X},
- * with which the model draws best where nobody asks for another guidance. Small models want less
- * than Stable Diffusion: guidance draws what makes a motif easy to tell, and hides what else it can
- * be.
+ * penchant.json is Penchant's own, for what the layout has no place for: {"guidance_scale": X, "words":
+ * ["cat", …]}. With that guidance the model draws best where nobody asks for another one. Small models want
+ * less than Stable Diffusion: guidance draws what makes a motif easy to tell, and hides what else it can
+ * be. The words are all that a small model knows, in the order in which a person would name them.
  *
  * Opening reads and checks everything but the weights' numbers; src/models/runtime.h runs the
  * model. Weights are mapped, not copied. Errors are PEN_MODEL_ERROR or those of src/formats, one
@@ -53,6 +53,8 @@ typedef struct {
     PenModelSpec *spec;
     char *name;        /* for people: the folder's or file's name */
     char *notice;      /* for people: what was left out or assumed, or NULL */
+    char **words;      /* all that it knows, NULL at the end; NULL: as many as people do */
+    gboolean may_predict; /* its file may not tell the kind of prediction: PenModelSpec.prediction can */
     char *identity;    /* what the weights are; see below */
     char **identities; /* NULL at the end: of the model alone, then with each adapter more, in the
                           order of the spec; the last one is `identity` */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "src/engine/denoiser.h"
+#include "src/models/text-chunks.h"
 #include "src/studio/job.h"
 
 G_DEFINE_QUARK(pen-studio-error-quark, pen_studio_error)
@@ -590,6 +591,8 @@ void pen_model_info_free(PenModelInfo *info)
     g_free(info->name);
     g_free(info->hash);
     g_free(info->notice);
+    g_strfreev(info->words);
+    g_clear_pointer(&info->opened, pen_model_unref);
     g_free(info);
 }
 
@@ -615,7 +618,33 @@ PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, gint64
     info->guidance_rescale = opened->guidance_rescale;
     info->few_steps = opened->few_steps;
     info->notice = g_strdup(opened->notice);
+    info->words = g_strdupv(opened->words);
+    info->may_predict = opened->may_predict;
+    info->opened = pen_model_ref(opened);
     return info;
+}
+
+PenPromptLength pen_model_info_measure(const PenModelInfo *info, const char *prompt, gboolean words)
+{
+    const PenModel *model = info->opened;
+    const PenTokenizer *tokenizer = model->encoders[0].tokenizer;
+    guint32 tokens = (guint32)pen_tokenizer_max_length(tokenizer);
+    g_autoptr(PenPrompt) read =
+        pen_prompt_new(prompt, words ? PEN_PROMPT_WORDS : PEN_PROMPT_WEIGHTS);
+    g_autoptr(PenTextChunks) chunks =
+        pen_text_chunks_new(read, tokenizer, tokens, (guint32)pen_tokenizer_n_tokens(tokenizer),
+                            NULL, NULL, NULL);
+    guint each = tokens - 2; /* without start and end */
+    const gint32 *last = (const gint32 *)(gpointer)chunks->ids->data + (chunks->n - 1) * tokens;
+    guint used = 0;
+    while (used < each && last[used + 1] != pen_tokenizer_end(tokenizer))
+        used++;
+    return (PenPromptLength){
+        .used = (chunks->n - 1) * each + used,
+        .room = chunks->n * each,
+        .parts = chunks->n,
+        .cut = chunks->cut || read->cut,
+    };
 }
 
 char **pen_studio_model_names(PenStudio *studio G_GNUC_UNUSED)

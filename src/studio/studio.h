@@ -265,11 +265,25 @@ typedef struct {
     double guidance_rescale;
     PenFewSteps few_steps; /* how it is drawn with few, if it was made for them */
     char *notice;      /* what of its files is not used, or was assumed; NULL: nothing */
+    char **words;      /* all that it knows; NULL: as many as people do */
+    gboolean may_predict; /* it is a file that may not tell what it predicts: that can be chosen
+                             (PenModelSpec.prediction) */
+    gpointer opened;   /* for pen_model_info_measure() */
 } PenModelInfo;
 void pen_model_info_free(PenModelInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenModelInfo, pen_model_info_free)
 PenModelInfo *pen_studio_model_info(PenStudio *studio, const char *model, gint64 style,
                                     GError **error);
+
+/* How much of a prompt's room is taken, in tokens: words, or parts of rare ones. Names of embeddings
+ * count as words. */
+typedef struct {
+    guint used, room; /* of all parts that the prompt takes */
+    guint parts;      /* that are read one after another (src/models/text-chunks.h) */
+    gboolean cut;     /* the end is left out */
+} PenPromptLength;
+PenPromptLength pen_model_info_measure(const PenModelInfo *info, const char *prompt,
+                                       gboolean words);
 
 /* The names of the models that can be asked for, the starter model first. g_strfreev(). */
 char **pen_studio_model_names(PenStudio *studio);
@@ -336,6 +350,7 @@ typedef enum { PEN_EXPORT_KOHYA, PEN_EXPORT_DIFFUSERS } PenExportFormat;
  * as a LoRA, and in the file's metadata its name, model, strength and recipe (recipe.h), which Penchant
  * reads again. To write it, the model need not be there.
  */
+#define PEN_STYLE_FILE_KEY "penchant.model_hash" /* of its metadata, which no other file has */
 gboolean pen_studio_export_style(PenStudio *studio, gint64 style, const char *file,
                                  PenExportFormat format, GError **error);
 

@@ -13,7 +13,7 @@
  */
 #define KEY_TITLE "modelspec.title"
 #define KEY_MODEL "penchant.model"
-#define KEY_MODEL_HASH "penchant.model_hash"
+#define KEY_MODEL_HASH PEN_STYLE_FILE_KEY
 #define KEY_STRENGTH "penchant.strength"
 #define KEY_RECIPE "penchant.recipe"
 

@@ -511,14 +511,16 @@ static void test_model_guidance(void)
     g_autoptr(PenModel) plain = pen_model_open(copy, &error);
     g_assert_no_error(error);
     g_assert_cmpfloat(plain->guidance, ==, PEN_MODEL_GUIDANCE);
-    g_assert_true(g_file_set_contents(own, "{\"guidance_scale\": 2.5}", -1, NULL));
+    g_assert_null(plain->words);
+    g_assert_true(g_file_set_contents(own, "{\"guidance_scale\": 2.5, \"words\": [\"cat\"]}", -1, NULL));
     g_autoptr(PenModel) told = pen_model_open(copy, &error);
     g_assert_no_error(error);
     g_assert_cmpfloat(told->guidance, ==, 2.5);
+    g_assert_cmpstrv(told->words, ((const char *[]){ "cat", NULL }));
     g_assert_cmpstr(told->identity, ==, plain->identity);
 
     static const char *const bad[] = { "{\"guidance_scale\": 0}", "{\"guidance_scale\": 101}",
-                                       "{\"guidance_scale\": \"5\"}", "[]", "{" };
+                                       "{\"guidance_scale\": \"5\"}", "{\"words\": \"cat\"}", "[]", "{" };
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_assert_true(g_file_set_contents(own, bad[i], -1, NULL));
         assert_open_fails(copy, "penchant.json");

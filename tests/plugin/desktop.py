@@ -4,6 +4,7 @@
 Programs call enter_session() first. Needs dbus-run-session, Xvfb, openbox, xdotool and pyatspi.
 """
 
+import glob
 import json
 import os
 import shutil
@@ -51,11 +52,12 @@ def wait_until(what, condition, seconds=30, pause=0.1):
 class Desktop:
     """One screen with one GIMP."""
 
-    def __init__(self, build, folder, size="1280x900", env=None, gimprc=(), css=None):
+    def __init__(self, build, folder, size="1280x900", env=None, gimprc=(), css=None, plug_ins=()):
         self.build = os.path.abspath(build)
         self.folder = os.path.abspath(folder)
         self.size = size
         self.gimprc = list(gimprc)
+        self.plug_ins = plug_ins  # of GIMP's own, by their names
         self.processes = []
         self.gimp = None
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -121,6 +123,10 @@ class Desktop:
         probe = os.path.join(self.profile, "plug-ins", "probe")
         os.makedirs(probe, exist_ok=True)
         shutil.copy(os.path.join(HERE, "probe.py"), os.path.join(probe, "probe.py"))
+        for name in self.plug_ins:
+            (folder,) = glob.glob("/usr/lib/*/gimp/3.0/plug-ins/" + name)
+            if not os.path.exists(os.path.join(self.profile, "plug-ins", name)):
+                shutil.copytree(folder, os.path.join(self.profile, "plug-ins", name))
         # Only the plug-ins that are needed: asking each what it does takes GIMP ten seconds otherwise.
         with open(os.path.join(self.profile, "gimprc"), "a") as file:
             file.write('(plug-in-path "%s")\n' % os.path.join(self.profile, "plug-ins"))

@@ -7,7 +7,7 @@ import shutil
 from diffusers import AutoencoderKL, DDIMScheduler
 from safetensors.torch import load_file, save_file
 
-from common import GUIDANCE
+from common import COLOURS, GUIDANCE, MOTIFS, STYLES
 
 PARTS = {"scheduler": ("diffusers", "DDIMScheduler"), "text_encoder": ("transformers", "CLIPTextModel"),
          "tokenizer": ("transformers", "CLIPTokenizer"), "unet": ("diffusers", "UNet2DConditionModel"),
@@ -48,7 +48,7 @@ def export(folder, tokenizer, vae, unet, text):
     with open(os.path.join(made, "model_index.json"), "w", encoding="utf-8") as file:
         json.dump({"_class_name": "StableDiffusionPipeline", **PARTS}, file, indent=1)
     with open(os.path.join(made, "penchant.json"), "w", encoding="utf-8") as file:
-        json.dump({"guidance_scale": GUIDANCE}, file)
+        json.dump({"guidance_scale": GUIDANCE, "words": [*MOTIFS, *STYLES, *COLOURS]}, file)
     os.makedirs(folder, exist_ok=True)
     for name in (*PARTS, "model_index.json", "penchant.json"):
         target = os.path.join(folder, name)

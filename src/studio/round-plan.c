@@ -223,6 +223,8 @@ gboolean pen_round_plan(PenRoundWork *r, GError **error)
             r->input->style->name);
         pen_job_notice(r->job, text);
     }
+    if (request->guidance == 1 && request->negative_prompt && *request->negative_prompt)
+        pen_job_notice(r->job, _("With guidance 1 what the pictures should not show is not looked at."));
     r->height = request->height / r->model->factor;
     r->width = request->width / r->model->factor;
     r->tile = request->tiles ? info->size / r->model->factor : 0;

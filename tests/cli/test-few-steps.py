@@ -34,6 +34,8 @@ def test_by_name(folder):
             assert [table[i * numbers] for i in range(n)] == [999, 749, 499, 249], table
     said = run(folder, "generate", "--prompt", "a bird", *SMALL, "--model", path, "--quiet").err
     assert "Hyper-SD" in said and said.count("\n") == 1, said
+    said = run(folder, "generate", "--prompt", "a bird", "--negative", "blue", *SMALL, "--model", path).err
+    assert "guidance 1" in said and "not looked at" in said, said
 
 
 def test_choices(folder):

@@ -226,6 +226,36 @@ static PenModel *sdxl_with(const char *tensor, const char *key, const char *text
     return open_model(path);
 }
 
+/* What their names alone tell of SD-Turbo and SDXL-Turbo, and not of what others call Turbo. */
+static void test_turbo(void)
+{
+    static const struct {
+        const char *shape, *name;
+        PenPrediction prediction;
+        guint32 size;
+    } cases[] = {
+        { "sd2", "sd_turbo.safetensors", PEN_PREDICTION_EPSILON, 64 },
+        { "sdxl", "sd_xl_turbo_1.0_fp16.safetensors", PEN_PREDICTION_EPSILON, 64 },
+        { "sd2", "painterTurbo.safetensors", PEN_PREDICTION_V, 96 },
+        { "sdxl", "painterTurbo.safetensors", PEN_PREDICTION_EPSILON, 128 },
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *folder = g_dir_make_tmp("penchant-XXXXXX", &error);
+        g_autofree char *path = g_build_filename(folder, cases[i].name, NULL);
+        g_autoptr(GFile) file = g_file_new_for_path(path);
+        g_file_make_symbolic_link(file, ldm_file(cases[i].shape), NULL, &error);
+        g_assert_no_error(error);
+        g_autoptr(PenModel) model = open_model(path);
+        g_assert_cmpstr(model->few_steps.name, ==, "Turbo");
+        g_assert_cmpint(pen_schedule_get_prediction(model->schedule), ==, cases[i].prediction);
+        g_assert_cmpuint(model->unet.sample_size, ==, cases[i].size);
+        g_assert_nonnull(strstr(model->notice, "Turbo"));
+        g_file_delete(file, NULL, NULL);
+        g_rmdir(folder);
+    }
+}
+
 static void test_sdxl_markers(void)
 {
     static const struct {
@@ -508,6 +538,7 @@ int main(int argc, char **argv)
     g_test_add_func("/checkpoint/modules", test_modules);
     g_test_add_func("/checkpoint/families", test_families);
     g_test_add_func("/checkpoint/sdxl-markers", test_sdxl_markers);
+    g_test_add_func("/checkpoint/turbo", test_turbo);
     g_test_add_func("/checkpoint/prediction", test_prediction);
     g_test_add_func("/checkpoint/identity", test_identity);
     g_test_add_func("/checkpoint/names", test_names);

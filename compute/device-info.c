@@ -104,6 +104,15 @@ static void read_memory(VkPhysicalDevice physical, PenDeviceInfo *info)
     info->unified_memory = info->kind != PEN_DEVICE_DISCRETE;
 }
 
+/* Vulkan does not tell. What is not known is as few as anybody's who multiplies matrices. */
+static guint32 known_registers(const PenDeviceInfo *info)
+{
+    enum { AMD = 0x1002, NVIDIA = 0x10de };
+    gboolean many = info->vendor_id == AMD || info->vendor_id == NVIDIA ||
+                    info->kind == PEN_DEVICE_SOFTWARE;
+    return many ? 256 : 128;
+}
+
 /* Sizes of subgroups that kernels can ask for, and how many such subgroups a workgroup may have. */
 static void read_subgroups(VkPhysicalDevice physical, PenDeviceInfo *info)
 {
@@ -296,6 +305,7 @@ PenDeviceInfo *pen_physical_info(VkPhysicalDevice physical, guint index, gboolea
     info->api_version = p->apiVersion;
     info->vendor_id = p->vendorID;
     info->device_id = p->deviceID;
+    info->registers = known_registers(info);
     info->shared_memory = p->limits.maxComputeSharedMemorySize;
     info->max_workgroup = p->limits.maxComputeWorkGroupInvocations;
     info->max_bindings = p->limits.maxPerStageDescriptorStorageBuffers;

@@ -73,6 +73,7 @@ typedef struct {
     guint32 max_subgroups;    /* of a workgroup that asks for a size */
     gboolean shuffles;        /* the invocations of a subgroup can exchange values */
     gboolean addresses;       /* kernels can read at addresses */
+    guint32 registers; /* of 32 bits that an invocation has, by what is known of the vendor */
     guint32 shared_memory;    /* bytes for a workgroup */
     guint32 max_workgroup;    /* invocations */
     guint32 max_bindings;     /* of a kernel */

@@ -76,6 +76,16 @@ static gboolean family_fits(const PenDeviceInfo *device, const Attention *a, con
     return pen_dispatch_fits(device, &d, NULL);
 }
 
+/* Whether an own row in so many parts leaves an invocation its registers, about, as compilers for
+ * GPUs have it (./dev vendors). In wider subgroups than the narrowest an invocation has fewer. */
+static gboolean parts_fit(const PenDeviceInfo *device, const Attention *a, guint32 parts)
+{
+    guint32 size = pen_lower_subgroup(device, parts);
+    guint32 registers = size ? device->registers * device->subgroup_min / size : device->registers;
+    guint32 channels = (guint32)pen_groups(pen_groups(a->dimension, 4), parts) * 4;
+    return 25 + channels * (a->gradient ? 17 : 5) / 2 <= registers;
+}
+
 /* FALSE where the device cannot do it. */
 static gboolean tiled_family(const PenDeviceInfo *device, const Attention *a, Family *f)
 {
@@ -87,7 +97,10 @@ static gboolean tiled_family(const PenDeviceInfo *device, const Attention *a, Fa
                                     : 32,
         .parts = 1,
     };
-    while (f->parts < device->subgroup_max && a->dimension > f->parts * own_channels)
+    while (f->parts < device->subgroup_max &&
+           (a->dimension > f->parts * own_channels ||
+            (!parts_fit(device, a, f->parts) &&
+             pen_lower_subgroup(device, 2 * f->parts) == pen_lower_subgroup(device, 1))))
         f->parts *= 2;
     if (f->parts == 1 && a->dimension > own_channels) /* long rows in one invocation's registers */
         return FALSE;
@@ -109,12 +122,28 @@ static gboolean tiled_family(const PenDeviceInfo *device, const Attention *a, Fa
 /* With fewer workgroups than this a large GPU has nothing to do: smaller ones make more. */
 #define ENOUGH_GROUPS 64
 
+/* Registers that invocations take beside those of the matrices, about, as compilers for GPUs have
+ * it
+ * (./dev vendors). */
+#define MATRIX_REGISTERS 80u
+
+/* Whether invocations have the registers for their own rows (float16), the sums and the scores. */
+static gboolean has_registers(const PenDeviceInfo *device, const Attention *a, guint32 step)
+{
+    guint32 own = a->gradient ? 2 : 1;
+    guint32 rows = a->dimension > MATRIX_KEEP ? 0 : own * a->dimension / 2;
+    guint32 sums = own * a->dimension;
+    return (rows + sums + step) * device->matrix.m / device->matrix_subgroup + MATRIX_REGISTERS <=
+           device->registers;
+}
+
 /* FALSE where cooperative matrices do not fit. */
 static gboolean matrix_family(const PenDeviceInfo *device, const Attention *a, Family *f)
 {
     PenMatrixShape matrix = device->matrix;
     if (device->kernels != PEN_KERNELS_MATRIX || a->dtype != PEN_DTYPE_F16 || a->causal ||
-        a->dimension > MATRIX_DIMENSION || device->matrix_subgroup < matrix.m)
+        a->dimension > MATRIX_DIMENSION || device->matrix_subgroup < matrix.m ||
+        !has_registers(device, a, MATRIX_STEP(a->gradient) * MAX(matrix.n, matrix.k)))
         return FALSE;
     guint32 parts = device->matrix_subgroup / matrix.m;
     gboolean fits = FALSE;

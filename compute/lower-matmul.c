@@ -44,6 +44,11 @@ typedef struct {
 #define MATRIX_COLUMNS 32u
 #define MATRIX_INVOCATIONS 256u
 
+/* Registers that such a workgroup's invocations take beside those of the matrices, about, as
+ * compilers for GPUs have it (./dev vendors); a convolution's pixels take more. */
+#define MATRIX_REGISTERS 80u
+#define MATRIX_PIXEL_REGISTERS 20u
+
 static Tile lanes_tile(guint32 n)
 {
     if (n <= PEN_PANEL)
@@ -138,9 +143,20 @@ static gboolean shared_tile(const PenDeviceInfo *device, const Matmul *mm, guint
     return FALSE;
 }
 
+/* Whether invocations have the registers for `times` matrices along rows and columns each. */
+static gboolean has_registers(const PenDeviceInfo *device, gboolean linear, guint32 times)
+{
+    PenMatrixShape matrix = device->matrix;
+    guint32 sums = times * times * matrix.m * matrix.n;                        /* float32 */
+    guint32 factors = (times * matrix.m * matrix.k + matrix.k * matrix.n) / 2; /* float16 */
+    return (sums + factors) / device->matrix_subgroup + MATRIX_REGISTERS +
+               (linear ? 0 : MATRIX_PIXEL_REGISTERS) <=
+           device->registers;
+}
+
 /* FALSE where no workgroup that multiplies the device's matrices fits. */
-static gboolean matrix_tile(const PenDeviceInfo *device, gboolean input_gradient, guint64 m,
-                            guint32 n, Tile *tile)
+static gboolean matrix_tile(const PenDeviceInfo *device, gboolean input_gradient, gboolean linear,
+                            guint64 m, guint32 n, Tile *tile)
 {
     PenMatrixShape matrix = device->matrix;
     guint32 subgroups[2] = { MAX(MATRIX_ROWS / matrix.m, 1), MAX(MATRIX_COLUMNS / matrix.n, 1) };
@@ -156,7 +172,8 @@ static gboolean matrix_tile(const PenDeviceInfo *device, gboolean input_gradient
             };
             g_snprintf(tile->shader, sizeof tile->shader, "matmul_matrix%s_%u",
                        input_gradient ? "_input" : "", times);
-            if ((times == 1 || enough_groups(m, n, tile->rows, tile->columns)) &&
+            if ((times == 1 || (has_registers(device, linear, times) &&
+                                enough_groups(m, n, tile->rows, tile->columns))) &&
                 tile_fits(device, tile, PEN_DTYPE_F16))
                 return TRUE;
         }
@@ -170,8 +187,9 @@ gboolean pen_lower_matrix_fits(const PenDeviceInfo *device)
 {
     PenMatrixShape matrix = device->matrix;
     Tile tile;
-    return matrix.m && matrix.n >= 4 && matrix.k >= 4 && matrix_tile(device, FALSE, 1, 1, &tile) &&
-           matrix_tile(device, TRUE, 1, 1, &tile);
+    return matrix.m && matrix.n >= 4 && matrix.k >= 4 &&
+           matrix_tile(device, FALSE, TRUE, 1, 1, &tile) &&
+           matrix_tile(device, TRUE, TRUE, 1, 1, &tile);
 }
 
 static Tile choose_tile(const PenDeviceInfo *device, const Matmul *mm, guint64 m, guint32 n)
@@ -181,7 +199,7 @@ static Tile choose_tile(const PenDeviceInfo *device, const Matmul *mm, guint64 m
         return lanes_tile(n);
     if (device->kernels != PEN_KERNELS_TILES && n > PEN_PANEL &&
         ((device->kernels == PEN_KERNELS_MATRIX && mm->x->dtype == PEN_DTYPE_F16 &&
-          matrix_tile(device, mm->input_gradient, m, n, &tile)) ||
+          matrix_tile(device, mm->input_gradient, mm->linear, m, n, &tile)) ||
          shared_tile(device, mm, m, n, &tile)))
         return tile;
     return register_tile(mm->input_gradient, m, n);

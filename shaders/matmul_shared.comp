@@ -96,7 +96,8 @@ void clear()
 
 void multiply()
 {
-    [[unroll]] for (uint k = 0; k < TILE_K; k += SIDE_K) {
+    // One step's matrices at a time: those of all would not fit in registers everywhere.
+    [[dont_unroll]] for (uint k = 0; k < TILE_K; k += SIDE_K) {
         coopmat<float16_t, gl_ScopeSubgroup, SIDE_M, SIDE_K, gl_MatrixUseA> a[TM];
         coopmat<float16_t, gl_ScopeSubgroup, SIDE_K, SIDE_N, gl_MatrixUseB> b;
         [[unroll]] for (uint i = 0; i < TM; i++)
@@ -117,18 +118,28 @@ void multiply()
     }
 }
 
+// One matrix after the other, by its number: drivers keep what a loop counts through in memory.
+#define FINISH(i, j)                                                                                  \
+    coopMatStore(acc[i * TN + j], y_tile, mine, SIDE_RUNS, gl_CooperativeMatrixLayoutRowMajor);       \
+    subgroupBarrier();                                                                                \
+    for (uint r = gl_SubgroupInvocationID; r < SIDE_M * SIDE_RUNS; r += gl_SubgroupSize)              \
+        store_y(row0 + SUBGROUP_ROW + i * SIDE_M + r / SIDE_RUNS,                                     \
+                column0 + SUBGROUP_COLUMN + j * SIDE_N + r % SIDE_RUNS * 4, y_tile[mine + r]);        \
+    subgroupBarrier();
+
 void finish(uint row0, uint column0)
 {
     const uint mine = gl_SubgroupID * SIDE_M * SIDE_RUNS;
-    [[unroll]] for (uint i = 0; i < TM; i++)
-        [[unroll]] for (uint j = 0; j < TN; j++) {
-            coopMatStore(acc[i * TN + j], y_tile, mine, SIDE_RUNS, gl_CooperativeMatrixLayoutRowMajor);
-            subgroupBarrier();
-            for (uint r = gl_SubgroupInvocationID; r < SIDE_M * SIDE_RUNS; r += gl_SubgroupSize)
-                store_y(row0 + SUBGROUP_ROW + i * SIDE_M + r / SIDE_RUNS,
-                        column0 + SUBGROUP_COLUMN + j * SIDE_N + r % SIDE_RUNS * 4, y_tile[mine + r]);
-            subgroupBarrier();
-        }
+    FINISH(0, 0)
+#if TN == 2
+    FINISH(0, 1)
+#endif
+#if TM == 2
+    FINISH(1, 0)
+#endif
+#if TM == 2 && TN == 2
+    FINISH(1, 1)
+#endif
 }
 #else
 // Rows ROWS apart, and two runs of columns half a tile apart: neighbours read neighbouring memory.

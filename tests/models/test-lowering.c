@@ -29,6 +29,7 @@ static PenDeviceInfo large(void)
         .max_subgroups = 64,
         .shuffles = TRUE,
         .addresses = TRUE,
+        .registers = 256,
         .shared_memory = 48 << 10,
         .max_workgroup = 1024,
         .max_bindings = 16,
@@ -158,19 +159,20 @@ static const struct {
     const char *name;
     PenMatrixShape shape;
     guint32 subgroup;
+    guint32 registers; /* of an invocation */
     const char *attention;
 } matrices[] = {
-    { "radv", { 16, 16, 16 }, 32, "attention_matrix" },
-    { "radv-64", { 16, 16, 16 }, 64, "attention_matrix" },
-    { "nvk", { 16, 8, 16 }, 32, "attention_matrix" },
-    { "nvk-8", { 16, 8, 8 }, 32, "attention_matrix" },
-    { "dg2", { 8, 8, 16 }, 8, "attention_matrix" },
-    { "lnl", { 8, 16, 16 }, 16, "attention_matrix" },
-    { "apple", { 8, 8, 8 }, 32, "attention_tiled" },
-    { "adreno", { 32, 32, 16 }, 64, NULL },
-    { "mali", { 64, 64, 16 }, 64, NULL },
-    { "tiny", { 8, 8, 8 }, 4, NULL },
-    { "wide", { 16, 16, 16 }, 128, NULL },
+    { "radv", { 16, 16, 16 }, 32, 256, "attention_matrix" },
+    { "radv-64", { 16, 16, 16 }, 64, 256, "attention_matrix" },
+    { "nvk", { 16, 8, 16 }, 32, 256, "attention_matrix" },
+    { "nvk-8", { 16, 8, 8 }, 32, 256, "attention_matrix" },
+    { "dg2", { 8, 8, 16 }, 8, 128, "attention_tiled" },
+    { "lnl", { 8, 16, 16 }, 16, 128, "attention_matrix" },
+    { "apple", { 8, 8, 8 }, 32, 256, "attention_tiled" },
+    { "adreno", { 32, 32, 16 }, 64, 256, NULL },
+    { "mali", { 64, 64, 16 }, 64, 256, NULL },
+    { "tiny", { 8, 8, 8 }, 4, 256, NULL },
+    { "wide", { 16, 16, 16 }, 128, 256, NULL },
 };
 
 static void test_matrix(gconstpointer data)
@@ -178,6 +180,7 @@ static void test_matrix(gconstpointer data)
     guint i = GPOINTER_TO_UINT(data);
     PenDeviceInfo info = large();
     info.subgroup_size = info.subgroup_min = info.subgroup_max = matrices[i].subgroup;
+    info.registers = matrices[i].registers;
     check_device(info, &matrices[i].shape, matrices[i].attention);
     info.shared_memory = 32 << 10;
     check_device(info, &matrices[i].shape, NULL);

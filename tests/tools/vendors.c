@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* ./dev vendors calls this once for each GPU compiler: it compiles every kernel of Stable Diffusion
- * 1.5 on the device that is there, and prints what became of them. Nothing runs, and no weight
- * takes memory. The exit status is 1 when a kernel does not compile or a hot one spills on AMD or
- * NVIDIA. */
+ * 1.5 and SDXL on the device that is there, and prints what became of them. Nothing runs, and no
+ * weight takes memory. The exit status is 1 when a kernel does not compile or a hot one spills on AMD,
+ * Intel or NVIDIA. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 
 typedef struct {
     PenDevice *device;
-    const PenArchitecture *model;
+    const PenArchitecture *model; /* that is looked at, and its weights */
     PenWeights *weights;
     GHashTable *kernels;
 } Survey;
@@ -114,7 +114,7 @@ static gboolean report(Survey *s)
         hot += spills(k) > 0 && is_hot(k);
     }
     printf("%s, %s: %u pipelines, %u failures, %u spilling, %u of them hot\n", info->name,
-           pen_weights_dtype(s->weights) == PEN_DTYPE_F16 ? "f16" : "f32", list->len, failures,
+           pen_runtime_preferred_dtype(info) == PEN_DTYPE_F16 ? "f16" : "f32", list->len, failures,
            spilling, hot);
     printf("  %6s %5s %9s %9s %6s  %s\n", "FLOPs", "count", "registers", "occupancy", "spills",
            "kernel, its costliest use");
@@ -135,21 +135,24 @@ int main(void)
     g_autoptr(GError) error = NULL;
     Survey s = {
         .device = pen_device_open(NULL, &error),
-        .model = pen_architecture_find("sd15"),
         .kernels = pen_plan_kernels_new(),
     };
     if (!s.device)
         die(error);
-    s.weights =
-        pen_weights_new_random(NULL, pen_runtime_preferred_dtype(pen_device_info(s.device)), 1);
-    for (guint i = 0; i < s.model->n_encoders; i++)
-        examine(&s, graph_text(s.model, s.weights, i));
-    examine(&s, graph_unet(s.model, s.weights, FALSE));
-    examine(&s, graph_unet(s.model, s.weights, TRUE));
-    examine_decoder(&s);
+    static const char *const models[] = { "sd15", "sdxl" };
+    for (guint m = 0; m < G_N_ELEMENTS(models); m++) {
+        s.model = pen_architecture_find(models[m]);
+        s.weights = pen_weights_new_random(
+            NULL, pen_runtime_preferred_dtype(pen_device_info(s.device)), 1);
+        for (guint i = 0; i < s.model->n_encoders; i++)
+            examine(&s, graph_text(s.model, s.weights, i));
+        examine(&s, graph_unet(s.model, s.weights, FALSE));
+        examine(&s, graph_unet(s.model, s.weights, TRUE));
+        examine_decoder(&s);
+        pen_weights_unref(s.weights);
+    }
     gboolean good = report(&s);
     g_hash_table_unref(s.kernels);
-    pen_weights_unref(s.weights);
     pen_device_unref(s.device);
     return good ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# ./dev vendors [NAME...]: compiles every kernel of Stable Diffusion 1.5 with the GPU compilers of Mesa,
+# ./dev vendors [NAME...]: compiles every kernel of Stable Diffusion 1.5 and SDXL with the GPU compilers of Mesa,
 # each behind a library that makes believe there is such a GPU (mesa-drm-shim; for Intel see
 # intel-shim.sh), and says what became of them. Without names, for all GPUs below; --few: one of each
 # kind of compiler, another one every day. Exit status 77: no such library is installed.

@@ -68,7 +68,7 @@ double pen_hindsight_get_share(const PenHindsight *hindsight, double timestep,
 }
 
 void pen_hindsight_target(const PenHindsight *hindsight, const PenTrajectory *t, guint k,
-                          gboolean without_prompt, const float *bare, float *target)
+                          gboolean without_prompt, float *target)
 {
     const PenStep *step = &t->table[k];
     gsize n = pen_trajectory_elements(t);
@@ -78,12 +78,11 @@ void pen_hindsight_target(const PenHindsight *hindsight, const PenTrajectory *t,
         return;
     const float *cond, *uncond;
     double factor, mean[PEN_HINDSIGHT_CHANNELS];
-    const float *output = drawn(t, k, without_prompt, &cond, &uncond, &factor);
+    drawn(t, k, without_prompt, &cond, &uncond, &factor);
     factor *= pen_hindsight_get_share(hindsight, step->timestep, without_prompt, mean);
     for (gsize i = 0; i < n; i++) {
         gsize c = i % t->channels;
-        target[i] = (float)((double)bare[i] + target[i] - output[i] -
-                            factor * ((double)cond[i] - uncond[i]) -
+        target[i] = (float)(target[i] - factor * ((double)cond[i] - uncond[i]) -
                             (c < PEN_HINDSIGHT_CHANNELS ? mean[c] : 0));
     }
 }

@@ -13,18 +13,18 @@
  *     y* - o_d = luck + f_t (g_d - o_d) + m_t
  *
  * The luck is what the noise of this and the later steps did. Candidates of a round differ in nothing
- * else, so a pick says something of the luck alone. The rest they share: the push of guidance, as far
- * as the finished picture kept it. In the published loss, where winner and loser weigh alike, what
- * they share cancels. With a loser weight below 1 it does not, and guidance itself would be learnt:
- * pictures as if drawn at a higher w, whatever was picked. m_t, a number for each channel, is what
- * the model gets wrong in the mean; learnt, it would tint all pictures. Therefore the step that counts
- * leads to
+ * else. The rest they share: the push of guidance, as far as the finished picture kept it. In the
+ * published loss, where winner and loser weigh alike, what they share cancels. With a loser weight
+ * below 1 it does not, and guidance itself would be learnt: pictures as if drawn at a higher w,
+ * whatever was picked. m_t, a number for each channel, is what the model gets wrong in the mean;
+ * learnt, it would tint all pictures. Therefore the step that counts leads to
  *
- *     y' = o_b + (y* - o_d) - f_t (g_d - o_d) - m_t
+ *     y' = y* - f_t (g_d - o_d) - m_t = o_d + luck
  *
- * where o_b is what the bare model says at x: its own answer and the candidate's luck. (o_b = o_d
- * where the bare model drew. Where a style drew, o_d has the style's shift, which winner and loser
- * share, too.)
+ * Where a style drew, o_d has the style's shift, and that stays in: the artist liked a picture that has
+ * it. A winner is worth the same whoever drew it, and lessons from the bare model keep what earlier ones
+ * had won; without the shift, picks among pictures that all are to the taste would say nothing but
+ * their luck, and drown those that taught it.
  *
  * How much to take off. Where an adapter shifts c and u alike, by D, it shifts g by D, since
  * g = u + w (c - u). The log-ratio of the guided policy at y*, which is the one that D3PO derives, is
@@ -68,8 +68,8 @@ void pen_hindsight_add(PenHindsight *hindsight, const PenTrajectory *trajectory)
 double pen_hindsight_get_share(const PenHindsight *hindsight, double timestep,
                                gboolean without_prompt, double mean[PEN_HINDSIGHT_CHANNELS]);
 
-/* y' of step k of a trajectory that has its answers, from o_b = bare[n], into target[n]. */
+/* y' of step k of a trajectory that has its answers, into target[n]. */
 void pen_hindsight_target(const PenHindsight *hindsight, const PenTrajectory *trajectory, guint k,
-                          gboolean without_prompt, const float *bare, float *target);
+                          gboolean without_prompt, float *target);
 
 G_END_DECLS

@@ -76,7 +76,7 @@ gboolean pen_trainer_prepare(PenTrainer *trainer, const PenTrajectory *like, gui
         trainer->width = like->width;
         trainer->guided = guided;
         gboolean together =
-            n > 1 && (guint64)n * like->height * like->width <= trainer->batch_latents &&
+            n > 1 && trainer->config.loser_weight > 0 && (guint64)n * like->height * like->width <= trainer->batch_latents &&
             make_denoiser(trainer, n, NULL) &&
             pen_plan_bytes(pen_denoiser_plan(trainer->denoiser)) <=
                 pen_device_memory_left(pen_runtime_device(trainer->runtime)) / 2;
@@ -240,12 +240,11 @@ static void aim_at_targets(const Batch *batch)
     g_autofree float *target = g_new(float, n);
     for (guint i = 0; i < batch->n; i++) {
         const PenTrajectory *t = batch->trajectories[i];
-        const float *bare = pen_trajectory_get_bare(t, batch->k, turn);
         const double *offset = batch->offset + i * n;
         PenModelOutput answer = {.cond = target, .guidance = 1};
-        pen_hindsight_target(batch->round->hindsight, t, batch->k, turn, bare, target);
+        pen_hindsight_target(batch->round->hindsight, t, batch->k, turn, target);
         pen_step_mean(&batch->step, n, offset, &answer, batch->next + i * n);
-        answer.cond = bare;
+        answer.cond = (float *)pen_trajectory_get_bare(t, batch->k, turn);
         batch->reference[i] =
             pen_step_log_prob(&batch->step, n, offset, &answer, batch->next + i * n);
     }
@@ -469,7 +468,8 @@ static gboolean step_gradient(PenTrainer *trainer, const PenTrainerRound *round,
             work->reference[i + b] = batch.reference[b];
         }
         if (!together &&
-            !pen_d3po_is_clipped(&trainer->config, work->log_prob[i], work->reference[i]) &&
+            !pen_d3po_is_idle(&trainer->config, round->n, round->ranks, i, work->log_prob[i],
+                              work->reference[i]) &&
             !backward(trainer, &batch, &one, work->each + i * n_values, cancellable, error))
             return FALSE;
     }

@@ -7,8 +7,8 @@
  * For each candidate i and trained step j one forward pass gives the policy's log-probability; when
  * all candidates of the step are done, the loss gives each a coefficient (src/learning/d3po.h), and
  * the backward passes, weighted with these, add up to the exact gradient over all pairs. Small
- * pictures are evaluated together, all candidates in one plan; of large ones each candidate's
- * forward pass is followed at once by its backward pass.
+ * pictures are evaluated together, all candidates in one plan; of large ones, and where losing weighs
+ * nothing, each candidate's forward pass is followed at once by its backward pass, if it needs one.
  *
  * The bare model never changes, so what it says is asked once, at adapter scale 0. In hindsight
  * without guidance (src/engine/hindsight.h) the trajectories keep its answers. In the other losses

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "src/learning/curriculum.h"
 
+#include "src/learning/ranking.h"
 #include "src/sampling/noise.h"
 
 void pen_curriculum_order_rounds(guint64 seed, guint epoch, guint n, guint *order)
@@ -44,6 +45,24 @@ gboolean pen_curriculum_leaves_out_prompt(guint64 seed, guint epoch, guint round
     g_autofree guint *order = g_new(guint, n_updates);
     pen_noise_permutation(round_seed, stream, n_updates, order);
     return (order[update] + epoch + round_seed) % 2 == 0;
+}
+
+gboolean pen_curriculum_choose_pair(guint64 seed, guint epoch, guint round, guint update, guint n,
+                                    const int *ranks, guint *winner, guint *loser)
+{
+    guint64 round_seed = pen_noise_derive_seed(seed, PEN_STREAM_PAIRS(epoch), round);
+    guint n_pairs = pen_ranking_count_pairs(n, ranks);
+    if (!n_pairs)
+        return FALSE;
+    guint drawn = pen_noise_derive_seed(round_seed, PEN_STREAM_PAIRS(epoch), update) % n_pairs;
+    for (guint w = 0; w < n; w++)
+        for (guint l = 0; l < n; l++)
+            if (ranks[w] > ranks[l] && drawn-- == 0) {
+                *winner = w;
+                *loser = l;
+                return TRUE;
+            }
+    return FALSE;
 }
 
 guint pen_curriculum_count_updates(guint steps, double fraction, guint per_update)

@@ -42,6 +42,13 @@ gboolean pen_curriculum_leaves_out_prompt(guint64 seed, guint epoch, guint round
 guint pen_curriculum_count_updates(guint steps, double fraction, guint per_update);
 
 /*
+ * Draws the pair that an update is about from those that ranks[n] make, each as likely as another: the
+ * loss of the pairs drawn is, in the mean, that of all. FALSE if there is none.
+ */
+gboolean pen_curriculum_choose_pair(guint64 seed, guint epoch, guint round, guint update, guint n,
+                                    const int *ranks, guint *winner, guint *loser);
+
+/*
  * The adapter changes about `wanted` times in a lesson, however many rounds it has (0: once for each of
  * the `n` updates that all rounds have): few are gone through several times, and of more the gradients
  * of several updates are averaged, so that what many picks say is steadier and not weaker. Up to

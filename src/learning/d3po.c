@@ -69,11 +69,16 @@ double pen_d3po_step_loss(const PenD3poConfig *config, guint n, const double *lo
     return step.loss_sum / (double)total_terms;
 }
 
-gboolean pen_d3po_is_clipped(const PenD3poConfig *config, double log_prob, double ref_log_prob)
+gboolean pen_d3po_is_idle(const PenD3poConfig *config, guint n, const int *rank, guint i,
+                          double log_prob, double ref_log_prob)
 {
+    gboolean wins = FALSE;
     double slope;
+
     clamp_log_ratio(log_prob - ref_log_prob, config->clip, &slope);
-    return slope == 0;
+    for (guint l = 0; l < n; l++)
+        wins = wins || rank[i] > rank[l];
+    return slope == 0 || (!wins && config->loser_weight == 0);
 }
 
 static double per_term(const PenD3poStats *stats, double sum)

@@ -19,7 +19,8 @@
  * every other: a few picks name only some of those, and away from them all is often towards
  * something that was never shown. A smaller weight is a mixture with learning from the winners alone
  * (0), in the spirit of RPO (Liu et al., arXiv:2405.16436), whose regulariser is the likelihood of
- * the winners.
+ * the winners. In hindsight without guidance, where what winner and loser share is taken off by
+ * regression (src/engine/hindsight.h), the losers are not needed for that, and 0 learns best.
  *
  * A step's terms meet only the log-ratios of that step, so d loss / d log_prob[i,j] is one number
  * for each candidate: its coefficient. One backward pass per candidate and step with this
@@ -68,7 +69,8 @@ typedef struct {
     gboolean guided;          // the policy is the guided prediction, not the two in it by turns
     gboolean afresh; // a lesson begins at the bare model, with an adapter made for its picks
     guint updates;   // that an epoch aims at, whatever the number of rounds; 0: each round's own
-    gboolean falling_rate; // the learning rate falls to 0 in the course of the lesson
+    gboolean falling_rate; // the learning rate rises in the lesson's first fifth, then falls to 0
+    gboolean one_pair; // an update is about one pair of its round, drawn anew each time, not about all
 } PenD3poConfig;
 
 // The script's epoch count belongs to its thousands of pictures, so one pass is the default here.
@@ -102,10 +104,11 @@ double pen_d3po_step_loss(const PenD3poConfig *config, guint n, const double *lo
                           double *coefficient, PenD3poStats *stats);
 
 /**
- * Whether clamp() is active for a candidate, so that its coefficient is 0 whatever the others did and
- * its backward pass can be left out.
+ * Whether candidate i's coefficient is 0 whatever the others' log-probabilities are, so that its backward
+ * pass can be left out: clamp() is active, or it wins no pair and losing weighs nothing.
  */
-gboolean pen_d3po_is_clipped(const PenD3poConfig *config, double log_prob, double ref_log_prob);
+gboolean pen_d3po_is_idle(const PenD3poConfig *config, guint n, const int *rank, guint i,
+                          double log_prob, double ref_log_prob);
 
 // Means over the terms; 0 without terms. Before any training: log 2, 0 and 0.
 double pen_d3po_stats_get_loss(const PenD3poStats *stats);

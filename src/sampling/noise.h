@@ -46,6 +46,7 @@
 #define PEN_STREAM_PROMPTS(pair) PEN_STREAM(7, pair)
 #define PEN_STREAM_FEATURES PEN_STREAM(8, 0)
 #define PEN_STREAM_SKETCH PEN_STREAM(9, 0)
+#define PEN_STREAM_PAIRS(epoch) PEN_STREAM(10, epoch)
 
 static inline guint64 pen_noise_step_stream(guint step)
 {

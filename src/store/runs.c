@@ -32,6 +32,7 @@ static const PenField run_fields[] = {
     SETTING(afresh, INT),
     SETTING(updates, INT),
     SETTING(falling_rate, INT),
+    SETTING(one_pair, INT),
     PEN_FIELD_AS(PenRun, d3po.adapter_rank, INT, "rank"),
     PEN_FIELD(PenRun, seed, UINT64),
     PEN_FIELD_NAMED(PenRun, state, state_names),

@@ -16,15 +16,16 @@ void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper)
     if (paper)
         return;
     /* The published values suit thousands of pictures; docs/experiments has how these were found. */
-    settings->d3po.learning_rate = 2e-3;
-    settings->d3po.clip = 0.02;
-    settings->d3po.loser_weight = 0.4;
+    settings->d3po.learning_rate = 4e-3;
+    settings->d3po.clip = 0;
+    settings->d3po.loser_weight = 0;
     settings->d3po.timesteps_per_update = 3;
     settings->d3po.hindsight = TRUE;
     settings->d3po.guided = FALSE;
     settings->d3po.afresh = TRUE;
-    settings->d3po.updates = 70;
+    settings->d3po.updates = 140;
     settings->d3po.falling_rate = TRUE;
+    settings->d3po.one_pair = TRUE;
 }
 
 typedef struct {
@@ -228,7 +229,8 @@ static gboolean prepare(PenTeaching *t, const char *spec, GError **error)
     t->trainer = pen_trainer_new(t->runtime, t->adapter, &t->run->d3po);
     PenLesson *first = pen_lessons_get(t->lessons, 0);
     if (!pen_teaching_load_lesson(t, first, error) ||
-        !pen_trainer_prepare(t->trainer, first->trajectories->pdata[0], first->trajectories->len,
+        !pen_trainer_prepare(t->trainer, first->trajectories->pdata[0],
+                             t->run->d3po.one_pair ? 2 : first->trajectories->len,
                              first->cond->tokens, error))
         return FALSE;
     pen_job_notice_memory(t->job, t->runtime, pen_trainer_recomputes(t->trainer));

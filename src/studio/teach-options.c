@@ -9,7 +9,7 @@
 #define NO_COUNT G_MININT
 #define NO_NUMBER (-G_MAXDOUBLE)
 
-static char *preset, *hindsight, *guided, *afresh, *falling_rate;
+static char *preset, *hindsight, *guided, *afresh, *falling_rate, *one_pair;
 static int epochs = NO_COUNT, timesteps_per_update = NO_COUNT, updates = NO_COUNT;
 static double learning_rate = NO_NUMBER, beta = NO_NUMBER, clip = NO_NUMBER,
               loser_weight = NO_NUMBER, timestep_fraction = NO_NUMBER;
@@ -43,7 +43,12 @@ static const GOptionEntry entries[] = {
          "the picks say"),
       "N" },
     { "falling-rate", 0, 0, G_OPTION_ARG_STRING, &falling_rate,
-      N_("Whether the learning rate falls to 0 in the course of the lesson"), "on|off" },
+      N_("Whether the learning rate rises at first and falls to 0 in the course of the lesson"),
+      "on|off" },
+    { "one-pair", 0, 0, G_OPTION_ARG_STRING, &one_pair,
+      N_("Whether a change of the style is about one pair of a round, drawn anew each time, or about "
+         "all"),
+      "on|off" },
     { "new-only", 0, 0, G_OPTION_ARG_NONE, &new_only,
       N_("Learn only picks that the style has not learnt yet"), NULL },
     G_OPTION_ENTRY_NULL,
@@ -85,6 +90,7 @@ static const struct {
     { "--guided", &guided, G_STRUCT_OFFSET(PenD3poConfig, guided) },
     { "--afresh", &afresh, G_STRUCT_OFFSET(PenD3poConfig, afresh) },
     { "--falling-rate", &falling_rate, G_STRUCT_OFFSET(PenD3poConfig, falling_rate) },
+    { "--one-pair", &one_pair, G_STRUCT_OFFSET(PenD3poConfig, one_pair) },
 };
 
 const GOptionEntry *pen_teach_options_entries(void)

@@ -11,7 +11,7 @@ G_BEGIN_DECLS
  *
  *     --preset few|paper  --epochs N  --learning-rate X  --beta X  --clip X  --loser-weight X
  *     --timestep-fraction X  --timesteps-per-update N  --hindsight on|off  --guided on|off
- *     --new-only
+ *     --afresh on|off  --updates N  --falling-rate on|off  --one-pair on|off  --new-only
  */
 
 /* For g_option_context_add_main_entries(); the texts are marked for translation. */

@@ -13,6 +13,9 @@
 
 /* A crash costs at most so much of the work, in microseconds. */
 #define CHECKPOINT_INTERVAL (10 * G_TIME_SPAN_SECOND)
+/* The share of a lesson in which the falling learning rate rises first. The optimiser's first steps are as
+ * long for chance as for what all picks agree on, until it has seen enough gradients to tell. */
+#define RISING_SHARE 0.2
 /* So many updates, evenly from all rounds, make a new adapter's start. */
 #define SKETCH_UPDATES 40
 
@@ -43,19 +46,21 @@ static guint count_updates(const PenTeaching *t, const PenLesson *lesson)
                                         t->run->d3po.timesteps_per_update);
 }
 
-/* All rounds once. */
+/* All rounds once, an update of each in turn: the optimiser's momentum then has the mean of what the
+ * rounds ask for, and not each round's wishes one after the other. */
 static void list_pass(PenTeaching *t, guint epoch)
 {
-    guint n = t->lessons->list->len;
+    guint n = t->lessons->list->len, most = 1;
     g_autofree guint *order = g_new(guint, n);
     pen_curriculum_order_rounds(t->run->seed, epoch, n, order);
-    for (guint i = 0; i < n; i++) {
-        guint n_updates = count_updates(t, pen_lessons_get(t->lessons, order[i]));
-        for (guint u = 0; u < n_updates; u++) {
+    for (guint u = 0; u < most; u++)
+        for (guint i = 0; i < n; i++) {
+            guint n_updates = count_updates(t, pen_lessons_get(t->lessons, order[i]));
             Update update = {epoch, order[i], u, n_updates};
-            g_array_append_val(t->updates, update);
+            if (u < n_updates)
+                g_array_append_val(t->updates, update);
+            most = MAX(most, n_updates);
         }
-    }
 }
 
 /* The course of the run, which its settings and rounds alone decide. */
@@ -220,6 +225,24 @@ static gboolean leaves_out_prompt(const PenTeaching *t, const Update *update,
                                             update->update, update->n_updates);
 }
 
+typedef struct {
+    PenTrajectory *trajectories[2];
+    int ranks[2];
+} Pair;
+
+/* Leaves of the round the pair that the update is about; it lives in `pair`. */
+static void narrow(const PenTeaching *t, const Update *update, PenTrainerRound *round, Pair *pair)
+{
+    guint winner, loser;
+    if (!pen_curriculum_choose_pair(t->run->seed, update->epoch, update->lesson, update->update,
+                                    round->n, round->ranks, &winner, &loser))
+        return;
+    *pair = (Pair){{round->trajectories[winner], round->trajectories[loser]}, {1, 0}};
+    round->trajectories = pair->trajectories;
+    round->ranks = pair->ranks;
+    round->n = G_N_ELEMENTS(pair->ranks);
+}
+
 /* The gradient of the loss of an update's timesteps, added to t->sum. */
 static gboolean add_gradient(PenTeaching *t, const Update *update, gboolean policy_is_bare,
                              PenTrainerResult *result, GError **error)
@@ -233,6 +256,9 @@ static gboolean add_gradient(PenTeaching *t, const Update *update, gboolean poli
     g_autofree guint *mine = g_new0(guint, first->steps);
     pen_trainer_trainable_steps(&t->run->d3po, first, trainable);
     PenTrainerRound round = pen_lesson_round(lesson);
+    Pair pair;
+    if (t->run->d3po.one_pair)
+        narrow(t, update, &round, &pair);
     round.without_prompt = leaves_out_prompt(t, update, first);
     round.hindsight = &t->hindsight;
     round.policy_is_bare = policy_is_bare;
@@ -339,6 +365,12 @@ static gboolean record_step(PenTeaching *t, const PenTrainingStep *row, GError *
     return TRUE;
 }
 
+/* The falling learning rate, as a part of its highest, where `share` of the lesson is done. */
+static double rate_at(double share)
+{
+    return share < RISING_SHARE ? share / RISING_SHARE : (1 - share) / (1 - RISING_SHARE);
+}
+
 gboolean pen_teaching_take_step(PenTeaching *t, GError **error)
 {
     gint64 since = g_get_monotonic_time();
@@ -355,7 +387,7 @@ gboolean pen_teaching_take_step(PenTeaching *t, GError **error)
         t->sum[v] /= (float)(end - first);
     double rate = t->run->d3po.learning_rate;
     if (t->run->d3po.falling_rate)
-        rate *= 1 - (double)t->step / t->run->steps_total;
+        rate *= rate_at((t->step + 0.5) / t->run->steps_total);
     PenAdamwConfig adamw = {
         .learning_rate = rate,
         .beta1 = t->run->d3po.adam_beta1,

@@ -253,8 +253,7 @@ static void test_targets(void)
         for (guint j = 0; j < G_N_ELEMENTS(steps); j++) {
             g_autofree double *offset = g_new(double, n);
             pen_trajectory_offset(t, steps[j], offset);
-            pen_hindsight_target(&hindsight, t, steps[j], FALSE,
-                                 pen_trajectory_answer(t, t->cond, steps[j]), target);
+            pen_hindsight_target(&hindsight, t, steps[j], FALSE, target);
             PenModelOutput output = { .cond = target, .guidance = 1 };
             pen_step_mean(&t->table[steps[j]], n, offset, &output,
                           pen_trajectory_latents(t, steps[j] + 1));

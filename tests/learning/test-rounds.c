@@ -119,6 +119,27 @@ static void test_leave_out_prompt(void)
     g_assert_cmpint(ABS((int)differs - 3500), <, 8 * 42);
 }
 
+static void test_choose_pair(void)
+{
+    const int ranks[] = { 1, 0, 2, 1 }; // pairs: 0 > 1, 2 > 0, 2 > 1, 2 > 3, 3 > 1
+    guint winner, loser, drawn[4][4] = { 0 };
+
+    for (guint update = 0; update < 5000; update++) {
+        guint w, l;
+        g_assert_true(pen_curriculum_choose_pair(1, update / 7, 3, update % 7, 4, ranks, &winner, &loser));
+        g_assert_true(pen_curriculum_choose_pair(1, update / 7, 3, update % 7, 4, ranks, &w, &l));
+        g_assert_true(w == winner && l == loser);
+        g_assert_cmpint(ranks[winner], >, ranks[loser]);
+        drawn[winner][loser]++;
+    }
+    // Mean and standard deviation 1000 and 28.
+    for (guint w = 0; w < 4; w++)
+        for (guint l = 0; l < 4; l++)
+            if (ranks[w] > ranks[l])
+                g_assert_cmpint(ABS((int)drawn[w][l] - 1000), <, 4 * 28);
+    g_assert_false(pen_curriculum_choose_pair(1, 0, 0, 0, 2, (const int[]){ 1, 1 }, &winner, &loser));
+}
+
 static void test_order_rounds(void)
 {
     guint first[50], second[50], again[50];
@@ -232,6 +253,7 @@ int main(int argc, char **argv)
     g_test_add_func("/curriculum/choose-steps", test_choose_steps);
     g_test_add_func("/curriculum/trainable-steps", test_trainable_steps);
     g_test_add_func("/curriculum/updates", test_updates);
+    g_test_add_func("/curriculum/pair", test_choose_pair);
     g_test_add_func("/curriculum/leave-out-prompt", test_leave_out_prompt);
     g_test_add_func("/curriculum/order-rounds", test_order_rounds);
     g_test_add_func("/curriculum/pace", test_pace);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "config.h"
 
+#include "compute/lower-matmul.h"
 #include "compute/lower-runs.h"
 #include "compute/parameter.h"
 
@@ -12,13 +13,10 @@ typedef struct {
     guint32 image_bias_stride, m_tiles;
 } MatmulPush;
 
-/* What they compute: a convolution or one with a single tap, forward or input gradient. */
+/* What matmul_lanes.comp has behind them. */
 typedef struct {
-    PenTensor *x, *weight, *bias, *residual, *image_bias, *y;
-    gboolean linear, input_gradient;
-    guint32 kh, kw, stride;
-    PenPadding padding;
-} Matmul;
+    guint32 n_tiles, batches;
+} LanesPush;
 
 /* A kernel, and the rows and columns of y that one of its workgroups makes. */
 typedef struct {
@@ -78,7 +76,7 @@ static gboolean enough_groups(guint64 m, guint32 n, guint32 rows, guint32 column
 }
 
 static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Tile *tile,
-                       const Matmul *mm, guint32 c, guint32 n)
+                       const PenMatmul *mm, guint32 c, guint32 n)
 {
     guint32 spec[PEN_MAX_SPEC];
     guint k = 0;
@@ -121,7 +119,7 @@ static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Tile *
 /* Whether the device can run a kernel, whatever the shapes. */
 static gboolean tile_fits(const PenDeviceInfo *device, const Tile *tile, PenDtype dtype)
 {
-    static const Matmul any = { .kh = 1, .kw = 1, .stride = 1, .linear = TRUE };
+    static const PenMatmul any = { .kh = 1, .kw = 1, .stride = 1, .batches = 1, .linear = TRUE };
     PenDispatch d = { .groups = { 1, 1, 1 } };
     g_snprintf(d.shader, sizeof d.shader, "%s.%s", tile->shader,
                dtype == PEN_DTYPE_F16 ? "f16" : "f32");
@@ -130,7 +128,7 @@ static gboolean tile_fits(const PenDeviceInfo *device, const Tile *tile, PenDtyp
 }
 
 /* FALSE where the device is too small for shared memory to be of use. */
-static gboolean shared_tile(const PenDeviceInfo *device, const Matmul *mm, guint64 m, guint32 n,
+static gboolean shared_tile(const PenDeviceInfo *device, const PenMatmul *mm, guint64 m, guint32 n,
                             Tile *tile)
 {
     for (guint32 side = enough_groups(m, n, 128, 128) ? 16 : 8; side >= 8; side /= 2) {
@@ -192,7 +190,7 @@ gboolean pen_lower_matrix_fits(const PenDeviceInfo *device)
            matrix_tile(device, TRUE, TRUE, 1, 1, &tile);
 }
 
-static Tile choose_tile(const PenDeviceInfo *device, const Matmul *mm, guint64 m, guint32 n)
+static Tile choose_tile(const PenDeviceInfo *device, const PenMatmul *mm, guint64 m, guint32 n)
 {
     Tile tile;
     if (device->kernels == PEN_KERNELS_LANES)
@@ -205,10 +203,10 @@ static Tile choose_tile(const PenDeviceInfo *device, const Matmul *mm, guint64 m
     return register_tile(mm->input_gradient, m, n);
 }
 
-static void emit_matmul(PenLowering *l, const Matmul *mm)
+void pen_lower_product(PenLowering *l, const PenMatmul *mm)
 {
     PenShape in = mm->x->shape, out = mm->y->shape;
-    guint64 m = pen_shape_rows(out);
+    guint64 m = pen_shape_rows(out) / mm->batches;
     guint32 n = out.c, taps = mm->kh * mm->kw;
     gboolean lanes = l->device->kernels == PEN_KERNELS_LANES;
     gboolean across = mm->input_gradient && !lanes; /* the panels of W, else it was transposed */
@@ -219,7 +217,7 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
     char name[48];
     g_snprintf(name, sizeof name, "%s%s", tile.shader,
                mm->y->dtype != mm->x->dtype ? "_out32" : "");
-    PenDispatch *d = pen_lower_dispatch(l, name, mm->x->dtype, m_tiles * n_tiles);
+    PenDispatch *d = pen_lower_dispatch(l, name, mm->x->dtype, m_tiles * n_tiles * mm->batches);
     specialize(d, l->device, &tile, mm, in.c, n);
     pen_dispatch_bind(d, mm->x, PEN_ACCESS_READ);
     pen_dispatch_bind(d, mm->weight, PEN_ACCESS_READ);
@@ -243,8 +241,11 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
         .m_tiles = (guint32)m_tiles,
     };
     pen_dispatch_push(d, &push, sizeof push);
-    if (lanes)
+    if (lanes) {
+        LanesPush more = { (guint32)n_tiles, mm->batches };
+        pen_dispatch_push(d, &more, sizeof more);
         pen_dispatch_addresses(d, 2);
+    }
 
     if (mm->linear)
         g_snprintf(d->label, sizeof d->label, "linear%s %" G_GUINT64_FORMAT " %u->%u",
@@ -253,13 +254,13 @@ static void emit_matmul(PenLowering *l, const Matmul *mm)
         g_snprintf(d->label, sizeof d->label, "conv%ux%u%s%s %ux%u %u->%u", mm->kh, mm->kw,
                    mm->stride > 1 ? " /2" : "", mm->input_gradient ? " dx" : "", out.h, out.w, in.c,
                    n);
-    d->flops = 2.0 * (double)m * n * in.c * taps;
+    d->flops = 2.0 * (double)m * mm->batches * n * in.c * taps;
     if (mm->input_gradient) /* only every stride-th pixel has a value at a tap */
         d->flops /= mm->stride * mm->stride;
     gsize size = pen_dtype_size(mm->x->dtype);
-    d->bytes =
-        (double)(pen_shape_elements(in) + pen_shape_elements(out) + (guint64)n * in.c * taps) *
-        (double)size;
+    d->bytes = (double)(pen_shape_elements(in) + pen_shape_elements(out) +
+                        (guint64)n * in.c * taps * mm->batches) *
+               (double)size;
     if (mm->residual)
         d->bytes += (double)pen_shape_elements(out) * (double)size;
 }
@@ -346,7 +347,7 @@ static PenTensor *unpacked_weight(PenLowering *l, PenTensor *weight)
 
 /* The weight of an input gradient as the kernels for lanes read it (shaders/transpose_lanes.comp).
  */
-static PenTensor *transposed_weight(PenLowering *l, const Matmul *mm)
+static PenTensor *transposed_weight(PenLowering *l, const PenMatmul *mm)
 {
     struct {
         guint32 outs, ins, taps;
@@ -373,7 +374,7 @@ void pen_lower_matmul(PenLowering *l)
         emit_weight_gradient(l);
         return;
     }
-    Matmul mm = {
+    PenMatmul mm = {
         .x = node->in[0],
         .weight = node->in[1],
         .bias = node->n_in > 2 ? node->in[2] : NULL,
@@ -385,6 +386,7 @@ void pen_lower_matmul(PenLowering *l)
         .kh = 1,
         .kw = 1,
         .stride = 1,
+        .batches = 1,
     };
     if (!mm.linear) {
         mm.kh = mm.weight->shape.h;
@@ -398,5 +400,6 @@ void pen_lower_matmul(PenLowering *l)
     mm.weight = unpacked_weight(l, mm.weight);
     if (mm.input_gradient && l->device->kernels == PEN_KERNELS_LANES)
         mm.weight = transposed_weight(l, &mm);
-    emit_matmul(l, &mm);
+    if (!pen_lower_winograd(l, &mm))
+        pen_lower_product(l, &mm);
 }

@@ -38,7 +38,8 @@ layout(push_constant) uniform Push {
     uint m, n, c, panels, panel_rows;
     uint h, width, oh, ow; // of x and y
     int top, left;
-    uint image_bias_stride, m_tiles;
+    uint image_bias_stride, m_tiles, n_tiles;
+    uint batches; // independent products, whose x, W and y lie one behind the other
     uint64_t x_address, w_address;
 };
 
@@ -47,8 +48,9 @@ layout(push_constant) uniform Push {
 void main()
 {
     const uint group = PEN_GROUP_INDEX;
-    const uint row0 = group % m_tiles * TM, panel0 = group / m_tiles * TN;
-    if (panel0 >= panels)
+    const uint row0 = group % m_tiles * TM, panel0 = group / m_tiles % n_tiles * TN;
+    const uint batch = group / m_tiles / n_tiles;
+    if (batch >= batches)
         return;
     const float zero = PEN_ZERO_FROM(x, m == 0);
     float acc[TM][TN];
@@ -59,7 +61,8 @@ void main()
     const uint k_bytes = PEN_LANES * S_BYTES; // of a panel's row
     uint64_t wp[TN];
     [[unroll]] for (int j = 0; j < TN; j++)
-        wp[j] = w_address + uint64_t(min(panel0 + j, panels - 1) * panel_rows) * k_bytes;
+        wp[j] = w_address +
+                uint64_t((batch * panels + min(panel0 + j, panels - 1)) * panel_rows) * k_bytes;
 
     // Where each row's pixel lies before the tap is added.
     uint image[TM];
@@ -95,7 +98,7 @@ void main()
                 inside[i] = inside[i] && iy < int(h) && ix < int(width);
                 pixel = inside[i] ? image[i] + uint(iy) * width + uint(ix) : 0;
             }
-            xp[i] = x_address + uint64_t(pixel * c) * S_BYTES;
+            xp[i] = x_address + uint64_t((batch * m + pixel) * c) * S_BYTES;
         }
         const uint tap_row = min(tap, KH * KW - 1) * c;
         uint k = 0;
@@ -161,7 +164,7 @@ void main()
                     v += float(image_bias[row / (oh * ow) * image_bias_stride + column]);
                 if (RESIDUAL)
                     v += float(residual[row * n + column]);
-                y[row * n + column] = O(v);
+                y[(batch * m + row) * n + column] = O(v);
             }
         }
     }

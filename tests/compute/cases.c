@@ -117,6 +117,15 @@ CASE(conv_time_one, {
     PenTensor *x = fixture_input(f, 3, 3, 3, 4);
     return pen_graph_add(g, conv3(f, x, 5), fixture_input(f, 1, 1, 1, 5));
 })
+/* Many enough channels and tiles for Winograd's filtering (compute/lower-winograd.c). */
+CASE(conv_tiles, (void)g; return conv3(f, fixture_input(f, 1, 15, 14, 32), 40);)
+CASE(conv_tiles_padding, (void)g;
+     return conv(f, fixture_input(f, 2, 14, 14, 40), 32, 3, 3, 1, PADDING(0, 2, 1, 1));)
+CASE(conv_tiles_added, {
+    PenTensor *x = fixture_input(f, 2, 13, 16, 32);
+    PenTensor *t = fixture_input(f, 2, 1, 1, 32);
+    return pen_graph_add(g, x, pen_graph_add(g, conv3(f, x, 32), t));
+})
 
 /* --- norms --------------------------------------------------------------------------------- */
 
@@ -390,7 +399,8 @@ const FixtureCase fixture_cases[] = {
     ENTRY(conv_one), ENTRY(conv_latent_in), ENTRY(conv_image_in), ENTRY(conv_out), ENTRY(conv_odd),
     ENTRY(conv_large), ENTRY(conv_ragged), ENTRY(conv_ragged_down), ENTRY(conv_pixel), ENTRY(conv_pixel_even), ENTRY(conv_down),
     ENTRY(conv_down_asymmetric), ENTRY(conv_oblong), ENTRY(conv_valid), ENTRY(conv_no_bias),
-    ENTRY(conv_residual), ENTRY(conv_time), ENTRY(conv_time_one), ENTRY(group_norm_plain),
+    ENTRY(conv_residual), ENTRY(conv_time), ENTRY(conv_time_one), ENTRY(conv_tiles),
+    ENTRY(conv_tiles_padding), ENTRY(conv_tiles_added), ENTRY(group_norm_plain),
     ENTRY(group_norm_silu), ENTRY(group_norm_odd), ENTRY(group_norm_pixel), ENTRY(group_norm_pairs),
     ENTRY(group_norm_single), ENTRY(group_norm_large), ENTRY(group_norm_offset),
     ENTRY(layer_norm_odd), ENTRY(layer_norm_row), ENTRY(layer_norm_tokens), ENTRY(layer_norm_wide),

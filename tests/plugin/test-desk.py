@@ -325,10 +325,15 @@ for i in range(2):
         d.key("ctrl+l", "ctrl+a")
         d.type("moon over water")
         self.set_value("Candidates", "spin button", 4)
+        self.reveal("More settings").queryAction().doAction(0)
+        self.reveal("Speed")
+        self.choose("Speed", "Fast: 4 to 8 steps")
         time.sleep(1)
         d.stop_gimp()
         found = self.settings()
-        expect((found["prompt"], found["count"]) == ("moon over water", "4"), "the settings are %s" % found)
+        # What “Fast” brings along is no choice of its own any more.
+        expect((found["prompt"], found["count"], found["speed"], found["steps"]) == ("moon over water", "4", "1", "0"),
+               "the settings are %s" % found)
 
     def undoes_nothing_older(self):
         d = self.desktop

@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "plugin/extras-view.h"
+#include "plugin/sampler-fields.h"
 #include "plugin/ui.h"
 #include "src/sampling/method.h"
 
@@ -15,7 +16,7 @@ struct _PenAdvancedView {
     PenApp *app;
     GtkWidget *speed, *sampler, *schedule, *steps, *guidance, *eta, *words,
          *clip_skip, *fixed_seed, *seed, *device;
-    gboolean filling;   /* the device chooser is being filled: its signal is no choice */
+    gboolean filling;   /* choosers and fields are being filled: their signals are no choices */
     gboolean unfolding; /* until the settings that were folded away have their place */
 };
 
@@ -30,6 +31,8 @@ static void keep_choice(GtkWidget *combo, char **setting)
 
 static void on_edited(PenAdvancedView *view)
 {
+    if (view->filling)
+        return;
     PenSettings *settings = pen_app_settings(view->app);
     keep_choice(view->sampler, &settings->sampler);
     keep_choice(view->schedule, &settings->schedule);
@@ -69,9 +72,9 @@ void pen_advanced_view_reuse(PenAdvancedView *view, const PenRound *round, gbool
     const PenMethod *method =
         round->sampler ? pen_method_find(round->sampler, &spread, NULL) : NULL;
     if (method) {
-        gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->sampler), pen_method_id(method));
-        gtk_combo_box_set_active_id(GTK_COMBO_BOX(view->schedule),
-                                    spread == PEN_SPREAD_AUTOMATIC ? "" : pen_spread_id(spread));
+        pen_sampler_fields_set(view->sampler, pen_method_id(method));
+        pen_sampler_fields_set(view->schedule,
+                               spread == PEN_SPREAD_AUTOMATIC ? NULL : pen_spread_id(spread));
     }
     if (round->steps)
         gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->steps), round->steps);
@@ -176,32 +179,16 @@ static void pen_advanced_view_size_allocate(GtkWidget *widget, GtkAllocation *al
 
 /* --- building -------------------------------------------------------------------------------- */
 
-/* Samplers and schedules have the names that other programs gave them, in every language. */
-static GtkWidget *build_sampler(PenAdvancedView *view)
+/* What a style's recipe has changed. */
+static void fill_settings(PenAdvancedView *view)
 {
     const PenSettings *settings = pen_app_settings(view->app);
-    GtkComboBoxText *sampler = GTK_COMBO_BOX_TEXT(gtk_combo_box_text_new());
-    GtkComboBoxText *schedule = GTK_COMBO_BOX_TEXT(gtk_combo_box_text_new());
-    view->sampler = pen_ui_ellipsize(GTK_WIDGET(sampler));
-    view->schedule = pen_ui_ellipsize(GTK_WIDGET(schedule));
-    gtk_combo_box_text_append(sampler, "", _("Auto"));
-    for (const PenMethod *const *m = pen_methods(); *m; m++)
-        gtk_combo_box_text_append(sampler, pen_method_id(*m), pen_method_name(*m));
-    gtk_combo_box_text_append(schedule, "", _("Auto"));
-    for (guint s = PEN_SPREAD_AUTOMATIC + 1; s < PEN_N_SPREADS; s++)
-        gtk_combo_box_text_append(schedule, pen_spread_id(s), pen_spread_name(s));
-    gtk_combo_box_set_active_id(GTK_COMBO_BOX(sampler), "");
-    gtk_combo_box_set_active_id(GTK_COMBO_BOX(schedule), "");
-    if (settings->sampler)
-        gtk_combo_box_set_active_id(GTK_COMBO_BOX(sampler), settings->sampler);
-    if (settings->schedule)
-        gtk_combo_box_set_active_id(GTK_COMBO_BOX(schedule), settings->schedule);
-    gtk_widget_set_tooltip_text(view->sampler, _("How a picture is drawn from noise, step by step; "
-                                                 "“Auto”: as suits the model"));
-    gtk_widget_set_tooltip_text(view->schedule, _("How the steps are spread from noise to picture; "
-                                                  "“Auto”: as suits the sampler"));
-    return pen_ui_pair(pen_ui_field(_("Sampler"), view->sampler),
-                       pen_ui_field(_("Schedule"), view->schedule));
+    view->filling = TRUE;
+    pen_sampler_fields_set(view->sampler, settings->sampler);
+    pen_sampler_fields_set(view->schedule, settings->schedule);
+    gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->steps), settings->steps);
+    gtk_spin_button_set_value(GTK_SPIN_BUTTON(view->guidance), settings->guidance);
+    view->filling = FALSE;
 }
 
 static GtkWidget *build_speed(PenAdvancedView *view)
@@ -229,7 +216,10 @@ static GtkWidget *build(PenAdvancedView *view)
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 9);
     gtk_widget_set_margin_top(box, 6);
     gtk_box_pack_start(GTK_BOX(box), build_speed(view), FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(box), build_sampler(view), FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(box), pen_sampler_fields_new(&view->sampler, &view->schedule), FALSE,
+                       FALSE, 0);
+    pen_sampler_fields_set(view->sampler, settings->sampler);
+    pen_sampler_fields_set(view->schedule, settings->schedule);
     view->steps = pen_ui_spin(0, 150, 1, settings->steps);
     pen_ui_spin_name_lowest(view->steps, _("Auto"));
     gtk_widget_set_tooltip_text(view->steps, _("More steps take longer and add detail; “Auto”: as "
@@ -314,5 +304,6 @@ GtkWidget *pen_advanced_view_new(PenApp *app)
     gtk_style_context_add_class(gtk_widget_get_style_context(GTK_WIDGET(view)), "pen-more");
     g_signal_connect(view, "notify::expanded", G_CALLBACK(on_expanded), NULL);
     g_signal_connect_object(app, "opened", G_CALLBACK(on_opened), view, 0);
+    g_signal_connect_object(app, "recipe-used", G_CALLBACK(fill_settings), view, G_CONNECT_SWAPPED);
     return GTK_WIDGET(view);
 }

@@ -4,6 +4,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "plugin/recipe-use.h"
+
 /* A strength is turned step by step: the model is read when the turning has ended. */
 #define EXTRAS_SETTLE_MS 300
 /* So are the settings saved. */
@@ -33,6 +35,7 @@ enum {
     MODEL_CHANGED,
     EXTRAS_CHANGED,
     STYLES_CHANGED,
+    RECIPE_USED,
     PICKS_CHANGED,
     LOG_CHANGED,
     IMAGE_CHANGED,
@@ -75,6 +78,7 @@ static void pen_app_class_init(PenAppClass *class)
     signals[MODEL_CHANGED] = add_signal("model-changed");
     signals[EXTRAS_CHANGED] = add_signal("extras-changed");
     signals[STYLES_CHANGED] = add_signal("styles-changed");
+    signals[RECIPE_USED] = add_signal("recipe-used");
     signals[PICKS_CHANGED] = add_signal("picks-changed");
     signals[LOG_CHANGED] = add_signal("log-changed");
     signals[IMAGE_CHANGED] = add_signal("image-changed");
@@ -101,6 +105,8 @@ PenSettings *pen_app_settings(PenApp *app)
     return app->settings;
 }
 
+static void use_recipe(PenApp *app, const PenStyle *style);
+
 gboolean pen_app_open(PenApp *app)
 {
     if (app->studio)
@@ -118,6 +124,7 @@ gboolean pen_app_open(PenApp *app)
     g_autoptr(PenStyle) style = pen_app_load_style(app);
     if (!style)
         app->settings->style = 0;
+    use_recipe(app, style);
     g_signal_emit(app, signals[OPENED], 0);
     pen_app_set_model(app, app->settings->model);
     return TRUE;
@@ -215,7 +222,10 @@ static void on_model_read(GObject *source, GAsyncResult *result, gpointer job)
             app->good_model = g_strdup(app->settings->model);
         } else {
             g_clear_pointer(&app->asked_model, g_free); /* so that choosing it again tries again */
-            pen_app_report_file(app, error, _("Choose another model, or get its files anew."));
+            gboolean gone =
+                g_error_matches(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_MODEL_GONE);
+            pen_app_report_file(app, error,
+                                gone ? NULL : _("Choose another model, or get its files anew."));
         }
         g_signal_emit(app, signals[MODEL_CHANGED], 0);
         if (!app->model && g_strcmp0(app->settings->model, app->good_model) != 0)
@@ -333,6 +343,26 @@ void pen_app_set_style(PenApp *app, gint64 style)
     g_clear_pointer(&app->settings->extras->prediction, g_free); /* it brings a model along */
     pen_app_settings_changed(app);
     pen_app_styles_changed(app);
+    g_autoptr(PenStyle) chosen = pen_app_load_style(app);
+    g_autofree char *words = pen_recipe_describe(app->settings->recipe);
+    if (chosen && words) {
+        g_autofree char *text =
+            g_strdup_printf(_("“%s” draws with its recipe: %s"), chosen->name, words);
+        pen_app_notify(app, GTK_MESSAGE_INFO, text);
+    }
+}
+
+/* The settings as the style in use has them: another one may be used, or its recipe be another. */
+static void use_recipe(PenApp *app, const PenStyle *style)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenRecipe) recipe = pen_recipe_parse(style ? style->recipe : NULL, &error);
+    if (!recipe)
+        pen_app_report(app, error);
+    if (!recipe || !pen_recipe_use(app->settings, recipe))
+        return;
+    pen_app_settings_changed(app);
+    g_signal_emit(app, signals[RECIPE_USED], 0);
 }
 
 void pen_app_styles_changed(PenApp *app)
@@ -340,6 +370,7 @@ void pen_app_styles_changed(PenApp *app)
     g_autoptr(PenStyle) style = pen_app_load_style(app);
     if (!style)
         app->settings->style = 0;
+    use_recipe(app, style);
     g_signal_emit(app, signals[STYLES_CHANGED], 0);
     ask_model(app);
 }

@@ -14,6 +14,7 @@
  *     model-changed()   another model was chosen, or its numbers are known now, or cannot be read
  *     extras-changed()  VAE or adapters of the settings were changed
  *     styles-changed()  styles, their versions, or the chosen one, changed
+ *     recipe-used()     a style's recipe has changed the settings, or given them back
  *     picks-changed()   a pick was made, changed or undone
  *     log-changed()     something else that can be undone was done, undone or redone
  *     image-changed()   another image was chosen
@@ -54,6 +55,7 @@ void pen_app_settings_changed(PenApp *app);
 /* The chosen style's id (0: none), and the style itself, or NULL. */
 gint64 pen_app_style(PenApp *app);
 PenStyle *pen_app_load_style(PenApp *app);
+/* A style that is chosen brings its recipe along (recipe-use.h) and says so. */
 void pen_app_set_style(PenApp *app, gint64 style);
 void pen_app_styles_changed(PenApp *app);
 void pen_app_picks_changed(PenApp *app);

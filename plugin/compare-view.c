@@ -212,10 +212,14 @@ static void make_half(PenCompareView *view, gint64 style, gboolean with)
     g_autofree char *spec = pen_app_spec(view->app);
     request.model = spec;
     request.as_is = TRUE;
-    request.prompt = view->asked;
+    g_autofree char *prompt = pen_recipe_write_prompt(settings->recipe, view->asked);
+    request.prompt = prompt;
+    request.negative_prompt = *settings->negative_prompt ? settings->negative_prompt : NULL;
     request.style = style;
     request.without_style = !with;
     request.count = 1;
+    request.width = (guint)settings->recipe->width;
+    request.height = (guint)settings->recipe->height;
     pen_settings_ask(settings, &request);
     request.has_seed = TRUE;
     request.seed = view->seed;

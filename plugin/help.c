@@ -48,9 +48,11 @@ static const Section sections[] = {
     { N_("When pictures look broken"),
       N_("Noise, black pictures or crashes can be the graphics driver's fault. The test below tells, "
          "and Penchant then does without what computes wrongly.") },
-    { N_("Styles"), N_("Each teaching makes a new version; you can return to any earlier one. "
-                       "Exported styles work in "
-                       "other programs that read LoRA files.") },
+    { N_("Styles"),
+      N_("Each teaching makes a new version; you can return to any earlier one. A style's recipe "
+         "holds what else belongs to it: words around your prompt, what to avoid, sampler, steps, "
+         "guidance and size; choosing the style takes it over. An exported style is one file, which "
+         "another Penchant imports with its recipe, and other programs load as a LoRA.") },
 };
 
 void pen_help_show(PenApp *app, GtkWindow *parent)

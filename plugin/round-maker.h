@@ -16,7 +16,7 @@
 
 #include "plugin/app.h"
 #include "plugin/candidate-card.h"
-#include "plugin/round-panel.h"
+#include "plugin/round-order.h"
 
 G_BEGIN_DECLS
 

@@ -18,7 +18,7 @@
 struct _PenRoundPanel {
     GtkBox parent;
     PenApp *app;
-    GtkWidget *prompt, *negative;
+    GtkWidget *prompt, *template, *negative;
     GtkWidget *generate, *progress, *progress_text, *progress_box, *line;
     GtkWidget *image, *from, *placing, *strength, *strength_field, *count, *wide, *shape, *size;
     GtkWidget *style;
@@ -33,37 +33,6 @@ static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE(PenRoundPanel, pen_round_panel, GTK_TYPE_BOX)
 
-void pen_round_order_free(PenRoundOrder *order)
-{
-    if (!order)
-        return;
-    g_free(order->prompt);
-    g_free(order->negative_prompt);
-    g_free(order->model);
-    pen_spot_start_free(order->start);
-    g_free(order);
-}
-
-PenRoundOrder *pen_round_order_like(PenApp *app, gint64 round, int k, GError **error)
-{
-    g_autoptr(PenRound) row = pen_store_get_round(pen_app_store(app), round, error);
-    if (!row)
-        return NULL;
-    PenRoundOrder *order = g_new0(PenRoundOrder, 1);
-    PenRoundRequest *request = &order->request;
-    *request = (PenRoundRequest)PEN_ROUND_REQUEST_INIT;
-    /* What is shown of it while it waits; the studio takes the rest from the round, too. */
-    order->prompt = g_strdup(row->prompt);
-    request->width = (guint)row->width;
-    request->height = (guint)row->height;
-    request->like_round = round;
-    request->like_place = k;
-    request->style = pen_app_style(app);
-    request->count = (guint)pen_app_settings(app)->count;
-    request->previews = TRUE;
-    return order;
-}
-
 static PenSettings *settings_of(PenRoundPanel *panel)
 {
     return pen_app_settings(panel->app);
@@ -71,26 +40,31 @@ static PenSettings *settings_of(PenRoundPanel *panel)
 
 /* --- the size -------------------------------------------------------------------------------- */
 
+/* What the round starts from with the chosen image. */
+static PenFrom from_of(PenRoundPanel *panel)
+{
+    return pen_app_image(panel->app) ? settings_of(panel)->from : PEN_FROM_TEXT;
+}
+
 static PenSpotWish wish_of(PenRoundPanel *panel)
 {
     static const double shapes[] = { [PEN_SHAPE_IMAGE] = 0,
                                      [PEN_SHAPE_SQUARE] = 1,
                                      [PEN_SHAPE_PORTRAIT] = 3.0 / 4,
-                                     [PEN_SHAPE_LANDSCAPE] = 4.0 / 3 };
+                                     [PEN_SHAPE_LANDSCAPE] = 4.0 / 3,
+                                     [PEN_SHAPE_STYLE] = 0 };
     const PenSettings *settings = settings_of(panel);
+    /* A layer or a selection has a shape already. */
+    gboolean sized = settings->shape == PEN_SHAPE_STYLE && from_of(panel) == PEN_FROM_TEXT;
     const PenModelInfo *model = pen_app_model(panel->app);
     return (PenSpotWish){ .shape = shapes[settings->shape],
                           .size = model->size,
                           .multiple = model->multiple,
+                          .width = sized ? (guint)settings->recipe->width : 0,
+                          .height = sized ? (guint)settings->recipe->height : 0,
                           .fit = settings->fit,
                           .grow = settings->grow,
                           .soften = settings->soften };
-}
-
-/* What the round starts from with the chosen image. */
-static PenFrom from_of(PenRoundPanel *panel)
-{
-    return pen_app_image(panel->app) ? settings_of(panel)->from : PEN_FROM_TEXT;
 }
 
 static void show_size(PenRoundPanel *panel)
@@ -101,7 +75,8 @@ static void show_size(PenRoundPanel *panel)
         return;
     }
     PenSpotWish wish = wish_of(panel);
-    guint width = wish.size, height = wish.size;
+    guint width = wish.width ? wish.width : wish.size;
+    guint height = wish.height ? wish.height : wish.size;
     pen_spot_free(
         pen_spot_find(pen_app_image(panel->app), from_of(panel), &wish, &width, &height, NULL));
     g_autofree char *text = g_strdup_printf(_("%u × %u pixels"), width, height);
@@ -205,9 +180,47 @@ static void on_from_changed(GtkComboBox *combo, PenRoundPanel *panel)
 
 static void on_shape_changed(GtkComboBox *combo, PenRoundPanel *panel)
 {
+    if (panel->filling)
+        return;
     settings_of(panel)->shape = gtk_combo_box_get_active(combo);
     pen_app_settings_changed(panel->app);
     show_size(panel);
+}
+
+/* The chooser has an entry of the style's size while its recipe has one. */
+static void fill_shape(PenRoundPanel *panel)
+{
+    const PenRecipe *recipe = settings_of(panel)->recipe;
+    GtkComboBoxText *combo = GTK_COMBO_BOX_TEXT(panel->shape);
+    GtkTreeModel *entries = gtk_combo_box_get_model(GTK_COMBO_BOX(combo));
+    panel->filling = TRUE;
+    if (gtk_tree_model_iter_n_children(entries, NULL) > PEN_SHAPE_STYLE)
+        gtk_combo_box_text_remove(combo, PEN_SHAPE_STYLE);
+    if (recipe->width)
+        gtk_combo_box_text_append_text(combo, _("As in the style"));
+    gtk_combo_box_set_active(GTK_COMBO_BOX(combo), settings_of(panel)->shape);
+    panel->filling = FALSE;
+}
+
+/* What the style's template makes of the prompt. */
+static void show_template(PenRoundPanel *panel)
+{
+    const PenRecipe *recipe = settings_of(panel)->recipe;
+    g_autofree char *around = recipe->prompt ? pen_recipe_write_prompt(recipe, "…") : NULL;
+    g_autofree char *text = around ? g_strdup_printf(_("Drawn as “%s”"), around) : NULL;
+    gtk_label_set_text(GTK_LABEL(panel->template), text ? text : "");
+    gtk_widget_set_tooltip_text(panel->template, text);
+    gtk_widget_set_visible(panel->template, text != NULL);
+}
+
+static void on_recipe_used(PenRoundPanel *panel)
+{
+    g_autofree char *negative = g_strdup(settings_of(panel)->negative_prompt);
+    fill_shape(panel);
+    show_template(panel);
+    show_size(panel);
+    if (g_strcmp0(gtk_entry_get_text(GTK_ENTRY(panel->negative)), negative) != 0)
+        gtk_entry_set_text(GTK_ENTRY(panel->negative), negative);
 }
 
 static void show_wide(PenRoundPanel *panel)
@@ -242,11 +255,12 @@ static PenRoundOrder *new_order(PenRoundPanel *panel)
     const PenSettings *settings = settings_of(panel);
     PenRoundOrder *order = g_new0(PenRoundOrder, 1);
     order->request = (PenRoundRequest)PEN_ROUND_REQUEST_INIT;
-    order->prompt = g_strdup(settings->prompt);
+    order->prompt = pen_recipe_write_prompt(settings->recipe, settings->prompt);
     order->negative_prompt =
         *settings->negative_prompt ? g_strdup(settings->negative_prompt) : NULL;
     order->model = pen_app_spec(panel->app);
     PenRoundRequest *request = &order->request;
+    request->as_is = TRUE; /* the settings have taken over the recipe, or were changed since */
     request->model = order->model;
     request->prompt = order->prompt;
     request->negative_prompt = order->negative_prompt;
@@ -418,14 +432,18 @@ static void reuse(PenRoundPanel *panel, const PenRound *round, const PenStyle *s
 {
     pen_app_set_style(panel->app, style && !style->deleted ? style->id : 0);
     reuse_model(panel, round->model_path, style && !style->deleted ? style : NULL);
-    pen_round_panel_set_prompt(panel, round->prompt);
+    const PenRecipe *recipe = settings_of(panel)->recipe;
+    g_autofree char *own = pen_recipe_read_prompt(recipe, round->prompt ? round->prompt : "");
+    pen_round_panel_set_prompt(panel, own);
     gtk_entry_set_text(GTK_ENTRY(panel->negative),
                        round->negative_prompt ? round->negative_prompt : "");
+    gboolean sized = round->width == recipe->width && round->height == recipe->height;
     if (round->width)
         gtk_combo_box_set_active(GTK_COMBO_BOX(panel->shape),
-                                 round->width == round->height  ? PEN_SHAPE_SQUARE
-                                 : round->width < round->height ? PEN_SHAPE_PORTRAIT
-                                                                : PEN_SHAPE_LANDSCAPE);
+                                 sized                           ? PEN_SHAPE_STYLE
+                                 : round->width == round->height ? PEN_SHAPE_SQUARE
+                                 : round->width < round->height  ? PEN_SHAPE_PORTRAIT
+                                                                 : PEN_SHAPE_LANDSCAPE);
     pen_advanced_view_reuse(PEN_ADVANCED_VIEW(panel->advanced), round, seed);
 }
 
@@ -494,6 +512,11 @@ static void build(PenRoundPanel *panel)
     pen_prompt_view_set_text(PEN_PROMPT_VIEW(panel->prompt), settings->prompt);
     g_signal_connect(panel->prompt, "activate", G_CALLBACK(on_generate), panel);
     gtk_box_pack_start(box, panel->prompt, FALSE, FALSE, 0);
+    panel->template = pen_ui_label(NULL, "pen-hint");
+    gtk_label_set_line_wrap(GTK_LABEL(panel->template), FALSE);
+    gtk_label_set_ellipsize(GTK_LABEL(panel->template), PANGO_ELLIPSIZE_END);
+    gtk_widget_set_no_show_all(panel->template, TRUE);
+    gtk_box_pack_start(box, panel->template, FALSE, FALSE, 0);
 
     panel->generate = gtk_button_new_with_mnemonic(_("_Generate"));
     gtk_style_context_add_class(gtk_widget_get_style_context(panel->generate),
@@ -577,7 +600,8 @@ static void build(PenRoundPanel *panel)
     g_signal_connect(panel->from, "changed", G_CALLBACK(on_from_changed), panel);
     g_signal_connect(panel->shape, "changed", G_CALLBACK(on_shape_changed), panel);
     gtk_combo_box_set_active(GTK_COMBO_BOX(panel->from), settings->from);
-    gtk_combo_box_set_active(GTK_COMBO_BOX(panel->shape), settings->shape);
+    fill_shape(panel);
+    show_template(panel);
     g_signal_connect_swapped(panel->prompt, "changed", G_CALLBACK(on_edited), panel);
     g_signal_connect_swapped(panel->negative, "changed", G_CALLBACK(on_edited), panel);
     g_signal_connect_swapped(panel->strength, "value-changed", G_CALLBACK(on_edited), panel);
@@ -623,5 +647,7 @@ GtkWidget *pen_round_panel_new(PenApp *app)
     g_signal_connect_object(app, "image-changed", G_CALLBACK(on_image_set), panel,
                             G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "styles-changed", G_CALLBACK(fill_soon), panel, G_CONNECT_SWAPPED);
+    g_signal_connect_object(app, "recipe-used", G_CALLBACK(on_recipe_used), panel,
+                            G_CONNECT_SWAPPED);
     return GTK_WIDGET(panel);
 }

@@ -10,8 +10,7 @@
  *     unwanted(i: uint)  a round that stands in line is not wanted any more
  */
 
-#include "plugin/app.h"
-#include "plugin/spot.h"
+#include "plugin/round-order.h"
 #include "src/studio/taken-settings.h"
 
 G_BEGIN_DECLS
@@ -20,20 +19,6 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE(PenRoundPanel, pen_round_panel, PEN, ROUND_PANEL, GtkBox)
 
 GtkWidget *pen_round_panel_new(PenApp *app);
-
-/* A request and the memory that it points to. */
-typedef struct {
-    PenRoundRequest request;
-    char *prompt, *negative_prompt, *model;
-    PenSpotStart
-        *start; /* where it belongs, and what it starts from; NULL: in no image, from text */
-} PenRoundOrder;
-
-void pen_round_order_free(PenRoundOrder *order);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenRoundOrder, pen_round_order_free)
-
-/* An order of more like candidate `k` of a round, as many as are asked for now. */
-PenRoundOrder *pen_round_order_like(PenApp *app, gint64 round, int k, GError **error);
 
 /* Reads the widgets, and then the image, piece by piece. The model's numbers must be known:
  * pen_app_model(). */

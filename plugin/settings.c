@@ -51,6 +51,26 @@ static PenModelSpec *read_extras(GKeyFile *file)
     return extras;
 }
 
+/* Whatever the file holds, it is a recipe. */
+static PenRecipe *read_recipe(GKeyFile *file, const char *key)
+{
+    g_autofree char *text = read_text(file, key);
+    PenRecipe *recipe = pen_recipe_parse(text, NULL);
+    return recipe ? recipe : pen_recipe_new();
+}
+
+static void write_recipe(GKeyFile *file, const char *key, const PenRecipe *recipe)
+{
+    g_autofree char *text = pen_recipe_to_text(recipe);
+    g_key_file_set_string(file, GROUP, key, text ? text : "");
+}
+
+static PenShape read_shape(GKeyFile *file, const char *key, const PenRecipe *recipe)
+{
+    int last = recipe->width ? PEN_SHAPE_STYLE : PEN_SHAPE_LANDSCAPE;
+    return (PenShape)read_int(file, key, PEN_SHAPE_IMAGE, PEN_SHAPE_IMAGE, last);
+}
+
 PenSettings *pen_settings_load(void)
 {
     g_autofree char *path = settings_path();
@@ -64,10 +84,12 @@ PenSettings *pen_settings_load(void)
     settings->extras = read_extras(file);
     settings->device = read_text(file, "device");
     settings->style = MAX(g_key_file_get_int64(file, GROUP, "style", NULL), 0);
+    settings->recipe = read_recipe(file, "recipe");
+    settings->replaced = read_recipe(file, "replaced");
+    settings->replaced_shape = read_shape(file, "replaced-shape", settings->recipe);
     settings->from = read_int(file, "from", PEN_FROM_TEXT, PEN_FROM_TEXT, PEN_FROM_SELECTION);
     settings->start_strength = read_double(file, "start-strength", 0.6, 0.05, 1);
-    settings->shape =
-        read_int(file, "shape", PEN_SHAPE_IMAGE, PEN_SHAPE_IMAGE, PEN_SHAPE_LANDSCAPE);
+    settings->shape = read_shape(file, "shape", settings->recipe);
     settings->fit = read_int(file, "fit", PEN_FIT_CONTAIN, PEN_FIT_OWN, PEN_FIT_FILL);
     settings->grow = read_int(file, "grow", 0, 0, PEN_MAX_GROW);
     settings->soften = read_int(file, "soften", 8, 0, PEN_MAX_GROW);
@@ -117,6 +139,9 @@ gboolean pen_settings_save(const PenSettings *settings, GError **error)
     g_key_file_set_string(file, GROUP, "extras", extras ? extras : "");
     g_key_file_set_string(file, GROUP, "device", settings->device ? settings->device : "");
     g_key_file_set_int64(file, GROUP, "style", settings->style);
+    write_recipe(file, "recipe", settings->recipe);
+    write_recipe(file, "replaced", settings->replaced);
+    g_key_file_set_integer(file, GROUP, "replaced-shape", settings->replaced_shape);
     g_key_file_set_integer(file, GROUP, "from", settings->from);
     g_key_file_set_double(file, GROUP, "start-strength", settings->start_strength);
     g_key_file_set_integer(file, GROUP, "shape", settings->shape);
@@ -156,6 +181,8 @@ void pen_settings_free(PenSettings *settings)
     g_free(settings->model);
     pen_model_spec_free(settings->extras);
     g_free(settings->device);
+    pen_recipe_free(settings->recipe);
+    pen_recipe_free(settings->replaced);
     g_free(settings->sampler);
     g_free(settings->schedule);
     g_free(settings);

@@ -10,7 +10,7 @@
 #include <glib.h>
 
 #include "src/models/model-spec.h"
-#include "src/studio/studio.h"
+#include "src/studio/recipe.h"
 
 G_BEGIN_DECLS
 
@@ -25,6 +25,7 @@ typedef enum {
     PEN_SHAPE_SQUARE,
     PEN_SHAPE_PORTRAIT,
     PEN_SHAPE_LANDSCAPE,
+    PEN_SHAPE_STYLE, /* the size of the style's recipe; only while it has one */
 } PenShape;
 
 #define PEN_MAX_GROW 500 /* pixels */
@@ -43,6 +44,9 @@ typedef struct {
     PenModelSpec *extras; /* VAE and adapters that go on top of any model; names no model */
     char *device;         /* part of a device's name; NULL: chosen by itself */
     gint64 style;         /* 0: none */
+    PenRecipe *recipe;    /* of the style in use (recipe-use.h), */
+    PenRecipe *replaced;  /* and what its settings were without it */
+    PenShape replaced_shape;
     PenFrom from;
     double start_strength;
     PenShape shape;

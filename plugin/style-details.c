@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "plugin/recipe-view.h"
 #include "plugin/style-files.h"
 #include "plugin/style-rows.h"
 #include "plugin/ui.h"
@@ -10,9 +11,10 @@
 struct _PenStyleDetails {
     GtkBox parent;
     PenApp *app;
-    GtkWidget *name, *model, *use, *strength, *versions, *use_version, *export;
+    GtkWidget *name, *model, *find, *use, *strength, *recipe, *versions, *use_version, *export;
     gint64 style;   /* that is shown */
     gint64 version; /* the style's current one; 0: before any teaching */
+    gboolean looking; /* for its model */
     gboolean filling;
 };
 
@@ -85,6 +87,66 @@ static void show_facts(PenStyleDetails *details, const PenStyle *style)
     gtk_label_set_text(GTK_LABEL(details->model), text);
 }
 
+/* --- its model ------------------------------------------------------------------------------- */
+
+static void look_for_model(PenStyleDetails *details);
+
+/* A style whose model is looked for; the models have to be opened for that. */
+typedef struct {
+    PenStyleDetails *details;
+    GCancellable *job;
+    gint64 style;
+} Search;
+
+static void search_free(gpointer data)
+{
+    Search *search = data;
+    g_object_unref(search->details);
+    g_free(search);
+}
+
+static void run_search(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    Search *search = data;
+    g_autoptr(GError) error = NULL;
+    pen_studio_check_style_model(pen_app_studio(search->details->app), search->style, &error);
+    g_task_return_boolean(
+        task, g_error_matches(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_MODEL_GONE));
+}
+
+static void on_searched(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Search *search = g_task_get_task_data(G_TASK(result));
+    PenStyleDetails *details = search->details;
+    gboolean gone = g_task_propagate_boolean(G_TASK(result), NULL);
+    details->looking = FALSE;
+    if (search->style == details->style)
+        gtk_widget_set_visible(details->find, gone);
+    else if (!pen_app_is_closing(details->app)) /* another one is shown meanwhile */
+        look_for_model(details);
+    pen_app_end_job(details->app, search->job);
+}
+
+/* Offers to say where the model is, if that is not known. */
+static void look_for_model(PenStyleDetails *details)
+{
+    if (details->looking)
+        return;
+    details->looking = TRUE;
+    Search *search = g_new(Search, 1);
+    *search = (Search){ g_object_ref(details), pen_app_begin_job(details->app), details->style };
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, on_searched, NULL);
+    g_task_set_task_data(task, search, search_free);
+    g_task_run_in_thread(task, run_search);
+}
+
+static void on_find(PenStyleDetails *details)
+{
+    g_autoptr(PenStyle) style = load(details);
+    if (style)
+        pen_style_find_model(details->app, style, GTK_WIDGET(details));
+}
+
 void pen_style_details_show(PenStyleDetails *details, const PenStyle *style)
 {
     gboolean same = details->style == style->id && details->version == style->current_version;
@@ -93,12 +155,16 @@ void pen_style_details_show(PenStyleDetails *details, const PenStyle *style)
     details->style = style->id;
     details->version = style->current_version;
     gtk_entry_set_text(GTK_ENTRY(details->name), style->name);
+    if (!same)
+        gtk_widget_hide(details->find);
+    look_for_model(details);
     show_facts(details, style);
     gboolean used = style->id == pen_app_style(details->app);
     gtk_button_set_label(GTK_BUTTON(details->use),
                          used ? _("This Style Is in Use") : _("_Use This Style"));
     gtk_widget_set_sensitive(details->use, !used);
     gtk_range_set_value(GTK_RANGE(details->strength), style->strength);
+    pen_recipe_view_show(PEN_RECIPE_VIEW(details->recipe), style);
     gtk_widget_set_sensitive(details->export, style->current_version != 0);
     fill_versions(details, selected);
     details->filling = FALSE;
@@ -216,6 +282,12 @@ static void build(PenStyleDetails *details)
     GtkWidget *name = pen_ui_field(_("_Name"), details->name);
     details->model = pen_ui_label(NULL, "pen-hint");
     gtk_box_pack_start(GTK_BOX(name), details->model, FALSE, FALSE, 0);
+    details->find = new_button(_("_Find Its Model…"), G_CALLBACK(on_find), details);
+    gtk_widget_set_tooltip_text(details->find, _("The model is not where it was, and not in the models "
+                                                 "folder"));
+    gtk_widget_set_halign(details->find, GTK_ALIGN_START);
+    gtk_widget_set_no_show_all(details->find, TRUE);
+    gtk_box_pack_start(GTK_BOX(name), details->find, FALSE, FALSE, 0);
     details->use = new_button(_("_Use This Style"), G_CALLBACK(on_use), details);
     gtk_style_context_add_class(gtk_widget_get_style_context(details->use),
                                 GTK_STYLE_CLASS_SUGGESTED_ACTION);
@@ -226,6 +298,9 @@ static void build(PenStyleDetails *details)
     gtk_scale_add_mark(GTK_SCALE(details->strength), 1, GTK_POS_BOTTOM, NULL);
     g_signal_connect(details->strength, "value-changed", G_CALLBACK(on_strength), details);
     gtk_box_pack_start(box, pen_ui_field(_("_Strength"), details->strength), FALSE, FALSE, 0);
+
+    details->recipe = pen_recipe_view_new(details->app);
+    gtk_box_pack_start(box, details->recipe, FALSE, FALSE, 0);
 
     GtkWidget *versions = pen_style_rows_new(_("Versions"), &details->versions);
     g_signal_connect_swapped(details->versions, "row-selected", G_CALLBACK(on_version_selected),

@@ -99,6 +99,55 @@ void pen_style_import(PenApp *app, GtkWidget *parent)
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
+/* --- a model that was moved ------------------------------------------------------------------ */
+
+static void run_relocate(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    FileJob *job = data;
+    GError *error = NULL;
+    if (pen_studio_relocate_style(job->studio, job->style, job->path, &error))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+static void on_relocated(GObject *source, GAsyncResult *result, gpointer data)
+{
+    FileJob *job = g_task_get_task_data(G_TASK(result));
+    PenApp *app = job->app;
+    g_autoptr(GError) error = NULL;
+    pen_app_clear_message(app);
+    if (g_task_propagate_boolean(G_TASK(result), &error)) {
+        pen_app_styles_changed(app);
+        pen_app_notify(app, GTK_MESSAGE_INFO, _("The style has its model again."));
+    } else {
+        pen_app_report(app, error);
+    }
+    pen_app_end_job(app, job->job);
+}
+
+static void on_model_path(GtkFileChooser *chooser, const char *path, gpointer data)
+{
+    FileJob *job = file_job_new(data, path);
+    job->style = *(gint64 *)g_object_get_data(G_OBJECT(chooser), "style");
+    start_file_job(job, run_relocate, on_relocated);
+}
+
+static void keep_style(GtkWidget *dialog, const PenStyle *style)
+{
+    g_object_set_data_full(G_OBJECT(dialog), "style", g_memdup2(&style->id, sizeof style->id),
+                           g_free);
+}
+
+void pen_style_find_model(PenApp *app, const PenStyle *style, GtkWidget *parent)
+{
+    GtkWidget *dialog = pen_ui_new_path_dialog(
+        parent, _("The Model of the Style"), _("_Choose"),
+        _("Models (a folder, or *.safetensors)"), "*.safetensors", on_model_path, app);
+    keep_style(dialog, style);
+    gtk_window_present(GTK_WINDOW(dialog));
+}
+
 /* --- export ---------------------------------------------------------------------------------- */
 
 static void run_export(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
@@ -145,8 +194,7 @@ void pen_style_export(PenApp *app, const PenStyle *style, GtkWidget *parent)
     gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(format), _("For Python (diffusers)"));
     gtk_combo_box_set_active(GTK_COMBO_BOX(format), 0);
     g_object_set_data(G_OBJECT(dialog), "format", format);
-    g_object_set_data_full(G_OBJECT(dialog), "style", g_memdup2(&style->id, sizeof style->id),
-                           g_free);
+    keep_style(dialog, style);
     GtkWidget *extra = pen_ui_field(_("_Format"), format);
     gtk_widget_set_halign(extra, GTK_ALIGN_START);
     gtk_widget_show_all(extra);

@@ -13,5 +13,7 @@ void pen_style_import(PenApp *app, GtkWidget *parent);
 /* The same with a file that was chosen already. */
 void pen_style_import_file(PenApp *app, const char *path);
 void pen_style_export(PenApp *app, const PenStyle *style, GtkWidget *parent);
+/* Where the style's model lies now, that was moved: it is known by its content. */
+void pen_style_find_model(PenApp *app, const PenStyle *style, GtkWidget *parent);
 
 G_END_DECLS

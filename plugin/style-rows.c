@@ -17,6 +17,7 @@ GtkWidget *pen_style_rows_new(const char *name, GtkWidget **list)
     gtk_scrolled_window_set_shadow_type(GTK_SCROLLED_WINDOW(scrolled), GTK_SHADOW_IN);
     gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
                                    GTK_POLICY_AUTOMATIC);
+    gtk_scrolled_window_set_min_content_height(GTK_SCROLLED_WINDOW(scrolled), 110);
     gtk_container_add(GTK_CONTAINER(scrolled), *list);
     return scrolled;
 }

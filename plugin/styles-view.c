@@ -14,7 +14,7 @@
 struct _PenStylesView {
     GtkBox parent;
     PenApp *app;
-    GtkWidget *list, *details, *nothing, *stack;
+    GtkWidget *list, *details, *card, *nothing, *stack;
     GPtrArray *thumbs; /* GtkImage of the rows whose pictures are being read */
     GCancellable *load;
     gint64 shown;       /* the style that is looked at; 0: none */
@@ -34,7 +34,7 @@ static void show_details(PenStylesView *view)
         store && view->shown ? pen_store_get_style(store, view->shown, NULL) : NULL;
     if (style && style->deleted)
         g_clear_pointer(&style, pen_style_free);
-    gtk_stack_set_visible_child(GTK_STACK(view->stack), style ? view->details : view->nothing);
+    gtk_stack_set_visible_child(GTK_STACK(view->stack), style ? view->card : view->nothing);
     if (style)
         pen_style_details_show(PEN_STYLE_DETAILS(view->details), style);
 }
@@ -195,13 +195,14 @@ static void build(PenStylesView *view)
     gtk_box_pack_start(GTK_BOX(left), buttons, FALSE, FALSE, 0);
 
     view->details = pen_style_details_new(view->app);
+    view->card = pen_ui_scrolled(view->details);
     view->nothing =
         pen_ui_placeholder(_("No style is chosen"),
                            _("A style is what Penchant has learnt of your taste. Make one here, or "
                              "just vote for candidates and press Teach."));
     view->stack = gtk_stack_new();
     gtk_container_add(GTK_CONTAINER(view->stack), view->nothing);
-    gtk_container_add(GTK_CONTAINER(view->stack), view->details);
+    gtk_container_add(GTK_CONTAINER(view->stack), view->card);
 
     gtk_box_pack_start(GTK_BOX(view), left, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(view), view->stack, TRUE, TRUE, 0);

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "plugin/curve.h"
+#include "plugin/lesson-view.h"
 #include "plugin/own-pictures.h"
 #include "plugin/ui.h"
 
@@ -14,7 +15,8 @@
 struct _PenTeachPanel {
     GtkBox parent;
     PenApp *app;
-    GtkWidget *news, *teach, *own, *running, *progress, *progress_text, *curve, *verdict;
+    GtkWidget *news, *next, *teach, *own, *running, *progress, *progress_text, *curve, *verdict,
+        *lesson;
     GCancellable *job;
     gint64 style; /* that is being taught */
     GPtrArray *pictures; /* of the artist's own, to be learnt once the style has a name */
@@ -32,15 +34,27 @@ static PenRun *unfinished_run(PenTeachPanel *panel)
     return run && run->state == PEN_RUN_PAUSED ? g_steal_pointer(&run) : NULL;
 }
 
+/* A name for how often it agrees; one half is chance. */
+static const char *name_level(double level)
+{
+    return level >= 0.9    ? _("Very sure")
+           : level >= 0.75 ? _("Sure")
+           : level >= 0.6  ? _("Fairly sure")
+                           : _("Not sure yet");
+}
+
+/* The lesson's picture takes their place. */
 static void show_verdict(PenTeachPanel *panel)
 {
     double level = pen_curve_get_level(PEN_CURVE(panel->curve));
-    gtk_widget_set_visible(panel->verdict, !isnan(level));
-    gtk_widget_set_visible(panel->curve, !isnan(level) || panel->job);
+    gboolean room = !pen_lesson_view_is_shown(PEN_LESSON_VIEW(panel->lesson));
+    gtk_widget_set_visible(panel->verdict, room && !isnan(level));
+    gtk_widget_set_visible(panel->curve, room && (!isnan(level) || panel->job));
     if (isnan(level))
         return;
-    g_autofree char *text = g_strdup_printf(_("It would choose as you did in %d %% of the cases."),
-                                            (int)(level * 100 + 0.5));
+    g_autofree char *text =
+        g_strdup_printf(_("%s: it would choose as you did in %d %% of the cases."),
+                        name_level(level), (int)(level * 100 + 0.5));
     gtk_label_set_text(GTK_LABEL(panel->verdict), text);
 }
 
@@ -77,6 +91,8 @@ static void update(PenTeachPanel *panel)
 {
     gtk_revealer_set_reveal_child(GTK_REVEALER(panel->running), panel->job != NULL);
     gtk_widget_set_sensitive(panel->own, !panel->job);
+    gtk_widget_set_visible(panel->own, !pen_lesson_view_is_shown(PEN_LESSON_VIEW(panel->lesson)));
+    gtk_widget_hide(panel->next);
     if (panel->job) {
         gtk_button_set_label(GTK_BUTTON(panel->teach), _("Stop T_eaching"));
         gtk_widget_set_sensitive(panel->teach, TRUE);
@@ -118,6 +134,14 @@ static void update(PenTeachPanel *panel)
                                                    : more ? _("T_each More")
                                                           : _("T_each"));
     gtk_widget_set_sensitive(panel->teach, run || more || picks > 0);
+    gtk_widget_set_visible(panel->next, (run || more || picks > 0) &&
+                                            !pen_lesson_view_is_shown(PEN_LESSON_VIEW(panel->lesson)));
+}
+
+static void on_lesson_changed(PenTeachPanel *panel)
+{
+    update(panel);
+    show_verdict(panel);
 }
 
 static void on_event(const PenStudioEvent *event, gpointer data)
@@ -162,6 +186,10 @@ static void on_taught(GObject *source, GAsyncResult *result, gpointer data)
     }
     pen_app_styles_changed(panel->app);
     pen_app_picks_changed(panel->app);
+    g_autoptr(PenRun) run =
+        done ? pen_store_get_run(pen_app_store(panel->app), taught.run, NULL) : NULL;
+    if (run)
+        pen_lesson_view_begin(PEN_LESSON_VIEW(panel->lesson), taught.style, run->from_version);
     g_object_unref(panel);
 }
 
@@ -170,6 +198,7 @@ static void begin_job(PenTeachPanel *panel)
     panel->style = pen_app_style(panel->app);
     gboolean busy = pen_app_is_busy(panel->app);
     pen_app_clear_message(panel->app);
+    pen_lesson_view_end(PEN_LESSON_VIEW(panel->lesson));
     panel->job = pen_app_begin_job(panel->app);
     pen_app_set_teaching(panel->app, TRUE);
     gtk_progress_bar_set_fraction(GTK_PROGRESS_BAR(panel->progress), 0);
@@ -305,6 +334,10 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
     /* The name of a style may be long. */
     gtk_label_set_line_wrap_mode(GTK_LABEL(panel->news), PANGO_WRAP_WORD_CHAR);
     gtk_label_set_max_width_chars(GTK_LABEL(panel->news), 24);
+    panel->next = pen_ui_label(_("After teaching you see one picture as it was drawn before, and as it is "
+                                 "drawn now."),
+                               "pen-hint");
+    gtk_label_set_max_width_chars(GTK_LABEL(panel->next), 24);
     panel->teach = gtk_button_new_with_mnemonic(_("T_each"));
     g_signal_connect(panel->teach, "clicked", G_CALLBACK(on_teach), panel);
     panel->own = gtk_button_new_with_mnemonic(_("Learn from _Pictures…"));
@@ -324,6 +357,7 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
 
     gtk_box_pack_start(GTK_BOX(panel), panel->news, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->teach, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(panel), panel->next, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->own, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->running, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->curve, FALSE, FALSE, 0);
@@ -331,6 +365,8 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
     gtk_widget_show_all(GTK_WIDGET(panel));
     gtk_widget_set_no_show_all(panel->curve, TRUE);
     gtk_widget_set_no_show_all(panel->verdict, TRUE);
+    gtk_widget_set_no_show_all(panel->next, TRUE);
+    gtk_widget_set_no_show_all(panel->own, TRUE);
     gtk_widget_hide(panel->curve);
     gtk_widget_hide(panel->verdict);
 }
@@ -339,6 +375,9 @@ GtkWidget *pen_teach_panel_new(PenApp *app)
 {
     PenTeachPanel *panel = g_object_new(PEN_TYPE_TEACH_PANEL, NULL);
     panel->app = app;
+    panel->lesson = pen_lesson_view_new(app);
+    g_signal_connect_swapped(panel->lesson, "changed", G_CALLBACK(on_lesson_changed), panel);
+    gtk_box_pack_start(GTK_BOX(panel), panel->lesson, FALSE, FALSE, 0);
     update(panel);
     g_signal_connect_object(app, "opened", G_CALLBACK(on_styles_changed), panel, G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "styles-changed", G_CALLBACK(on_styles_changed), panel,

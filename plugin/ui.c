@@ -176,6 +176,18 @@ GtkWidget *pen_ui_pair(GtkWidget *left, GtkWidget *right)
     return box;
 }
 
+GtkWidget *pen_ui_scrolled(GtkWidget *view)
+{
+    GtkScrolledWindow *scrolled = GTK_SCROLLED_WINDOW(gtk_scrolled_window_new(NULL, NULL));
+    gtk_scrolled_window_set_policy(scrolled, GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
+    /* A bar that hides would hide that there is more. */
+    gtk_scrolled_window_set_overlay_scrolling(scrolled, FALSE);
+    gtk_container_add(GTK_CONTAINER(scrolled), view);
+    gtk_container_set_focus_vadjustment(GTK_CONTAINER(view),
+                                        gtk_scrolled_window_get_vadjustment(scrolled));
+    return GTK_WIDGET(scrolled);
+}
+
 /* With Shift a digit becomes a sign that depends on the keyboard. */
 int pen_ui_digit(const GdkEventKey *event)
 {

@@ -49,6 +49,9 @@ void pen_ui_spin_name_lowest(GtkWidget *spin, const char *word);
 /* Two fields side by side, equally wide. */
 GtkWidget *pen_ui_pair(GtkWidget *left, GtkWidget *right);
 
+/* A view that may have more than fits below each other: it scrolls, and to what the keyboard goes to. */
+GtkWidget *pen_ui_scrolled(GtkWidget *view);
+
 /* What a view shows while it is empty: the icon, what it is for, and how to begin. */
 GtkWidget *pen_ui_placeholder(const char *title, const char *text);
 

@@ -391,16 +391,7 @@ static GtkWidget *build_create(PenWindow *window)
 {
     window->panel = pen_round_panel_new(window->app);
 
-    GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
-    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled), GTK_POLICY_NEVER,
-                                   GTK_POLICY_AUTOMATIC);
-    /* A bar that hides would hide that there is more. */
-    gtk_scrolled_window_set_overlay_scrolling(GTK_SCROLLED_WINDOW(scrolled), FALSE);
-    gtk_container_add(GTK_CONTAINER(scrolled), window->panel);
-    /* What the keyboard goes to is scrolled to. */
-    gtk_container_set_focus_vadjustment(
-        GTK_CONTAINER(window->panel),
-        gtk_scrolled_window_get_vadjustment(GTK_SCROLLED_WINDOW(scrolled)));
+    GtkWidget *scrolled = pen_ui_scrolled(window->panel);
     GtkWidget *side = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
     gtk_box_pack_start(GTK_BOX(side), scrolled, TRUE, TRUE, 0);
     gtk_box_pack_start(GTK_BOX(side), gtk_separator_new(GTK_ORIENTATION_HORIZONTAL), FALSE, FALSE,

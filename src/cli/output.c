@@ -119,6 +119,7 @@ int pen_cli_exit_code(const GError *error)
         error->domain == PEN_MODEL_ERROR || error->domain == PEN_FORMAT_ERROR ||
         error->domain == PEN_SCHEDULE_ERROR ||
         g_error_matches(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID) ||
+        g_error_matches(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_MODEL_GONE) ||
         g_error_matches(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND) ||
         g_error_matches(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID) ||
         g_error_matches(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NAME_TAKEN))

@@ -327,12 +327,20 @@ static char *find_style_model(PenStudio *studio, const PenStyle *style, GError *
     if (!found) {
         g_autoptr(PenModelSpec) spec = pen_model_spec_parse(style->model_path, NULL);
         g_autofree char *was = g_filename_display_name(spec && spec->model ? spec->model : "?");
-        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_MODEL_GONE,
                     _("The model “%s” of the style “%s” is no longer at %s: put it back, into the "
-                      "models folder, or say where it is now (penchant style relocate)."),
+                      "models folder, or say where it is now (“Find Its Model…” on the Styles page, or "
+                      "“penchant style relocate”)."),
                     style->model_name, style->name, was);
     }
     return found;
+}
+
+gboolean pen_studio_check_style_model(PenStudio *studio, gint64 style, GError **error)
+{
+    g_autoptr(PenStyle) row = pen_store_get_style(studio->store, style, error);
+    g_autofree char *found = row ? find_style_model(studio, row, error) : NULL;
+    return found != NULL;
 }
 
 gboolean pen_studio_relocate_style(PenStudio *studio, gint64 style, const char *model,

@@ -43,6 +43,7 @@ GQuark pen_studio_error_quark(void);
 typedef enum {
     PEN_STUDIO_ERROR_INVALID, /* a setting out of range: the request can never work */
     PEN_STUDIO_ERROR_NOTHING, /* nothing to teach, nothing to export */
+    PEN_STUDIO_ERROR_MODEL_GONE, /* a style's model is not where it was, nor found elsewhere */
 } PenStudioError;
 
 typedef struct _PenStudio PenStudio;
@@ -329,6 +330,10 @@ gboolean pen_studio_check_teaching_finish(PenStudio *studio, GAsyncResult *resul
 /* A new style for a model (NULL: the starter). Returns its id, or 0. */
 gint64 pen_studio_create_style(PenStudio *studio, const char *name, const char *model,
                                GError **error);
+
+/* PEN_STUDIO_ERROR_MODEL_GONE unless the style's model is where it was, or found by its content. May take
+ * long. */
+gboolean pen_studio_check_style_model(PenStudio *studio, gint64 style, GError **error);
 
 /* Says where the style's model lies now; an error if it is not that model, by its content. */
 gboolean pen_studio_relocate_style(PenStudio *studio, gint64 style, const char *model,

@@ -6,13 +6,16 @@ has them; prints TAP.
 test-desk.py BUILD FOLDER [STEP...]
 """
 
+import json
 import os
+import shutil
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from desktop import Desktop, wait_until  # noqa: E402
-from session import ROUND_SECONDS, Session, expect, run  # noqa: E402
+from desktop import ROOT, Desktop, wait_until  # noqa: E402
+from session import ROUND_SECONDS, TEACH_SECONDS, Session, expect, run  # noqa: E402
 
 SETTINGS = "[penchant]\ncount=3\nsteps=3\n"
 
@@ -20,8 +23,8 @@ SETTINGS = "[penchant]\ncount=3\nsteps=3\n"
 class Desk(Session):
     steps = """selects_and_votes inserts_what_it_names enter_keeps_the_vote undoes_text_in_text stands_in_line
         space_belongs_to_the_button none_is_nothing_to_teach keeps_a_new_image looks_at_styles_without_using_them
-        undoes_where_one_is finds_rounds_again compares_and_takes_back refuses_and_returns saves_settings_at_once
-        undoes_nothing_older""".split()
+        keeps_a_recipe shows_what_a_lesson_changed undoes_where_one_is finds_rounds_again compares_and_takes_back refuses_and_returns saves_settings_at_once
+        undoes_nothing_older finds_a_moved_model""".split()
 
     # ------------------------------------------------------------------ helpers
 
@@ -241,6 +244,113 @@ for i in range(2):
         expect(self.chosen("Style") == "No style", "the style is %s" % self.chosen("Style"))
         self.choose("Style", "ink")
 
+    def recipe(self):
+        return json.loads(self.sql("SELECT recipe FROM styles WHERE name = 'ink'")[0][0] or "{}")
+
+    def keeps_a_recipe(self):
+        d = self.desktop
+        before = self.settings()
+        d.key("alt+3")
+        d.click(d.find("Recipe", "toggle button"), dx=0.03)  # on its title
+        time.sleep(0.5)  # until it has its place
+        d.click(d.find("Added to prompts", "text"))
+        d.type("wet ink")
+        wait_until("the template is kept", lambda: self.recipe() == {"prompt": "{prompt}, wet ink"})
+        expect(d.text(d.find("Added to prompts", "text")) == "wet ink", "the field was filled while it was typed in")
+        d.key("Tab")
+        d.type("fog")
+        wait_until("what it avoids is kept", lambda: self.recipe().get("negative_prompt") == "fog")
+        d.find("Steps", "spin button").queryComponent().grabFocus()
+        d.key("ctrl+a")
+        d.type("2\t")
+        wait_until("the steps are kept", lambda: self.recipe().get("steps") == 2)
+        width = d.find("Width", "spin button")
+        width.queryComponent().grabFocus()
+        d.key("ctrl+a")
+        d.type("64\t")
+        wait_until("a size is both", lambda: (self.recipe().get("width"), self.recipe().get("height")) == (64, 64))
+        # A field takes its own text back, the page the last change.
+        d.find("Take from Create", "button").queryComponent().grabFocus()
+        d.key("ctrl+z")
+        wait_until("the size is gone", lambda: "width" not in self.recipe())
+        wait_until("the field shows it", lambda: width.queryValue().currentValue == 0)
+        expect(self.recipe().get("steps") == 2, "more than the last change is taken back")
+        d.key("ctrl+shift+z")
+        wait_until("it is there again", lambda: self.recipe().get("height") == 64)
+        # What cannot be is said there, and not kept.
+        d.click(d.find("Added to prompts", "text"))
+        d.key("End")
+        d.type(" {prompt} {prompt}")
+        wait_until("it is said", lambda: any("stands for the prompt" in item.name for item in d.walk()))
+        expect(self.recipe()["prompt"] == "{prompt}, wet ink", "the template is %s" % self.recipe()["prompt"])
+
+        def takes_back():
+            d.key("ctrl+z")
+            return d.text(d.find("Added to prompts", "text")) == "{prompt}, wet ink"
+        wait_until("what was typed is taken back", takes_back)
+        wait_until("it is over", lambda: not any("stands for the prompt" in item.name and d.visible(item) for item in d.walk()))
+        # The window's settings follow, in sight, and are what they were with another style.
+        d.press("Create")
+        wait_until("the template is shown", lambda: d.look("Drawn as “…, wet ink”", "label"))
+        wait_until("the settings follow", lambda: (self.settings()["steps"], self.settings()["negative-prompt"]) == ("2", "fog"))
+        expect(self.chosen("Size") == "As in the style", "the size is %s" % self.chosen("Size"))
+        self.round = self.generate("bird")
+        found = self.sql("SELECT prompt, negative_prompt, steps, width, height FROM rounds WHERE id = %d" % self.round)[0]
+        expect(found == ("bird, wet ink", "fog", 2, 64, 64), "the round is %s" % (found,))
+        self.choose("Style", "No style")
+        wait_until("the settings are as before", lambda: all(
+            self.settings()[key] == before[key] for key in ("steps", "negative-prompt", "shape", "sampler")))
+        expect(not d.look("Drawn as “…, wet ink”", "label"), "the template is still shown")
+        self.choose("Style", "ink")
+        wait_until("it says so", lambda: "“ink” draws with its recipe: “{prompt}, wet ink”" in d.message())
+        # What the artist says wins, and stays when the style goes.
+        self.set_value("Candidates", "spin button", 3)
+        self.set_text("Avoid", "rain")
+        self.round = self.generate("bird")
+        expect(self.sql("SELECT negative_prompt FROM rounds WHERE id = %d" % self.round)[0][0] == "rain", "it avoids something else")
+        self.choose("Style", "No style")
+        wait_until("the settings are as before", lambda: self.settings()["steps"] == before["steps"])
+        expect(self.settings()["negative-prompt"] == "rain", "what was written is gone")
+        self.set_text("Avoid", "")
+        self.choose("Style", "ink")
+
+    def shows_what_a_lesson_changed(self):
+        d = self.desktop
+        d.key("alt+m")
+        self.set_value("Steps", "spin button", 6)  # two are too few to learn from
+        d.key("alt+m")
+        self.round = self.generate("bird")
+        d.key("1")
+        self.expect_places("Best", "Not chosen", "Not chosen")
+        d.find("After teaching you see one picture as it was drawn before, and as it is drawn now.", "label")
+        number = "SELECT v.number FROM styles s JOIN style_versions v ON v.id = s.current_version WHERE s.name = 'ink'"
+        d.click(d.find("Teach", "button"))
+        wait_until("teaching ends", lambda: self.sql(number)[0][0] == 2, TEACH_SECONDS, 1)
+        wait_until("the picture is drawn", lambda: d.look("The same picture before and after:", "label"), ROUND_SECONDS)
+        before, after = d.find("Before the lesson: Version 1", "button"), d.find("After the lesson: Version 2", "button")
+        boxes = [button.queryComponent().getExtents(0) for button in (before, after)]
+        for box in boxes:
+            expect(d.colours(box.x + 20, box.y + 20, 100, 100) > 30, "there is no picture")
+        expect(self.last_round() == self.round, "the picture is recorded as a round")
+        d.shot(os.path.join(d.folder, "lesson.png"))
+        d.click(after)
+        time.sleep(1)
+        d.key("Escape")
+        d.click(d.find("Go Back", "button"))
+        wait_until("the version before is in use", lambda: self.sql(number)[0][0] == 1)
+        wait_until("the picture is gone", lambda: not d.look("Go Back", "button"))
+        expect("Version 2" in d.message(), "the bar says: " + d.message())
+        # The other answer, to the same lesson once more; and the picture need not be waited for.
+        d.click(d.find("Teach", "button"))
+        d.click(d.find("Keep", "button", TEACH_SECONDS))
+        wait_until("it is gone", lambda: not d.look("Keep", "button"))
+        wait_until("the version after is in use", lambda: self.sql(number)[0][0] == 3)
+        d.key("alt+3")
+        d.find("Strength", "slider").queryComponent().grabFocus()
+        d.key("ctrl+z")
+        wait_until("the version before is in use", lambda: self.sql(number)[0][0] == 1)
+        d.key("alt+1")
+
     def undoes_where_one_is(self):
         d = self.desktop
         picks = self.sql("SELECT COUNT(*) FROM valid_picks")[0][0]
@@ -345,6 +455,38 @@ for i in range(2):
         d.key("ctrl+z")
         time.sleep(0.5)
         expect(self.sql("SELECT COUNT(*) FROM valid_picks") == picks, "a vote of an earlier session is gone")
+
+    def finds_a_moved_model(self):
+        """A style of a model that is moved while the window is closed."""
+        d = self.desktop
+        folder, moved = os.path.join(d.folder, "here", "my model"), os.path.join(d.folder, "there", "moved")
+        shutil.copytree(os.path.join(ROOT, "models", "starter"), folder)
+        with open(os.path.join(folder, "unet", "config.json"), "a") as file:
+            file.write("\n")  # it is another model than the starter by that
+        d.key("ctrl+w")
+        wait_until("the plug-in ends", lambda: self.pid() is None, 60)
+        subprocess.run([os.path.join(d.build, "src/cli/penchant"), "style", "import", self.write_adapter("lost", 3),
+                        "--model", folder], env=d.env, check=True)
+        shutil.move(folder, moved)
+        self.reopen_window()
+        d.focus("Penchant")
+        d.key("alt+3")
+        self.click_row("ink")
+        wait_until("it is shown", lambda: d.text(d.find("Name", "text")) == "ink")
+        expect(not d.look("Find Its Model…", "button"), "a model that is there is to be found")
+        self.click_row("lost")
+        d.find("Find Its Model…", "button")
+        d.click(d.find("Use This Style", "button"))
+        wait_until("the bar says what is wrong", lambda: "no longer at" in d.message() and folder in d.message())
+        for path, says in ((os.path.join(ROOT, "models", "starter"), "another one's"), (moved, "has its model again")):
+            d.click(d.find("Find Its Model…", "button"))
+            self.answer_file_dialog("The Model of the Style", path, False)
+            wait_until("the bar says so", lambda: says in d.message())
+            d.focus("Penchant")
+        wait_until("it is not to be found any more", lambda: not d.look("Find Its Model…", "button"))
+        d.press("Create")
+        self.generate("sun")
+        expect(self.sql("SELECT model_path FROM rounds ORDER BY id DESC")[0][0] == moved, "the round has another model")
 
 
 run(Desk, Desktop, SETTINGS)

@@ -6,6 +6,7 @@
 /* Less than this is too narrow for two columns, in widths of the panel. */
 #define NARROW 2.0
 #define HANDLE 12 /* about what is between them */
+#define ONE_COLUMN 560 /* in less height one above the other would show neither */
 
 struct _PenColumns {
     GtkPaned parent;
@@ -29,7 +30,8 @@ static gboolean is_narrow(PenColumns *columns)
 {
     int panel, rest, width = gtk_widget_get_allocated_width(GTK_WIDGET(columns));
     get_minima(columns, &panel, &rest);
-    return width < panel + rest + HANDLE || width < NARROW * columns->width;
+    return gtk_widget_get_allocated_height(GTK_WIDGET(columns)) >= ONE_COLUMN &&
+           (width < panel + rest + HANDLE || width < NARROW * columns->width);
 }
 
 static gboolean is_turned(PenColumns *columns)

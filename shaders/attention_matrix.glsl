@@ -69,10 +69,14 @@ const uint SCORE_RUNS = STEP / 4 / PARTS;
 #define SCORE(i) scores[ROW * SCORE_STRIDE + SCORE_RUN(i)]
 #define WEIGHT(sum, i) weights[((sum) * TILE + ROW) * WEIGHT_STRIDE + SCORE_RUN(i)]
 
-// Copies rows from `first` on to the tile.
+// Copies rows from `first` on to the tile, COPIED runs at a time, for which there are registers.
+#define COPIED 2
 #define COPY_ROWS(a, to, rows, first)                                                 \
-    EACH(pen_i, TENSOR_RUNS) {                                                        \
-        const uint i = pen_i * INVOCATIONS + gl_LocalInvocationIndex;                 \
+    [[dont_unroll]] for (uint pen_o = 0; pen_o < TENSOR_RUNS; pen_o += COPIED)         \
+    EACH(pen_i, COPIED) {                                                             \
+        const uint i = (pen_o + pen_i) * INVOCATIONS + gl_LocalInvocationIndex;       \
+        if (TENSOR_RUNS % COPIED != 0 && pen_o + pen_i >= TENSOR_RUNS)                \
+            break;                                                                    \
         const uint row = i / ROW_RUNS, run = i % ROW_RUNS;                            \
         f16vec4 v = f16vec4(0);                                                       \
         if (ROW_RUNS == RUNS || run < RUNS)                                           \

@@ -185,8 +185,8 @@ def test_styles(folder):
     assert any(name.endswith(".alpha") for name in kohya)
     assert any(name.startswith("unet.") and name.endswith(".lora_B.weight") for name in diffusers)
     run(folder, "style", "import", folder / "kohya.safetensors", "--name", "one")
-    run(folder, "style", "import", folder / "diffusers.safetensors")
-    for name in ["one", "diffusers"]:
+    run(folder, "style", "import", folder / "diffusers.safetensors")  # by the name that it was exported under
+    for name in ["one", "ink 2"]:
         for form, expected in [("kohya", kohya), ("diffusers", diffusers)]:
             run(folder, "style", "export", name, folder / "again.safetensors", "--format", form)
             again = tensors(folder / "again.safetensors")
@@ -195,10 +195,10 @@ def test_styles(folder):
                        for key, (shape, values) in expected.items())
     names = lambda: [style["name"] for style in run(folder, "styles", "--json").of_type("style")]
     run(folder, "style", "delete", "one")
-    assert names() == ["diffusers", "ink"]
+    assert names() == ["ink", "ink 2"]
     run(folder, "undo")
     run(folder, "style", "rename", "one", "Zwei")
-    assert names() == ["diffusers", "ink", "Zwei"]
+    assert names() == ["ink", "ink 2", "Zwei"]
     run(folder, "style", "create", "empty")
     run(folder, "style", "export", "empty", folder / "no.safetensors", status=1)
     run(folder, "style", "create", "INK", status=2)

@@ -373,11 +373,13 @@ typedef struct {
 static gpointer check(PenJob *job, GError **error)
 {
     const Question *question = job->input;
+    PenTeachSettings settings;
+    pen_teach_settings_init(&settings, FALSE);
     PenTeaching t = {
         .job = job,
         .store = job->studio->store,
         .lessons = pen_lessons_new(job->studio->store),
-        .run = pen_run_copy(&(PenRun){.d3po = PEN_D3PO_CONFIG_INIT}),
+        .run = pen_run_copy(&(PenRun){.d3po = settings.d3po}),
     };
     t.run->d3po.adapter_rank = (guint)question->rank;
     g_autoptr(PenPick) pick = pen_store_get_pick(t.store, question->round, error);

@@ -6,7 +6,7 @@
 #include "plugin/picture.h"
 #include "plugin/ui.h"
 
-#define SIDE 116   /* two of them fit into the panel */
+#define SIDE 116 /* two of them fit into the panel */
 #define LARGER 384
 
 struct _PenLessonView {
@@ -217,8 +217,8 @@ static void on_go_back(PenLessonView *view)
 static void on_styles_changed(PenLessonView *view)
 {
     g_autoptr(PenStyle) style = pen_app_load_style(view->app);
-    if (view->shown && (!style || style->id != view->style ||
-                        style->current_version != view->versions[1]))
+    if (view->shown &&
+        (!style || style->id != view->style || style->current_version != view->versions[1]))
         pen_lesson_view_end(view);
 }
 
@@ -270,11 +270,10 @@ static void build(PenLessonView *view)
 {
     view->hint = pen_ui_label(NULL, NULL);
     gtk_box_pack_start(GTK_BOX(view), view->hint, FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(view),
-                       pen_ui_pair(build_picture(view, 0), build_picture(view, 1)), FALSE, FALSE, 0);
-    GtkWidget *back =
-        new_button(_("Go _Back"), _("Draws as before the lesson; the votes stay"),
-                   G_CALLBACK(on_go_back), view);
+    gtk_box_pack_start(GTK_BOX(view), pen_ui_pair(build_picture(view, 0), build_picture(view, 1)),
+                       FALSE, FALSE, 0);
+    GtkWidget *back = new_button(_("Go _Back"), _("Draws as before the lesson; the votes stay"),
+                                 G_CALLBACK(on_go_back), view);
     GtkWidget *keep = new_button(_("_Keep"), _("Draws as after the lesson"),
                                  G_CALLBACK(pen_lesson_view_end), view);
     gtk_box_pack_start(GTK_BOX(view), pen_ui_pair(back, keep), FALSE, FALSE, 0);

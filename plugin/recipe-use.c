@@ -22,8 +22,8 @@ static void list_texts(PenSettings *settings, Text texts[3])
 {
     const PenRecipe *recipe = settings->recipe;
     PenRecipe *replaced = settings->replaced;
-    texts[0] = (Text){ &settings->negative_prompt, &replaced->negative_prompt,
-                       recipe->negative_prompt };
+    texts[0] =
+        (Text){ &settings->negative_prompt, &replaced->negative_prompt, recipe->negative_prompt };
     texts[1] = (Text){ &settings->sampler, &replaced->sampler, recipe->sampler };
     texts[2] = (Text){ &settings->schedule, &replaced->schedule, recipe->schedule };
 }

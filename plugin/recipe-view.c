@@ -15,10 +15,12 @@ struct _PenRecipeView {
     GtkBox parent;
     PenApp *app;
     GtkWidget *words; /* what the recipe is, also while it is folded */
-    GtkWidget *template, *negative, *sampler, *schedule, *steps, *guidance, *width, *height, *trouble;
-    gint64 style; /* that is shown; 0: none yet */
-    char *kept;   /* its recipe, as it is shown or was kept from here */
-    guint saving; /* what was changed is still to be kept */
+    GtkWidget *template, *negative, *sampler, *schedule, *steps, *guidance, *width, *height,
+        *trouble;
+    gint64 style;   /* that is shown; 0: none yet */
+    char *kept;     /* its recipe, as it is shown or was kept from here */
+    gboolean sized; /* that recipe has a size */
+    guint saving;   /* what was changed is still to be kept */
     gboolean filling;
 };
 
@@ -69,6 +71,11 @@ static int get_number(GtkWidget *spin)
     return gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(spin));
 }
 
+static int get_side(GtkWidget *spin)
+{
+    return get_number(spin) / 8 * 8;
+}
+
 static PenRecipe *read_recipe(PenRecipeView *view)
 {
     PenRecipe *recipe = pen_recipe_new();
@@ -78,17 +85,34 @@ static PenRecipe *read_recipe(PenRecipeView *view)
     recipe->schedule = get_id(view->schedule);
     recipe->steps = get_number(view->steps);
     recipe->guidance = gtk_spin_button_get_value(GTK_SPIN_BUTTON(view->guidance));
-    recipe->width = get_number(view->width) / 8 * 8;
-    recipe->height = get_number(view->height) / 8 * 8;
+    recipe->width = get_side(view->width);
+    recipe->height = get_side(view->height);
     return recipe;
+}
+
+/* A size is both or neither. While a number is typed it passes through others: only what has come
+ * to rest counts. */
+static void settle_size(PenRecipeView *view)
+{
+    gboolean width = get_side(view->width) != 0, height = get_side(view->height) != 0;
+    if (width == height)
+        return;
+    GtkWidget *set = width ? view->width : view->height, *open = width ? view->height : view->width;
+    view->filling = TRUE;
+    if (view->sized)
+        set_number(set, 0);
+    else
+        set_number(open, get_side(set));
+    view->filling = FALSE;
 }
 
 /* What cannot be is said beside the fields and not kept. */
 static void save(PenRecipeView *view)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(PenRecipe) recipe = read_recipe(view);
     g_clear_handle_id(&view->saving, g_source_remove);
+    settle_size(view);
+    g_autoptr(PenRecipe) recipe = read_recipe(view);
     gboolean good = pen_recipe_normalize(recipe, &error);
     g_autofree char *text = good ? pen_recipe_to_text(recipe) : NULL;
     gtk_label_set_text(GTK_LABEL(view->trouble), good ? "" : error->message);
@@ -101,6 +125,7 @@ static void save(PenRecipeView *view)
     }
     g_free(view->kept);
     view->kept = g_steal_pointer(&text);
+    view->sized = recipe->width != 0;
     show_words(view, recipe);
     pen_app_styles_changed(view->app);
 }
@@ -119,16 +144,6 @@ static void on_edited(PenRecipeView *view)
         return;
     g_clear_handle_id(&view->saving, g_source_remove);
     view->saving = g_timeout_add(SAVE_MS, on_saving, view);
-}
-
-/* A size is both or neither. */
-static void on_size(GtkSpinButton *spin, PenRecipeView *view)
-{
-    GtkWidget *other = GTK_WIDGET(spin) == view->width ? view->height : view->width;
-    double value = gtk_spin_button_get_value(spin);
-    if (!view->filling && (value == 0) != (get_number(other) == 0))
-        set_number(other, value);
-    on_edited(view);
 }
 
 static void on_take(PenRecipeView *view)
@@ -154,6 +169,7 @@ void pen_recipe_view_show(PenRecipeView *view, const PenStyle *style)
     view->style = style->id;
     g_free(view->kept);
     view->kept = g_strdup(style->recipe);
+    view->sized = recipe->width != 0;
     gtk_widget_hide(view->trouble);
     fill(view, recipe);
     show_words(view, recipe);
@@ -183,8 +199,9 @@ static GtkWidget *build(PenRecipeView *view)
     GtkBox *box = GTK_BOX(gtk_box_new(GTK_ORIENTATION_VERTICAL, 9));
     gtk_widget_set_margin_top(GTK_WIDGET(box), 6);
     view->template = new_entry(view, _("{prompt}, ink wash"));
-    gtk_widget_set_tooltip_text(view->template, _("Your words stand where it says {prompt}; without "
-                                                  "that, in front"));
+    gtk_widget_set_tooltip_text(view->template,
+                                _("Your words stand where it says {prompt}; without "
+                                  "that, in front"));
     gtk_box_pack_start(box, pen_ui_field(_("Added to prompts"), view->template), FALSE, FALSE, 0);
     view->negative = new_entry(view, _("What should not be in it"));
     gtk_box_pack_start(box, pen_ui_field(_("Avoids"), view->negative), FALSE, FALSE, 0);
@@ -198,26 +215,26 @@ static GtkWidget *build(PenRecipeView *view)
                        FALSE, FALSE, 0);
     view->width = new_spin(2048, 8);
     view->height = new_spin(2048, 8);
-    gtk_box_pack_start(box,
-                       pen_ui_pair(pen_ui_field(_("Width"), view->width),
-                                   pen_ui_field(_("Height"), view->height)),
-                       FALSE, FALSE, 0);
+    gtk_box_pack_start(
+        box,
+        pen_ui_pair(pen_ui_field(_("Width"), view->width), pen_ui_field(_("Height"), view->height)),
+        FALSE, FALSE, 0);
     view->trouble = pen_ui_label(NULL, NULL);
     gtk_widget_set_no_show_all(view->trouble, TRUE);
     gtk_box_pack_start(box, view->trouble, FALSE, FALSE, 0);
     GtkWidget *take = gtk_button_new_with_mnemonic(_("_Take from Create"));
-    gtk_widget_set_tooltip_text(take, _("What Avoid, Sampler, Schedule, Steps and Guidance are there "
-                                        "now"));
+    gtk_widget_set_tooltip_text(take,
+                                _("What Avoid, Sampler, Schedule, Steps and Guidance are there "
+                                  "now"));
     gtk_widget_set_halign(take, GTK_ALIGN_START);
     g_signal_connect_swapped(take, "clicked", G_CALLBACK(on_take), view);
     gtk_box_pack_start(box, take, FALSE, FALSE, 0);
     GtkWidget *choices[] = { view->sampler, view->schedule };
     for (guint i = 0; i < G_N_ELEMENTS(choices); i++)
         g_signal_connect_swapped(choices[i], "changed", G_CALLBACK(on_edited), view);
-    g_signal_connect_swapped(view->steps, "value-changed", G_CALLBACK(on_edited), view);
-    g_signal_connect_swapped(view->guidance, "value-changed", G_CALLBACK(on_edited), view);
-    g_signal_connect(view->width, "value-changed", G_CALLBACK(on_size), view);
-    g_signal_connect(view->height, "value-changed", G_CALLBACK(on_size), view);
+    GtkWidget *numbers[] = { view->steps, view->guidance, view->width, view->height };
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++)
+        g_signal_connect_swapped(numbers[i], "value-changed", G_CALLBACK(on_edited), view);
     return GTK_WIDGET(box);
 }
 

@@ -15,7 +15,7 @@
 struct _PenTeachPanel {
     GtkBox parent;
     PenApp *app;
-    GtkWidget *news, *next, *teach, *own, *running, *progress, *progress_text, *curve, *verdict,
+    GtkWidget *news, *teach, *own, *running, *progress, *progress_text, *curve, *verdict,
         *lesson;
     GCancellable *job;
     gint64 style; /* that is being taught */
@@ -92,7 +92,6 @@ static void update(PenTeachPanel *panel)
     gtk_revealer_set_reveal_child(GTK_REVEALER(panel->running), panel->job != NULL);
     gtk_widget_set_sensitive(panel->own, !panel->job);
     gtk_widget_set_visible(panel->own, !pen_lesson_view_is_shown(PEN_LESSON_VIEW(panel->lesson)));
-    gtk_widget_hide(panel->next);
     if (panel->job) {
         gtk_button_set_label(GTK_BUTTON(panel->teach), _("Stop T_eaching"));
         gtk_widget_set_sensitive(panel->teach, TRUE);
@@ -134,8 +133,6 @@ static void update(PenTeachPanel *panel)
                                                    : more ? _("T_each More")
                                                           : _("T_each"));
     gtk_widget_set_sensitive(panel->teach, run || more || picks > 0);
-    gtk_widget_set_visible(panel->next, (run || more || picks > 0) &&
-                                            !pen_lesson_view_is_shown(PEN_LESSON_VIEW(panel->lesson)));
 }
 
 static void on_lesson_changed(PenTeachPanel *panel)
@@ -334,11 +331,10 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
     /* The name of a style may be long. */
     gtk_label_set_line_wrap_mode(GTK_LABEL(panel->news), PANGO_WRAP_WORD_CHAR);
     gtk_label_set_max_width_chars(GTK_LABEL(panel->news), 24);
-    panel->next = pen_ui_label(_("After teaching you see one picture as it was drawn before, and as it is "
-                                 "drawn now."),
-                               "pen-hint");
-    gtk_label_set_max_width_chars(GTK_LABEL(panel->next), 24);
     panel->teach = gtk_button_new_with_mnemonic(_("T_each"));
+    gtk_widget_set_tooltip_text(panel->teach,
+                                _("After teaching you see one picture as it was drawn before, and as it is "
+                                  "drawn now."));
     g_signal_connect(panel->teach, "clicked", G_CALLBACK(on_teach), panel);
     panel->own = gtk_button_new_with_mnemonic(_("Learn from _Pictures…"));
     gtk_widget_set_tooltip_text(panel->own, _("Pictures that you have already count as your votes"));
@@ -357,7 +353,6 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
 
     gtk_box_pack_start(GTK_BOX(panel), panel->news, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->teach, FALSE, FALSE, 0);
-    gtk_box_pack_start(GTK_BOX(panel), panel->next, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->own, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->running, FALSE, FALSE, 0);
     gtk_box_pack_start(GTK_BOX(panel), panel->curve, FALSE, FALSE, 0);
@@ -365,7 +360,6 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
     gtk_widget_show_all(GTK_WIDGET(panel));
     gtk_widget_set_no_show_all(panel->curve, TRUE);
     gtk_widget_set_no_show_all(panel->verdict, TRUE);
-    gtk_widget_set_no_show_all(panel->next, TRUE);
     gtk_widget_set_no_show_all(panel->own, TRUE);
     gtk_widget_hide(panel->curve);
     gtk_widget_hide(panel->verdict);

@@ -275,8 +275,32 @@ class Desktop:
                 continue
         return None
 
+    def reveal(self, name, role=None, root=None):
+        """A widget that is scrolled away, if it is: the wheel is turned at the edge of its pane, where it changes no value."""
+        for item in self.walk(root):
+            try:
+                if item.name != name or (role is not None and item.getRoleName() != role):
+                    continue
+                pane = item.parent
+                while pane is not None and pane.getRoleName() != "scroll pane":
+                    pane = pane.parent
+                if pane is None or not self.visible(pane):
+                    continue
+                edge = pane.queryComponent().getExtents(0)
+                below = item.queryComponent().getExtents(0).y > edge.y
+                self.xdotool("mousemove", str(edge.x + 3), str(edge.y + edge.height // 2))
+                for _ in range(20):
+                    self.xdotool("click", "5" if below else "4")
+                    time.sleep(0.1)
+                    if self.visible(item):
+                        return item
+            except Exception:
+                continue
+        return None
+
     def find(self, name, role=None, seconds=15, root=None):
-        return wait_until("a widget “%s”" % name, lambda: self.look(name, role, root), seconds)
+        return wait_until("a widget “%s”" % name,
+                          lambda: self.look(name, role, root) or self.reveal(name, role, root), seconds)
 
     def press(self, name, role=None, seconds=15):
         """As a screen reader does."""

@@ -103,8 +103,6 @@ class Session:
 
     def choose(self, combo, item):
         """An entry of a chooser."""
-        if not self.desktop.look(combo, "combo box"):
-            self.desktop.key("ctrl+l")  # it is scrolled away: the prompt is at the top
         box = self.desktop.find(combo, "combo box")
         menu = box[0]
         for i in range(menu.childCount):

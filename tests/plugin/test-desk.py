@@ -322,7 +322,6 @@ for i in range(2):
         self.round = self.generate("bird")
         d.key("1")
         self.expect_places("Best", "Not chosen", "Not chosen")
-        d.find("After teaching you see one picture as it was drawn before, and as it is drawn now.", "label")
         number = "SELECT v.number FROM styles s JOIN style_versions v ON v.id = s.current_version WHERE s.name = 'ink'"
         d.click(d.find("Teach", "button"))
         wait_until("teaching ends", lambda: self.sql(number)[0][0] == 2, TEACH_SECONDS, 1)

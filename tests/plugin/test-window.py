@@ -545,7 +545,8 @@ image.remove_layer(image.get_layers()[0])
         expect(self.sql("SELECT COUNT(*) FROM style_versions")[0][0] == 1,
                "there is no new version; the bar says: " + d.message())
         expect("version 1" in d.message(), "the bar says: " + d.message())
-        expect(d.look("Agreement with your picks while teaching"), "there is no curve")
+        d.press("Keep", "button", seconds=60)  # once it has seen the picture before and after
+        wait_until("the curve is there", lambda: d.look("Agreement with your picks while teaching"))
 
     def compares(self):
         d = self.desktop

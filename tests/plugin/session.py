@@ -183,7 +183,8 @@ result = [[l.get_name(), l.get_width(), l.get_height()] + list(l.get_offsets())[
         """What GTK and GLib had to say about the plug-in."""
         with open(os.path.join(self.desktop.folder, "gimp.log"), errors="replace") as file:
             return [line.rstrip() for line in file
-                    if re.match(r"\(penchant:\d+\): .*-(CRITICAL|WARNING)", line)]
+                    if re.match(r"\(penchant:\d+\): .*-(CRITICAL|WARNING)", line)
+                    and "gimp_flush(): error: Broken pipe" not in line]  # GIMP quit first, as it may
 
 
 def run(session_class, make_desktop, settings):

@@ -103,28 +103,10 @@ static void draw(PenLessonView *view, const PenRound *round, int which)
 {
     Half *half = g_new(Half, 1);
     *half = (Half){ g_object_ref(view), view->job, which };
-    PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
-    request.as_is = TRUE;
-    request.model = round->model_path;
-    request.prompt = round->prompt;
-    request.negative_prompt = round->negative_prompt;
-    request.words = round->words;
-    request.clip_skip = (guint)round->clip_skip;
+    PenRoundRequest request = pen_round_request_again(round);
     request.style = view->style;
     request.style_version = view->versions[which];
     request.without_style = view->versions[which] == 0;
-    request.count = 1;
-    request.width = (guint)round->width;
-    request.height = (guint)round->height;
-    request.sampler = round->sampler;
-    request.steps = (guint)round->steps;
-    request.timesteps = round->timesteps;
-    request.guidance = round->guidance;
-    request.guidance_rescale = round->guidance_rescale;
-    request.eta = round->eta;
-    request.has_seed = TRUE;
-    request.seed = round->seed;
-    request.keep = FALSE;
     request.previews = TRUE;
     pen_studio_generate_async(pen_app_studio(view->app), &request, on_event, half, view->job,
                               on_half_done, half);

@@ -11,7 +11,7 @@
 #include "plugin/picture.h"
 #include "plugin/round-bar.h"
 #include "plugin/round-maker.h"
-#include "plugin/round-orders.h"
+#include "plugin/round-line.h"
 #include "plugin/ui.h"
 #include "src/store/history.h"
 
@@ -20,7 +20,7 @@ struct _PenRoundView {
     PenApp *app;
     PenRoundPanel *panel;
     PenRoundMaker *maker;
-    PenRoundOrders *orders;
+    PenRoundLine *line;
     GtkWidget *stack, *grid, *empty, *bar;
     GtkWidget *in_place;
     GdkPixbuf *placed; /* that is shown at its place, or NULL */
@@ -371,7 +371,7 @@ gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event)
     switch (event->keyval) {
     case GDK_KEY_Return:
     case GDK_KEY_KP_Enter:
-        pen_round_orders_generate(view->orders);
+        pen_round_line_generate(view->line);
         return TRUE;
     case GDK_KEY_y:
         if (view->guess >= 0) {
@@ -447,7 +447,7 @@ void pen_round_view_save(PenRoundView *view)
 
 void pen_round_view_make_like(PenRoundView *view, gint64 round)
 {
-    pen_round_orders_like(view->orders, round, -1);
+    pen_round_line_like(view->line, round, -1);
 }
 
 static void on_menu(PenMenuEntry entry, int k, gpointer data)
@@ -463,7 +463,7 @@ static void on_menu(PenMenuEntry entry, int k, gpointer data)
         pen_candidate_grid_set_zoomed(grid_of(view), !pen_candidate_grid_is_zoomed(grid_of(view)));
         break;
     case PEN_MENU_LIKE:
-        pen_round_orders_like(view->orders, view->round, k);
+        pen_round_line_like(view->line, view->round, k);
         break;
     case PEN_MENU_INSERT:
         pen_round_view_insert(view);
@@ -558,7 +558,7 @@ static void pen_round_view_finalize(GObject *object)
     PenRoundView *view = PEN_ROUND_VIEW(object);
     g_cancellable_cancel(view->load);
     g_clear_object(&view->load);
-    g_object_unref(view->orders);
+    g_object_unref(view->line);
     g_object_unref(view->maker);
     g_clear_object(&view->placed);
     G_OBJECT_CLASS(pen_round_view_parent_class)->finalize(object);
@@ -584,7 +584,7 @@ GtkWidget *pen_round_view_new(PenApp *app, PenRoundPanel *panel)
     view->app = app;
     view->panel = panel;
     view->maker = pen_round_maker_new(app);
-    view->orders = pen_round_orders_new(app, panel, view->maker);
+    view->line = pen_round_line_new(app, panel, view->maker);
     view->guess = -1;
     build(view);
     update(view);

@@ -53,7 +53,7 @@ static void run_import(GTask *task, gpointer source, gpointer data, GCancellable
     GError *error = NULL;
     gint64 style =
         pen_studio_import_style(job->studio, job->path, NULL, NULL, job->model, &job->notice,
-                                           &error);
+                                &error);
     if (style)
         g_task_return_int(task, style);
     else

@@ -70,6 +70,9 @@ void pen_job_notice_memory(PenJob *job, const PenRuntime *runtime, gboolean reco
  * call. Events are thinned out to what an eye can follow. */
 void pen_job_progress(PenJob *job, double fraction);
 
+/* Sets PEN_STUDIO_ERROR_INVALID; FALSE. */
+gboolean pen_studio_invalid(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
 /* The model that a spec of pen_model_find() says, opened once. A new reference. Any thread. */
 PenModel *pen_studio_open_model(PenStudio *studio, const char *spec, GError **error);
 

@@ -8,6 +8,7 @@
 
 #include "src/formats/json.h"
 #include "src/sampling/method.h"
+#include "src/studio/job.h"
 
 /* Enough for the longest texts, each character escaped. */
 static const PenJsonLimits limits = { .size = 128 * 1024, .depth = 4, .n_values = 64 };
@@ -43,26 +44,15 @@ void pen_recipe_free(PenRecipe *recipe)
 
 /* --- checking -------------------------------------------------------------------------------- */
 
-static gboolean invalid(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static gboolean invalid(GError **error, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    g_autofree char *message = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_set_error_literal(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID, message);
-    return FALSE;
-}
-
 static gboolean normalize_text(char **text, GError **error)
 {
     if (!*text)
         return TRUE;
     if (!g_utf8_validate(*text, -1, NULL))
-        return invalid(error, _("What a style adds to prompts must be text in UTF-8."));
+        return pen_studio_invalid(error, _("What a style adds to prompts must be text in UTF-8."));
     g_strstrip(*text);
     if (g_utf8_strlen(*text, -1) > PEN_RECIPE_MAX_TEXT)
-        return invalid(error, _("What a style adds to prompts may have at most %d characters."),
+        return pen_studio_invalid(error, _("What a style adds to prompts may have at most %d characters."),
                        PEN_RECIPE_MAX_TEXT);
     if (!**text)
         g_clear_pointer(text, g_free);
@@ -73,7 +63,7 @@ static gboolean normalize_template(char **template, GError **error)
 {
     const char *at = *template ? strstr(*template, PEN_RECIPE_PROMPT) : NULL;
     if (at && strstr(at + 1, PEN_RECIPE_PROMPT))
-        return invalid(error, _("“%s” stands for the prompt, and can stand there once."),
+        return pen_studio_invalid(error, _("“%s” stands for the prompt, and can stand there once."),
                        PEN_RECIPE_PROMPT);
     if (*template && !at) {
         char *behind = g_strconcat(PEN_RECIPE_PROMPT ", ", *template, NULL);
@@ -100,7 +90,7 @@ static gboolean normalize_sampler(PenRecipe *recipe, GError **error)
         g_clear_pointer(&recipe->schedule, g_free);
     if ((recipe->sampler && strlen(recipe->sampler) > MAX_NAME) ||
         (recipe->schedule && strlen(recipe->schedule) > MAX_NAME))
-        return invalid(error, _("No sampler and no schedule has a name that long."));
+        return pen_studio_invalid(error, _("No sampler and no schedule has a name that long."));
     if (recipe->sampler) {
         const PenMethod *method = pen_method_find(recipe->sampler, &spread, error);
         if (!method)
@@ -116,18 +106,18 @@ static gboolean normalize_sampler(PenRecipe *recipe, GError **error)
 static gboolean check_numbers(const PenRecipe *recipe, GError **error)
 {
     if (recipe->steps < 0 || recipe->steps > PEN_RECIPE_MAX_STEPS)
-        return invalid(error, _("A style draws in 1 to %d steps, not %d."), PEN_RECIPE_MAX_STEPS,
+        return pen_studio_invalid(error, _("A style draws in 1 to %d steps, not %d."), PEN_RECIPE_MAX_STEPS,
                        recipe->steps);
     if (!(recipe->guidance >= 0 && recipe->guidance <= PEN_RECIPE_MAX_GUIDANCE))
-        return invalid(error, _("A style's guidance is more than 0 and at most %g."),
+        return pen_studio_invalid(error, _("A style's guidance is more than 0 and at most %g."),
                        PEN_RECIPE_MAX_GUIDANCE);
     const int sides[] = { recipe->width, recipe->height };
     for (guint i = 0; i < G_N_ELEMENTS(sides); i++)
         if (sides[i] < 0 || sides[i] > MAX_SIDE || sides[i] % 8)
-            return invalid(error, _("A style's width and height are multiples of 8 up to %d."),
+            return pen_studio_invalid(error, _("A style's width and height are multiples of 8 up to %d."),
                            MAX_SIDE);
     if (!recipe->width != !recipe->height)
-        return invalid(error, _("A style's size is a width and a height, or neither."));
+        return pen_studio_invalid(error, _("A style's size is a width and a height, or neither."));
     return TRUE;
 }
 

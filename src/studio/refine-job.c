@@ -90,20 +90,11 @@ static gpointer run(PenJob *job, GError **error)
     g_autoptr(PenPng) png = round ? read_candidate(store, input, error) : NULL;
     if (!png)
         return NULL;
-    PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
-    request.as_is = TRUE;
-    request.model = round->model_path;
-    request.prompt = round->prompt;
-    request.negative_prompt = round->negative_prompt;
-    request.words = round->words;
-    request.clip_skip = (guint)round->clip_skip;
-    request.guidance = round->guidance;
-    request.has_seed = TRUE;
-    request.seed = round->seed;
-    request.count = 1;
-    request.guidance_rescale = round->guidance_rescale;
+    PenRoundRequest request = pen_round_request_again(round);
+    /* How the model is usually drawn with, and without fresh noise. */
+    request.sampler = request.timesteps = NULL;
+    request.steps = 0;
     request.eta = 0;
-    request.keep = FALSE;
     request.tiles = TRUE;
     request.start_strength = input->strength;
     if (!find_style(store, round, &request, error))

@@ -10,6 +10,30 @@
 
 /* --- the request ------------------------------------------------------------------------------ */
 
+PenRoundRequest pen_round_request_again(const PenRound *round)
+{
+    PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
+    request.as_is = TRUE;
+    request.model = round->model_path;
+    request.prompt = round->prompt;
+    request.negative_prompt = round->negative_prompt;
+    request.words = round->words;
+    request.clip_skip = (guint)round->clip_skip;
+    request.count = 1;
+    request.width = (guint)round->width;
+    request.height = (guint)round->height;
+    request.sampler = round->sampler;
+    request.steps = (guint)round->steps;
+    request.timesteps = round->timesteps;
+    request.guidance = round->guidance;
+    request.guidance_rescale = round->guidance_rescale;
+    request.eta = round->eta;
+    request.has_seed = TRUE;
+    request.seed = round->seed;
+    request.keep = FALSE;
+    return request;
+}
+
 void pen_round_input_free(gpointer data)
 {
     PenRoundInput *input = data;
@@ -55,26 +79,15 @@ PenRoundInput *pen_round_input_new(const PenRoundRequest *request)
 
 /* --- checks ---------------------------------------------------------------------------------- */
 
-static gboolean invalid(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static gboolean invalid(GError **error, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    g_autofree char *message = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_set_error_literal(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID, message);
-    return FALSE;
-}
-
 static gboolean check_size(guint size, const char *which, guint multiple, GError **error)
 {
     if (size % multiple != 0) {
         guint below = size / multiple * multiple;
-        return invalid(error, _("The %s %u is not a multiple of %u; use %u or %u."), which, size,
+        return pen_studio_invalid(error, _("The %s %u is not a multiple of %u; use %u or %u."), which, size,
                        multiple, MAX(below, multiple), below + multiple);
     }
     if (size > 4096)
-        return invalid(error, _("The %s %u is too large; at most 4096 pixels are possible."), which,
+        return pen_studio_invalid(error, _("The %s %u is too large; at most 4096 pixels are possible."), which,
                        size);
     return TRUE;
 }
@@ -82,32 +95,32 @@ static gboolean check_size(guint size, const char *which, guint multiple, GError
 static gboolean check_request(const PenRoundRequest *r, const PenModelInfo *model, GError **error)
 {
     if (!r->prompt)
-        return invalid(error, _("A round needs a prompt."));
+        return pen_studio_invalid(error, _("A round needs a prompt."));
     if (r->count < 1 || r->count > PEN_ROUND_MAX)
-        return invalid(error, _("%u candidates are not possible; ask for 1 to %d."), r->count,
+        return pen_studio_invalid(error, _("%u candidates are not possible; ask for 1 to %d."), r->count,
                        PEN_ROUND_MAX);
     if (r->own_rgb && (r->count < 2 || r->wide || r->like_round || r->start_rgb))
-        return invalid(error, _("A picture of your own is learnt beside at least one that is drawn "
+        return pen_studio_invalid(error, _("A picture of your own is learnt beside at least one that is drawn "
                                 "from noise alone."));
     if (r->wide && (r->wide <= r->count || r->wide > PEN_ROUND_WIDE_MAX))
-        return invalid(error,
+        return pen_studio_invalid(error,
                        _("To choose %u of %u candidates is not possible; make more, up to "
                          "%d."),
                        r->count, r->wide, PEN_ROUND_WIDE_MAX);
     if (r->steps < 1 || r->steps > 1000)
-        return invalid(error, _("%u steps are not possible; use 1 to 1000, 20 is usual."),
+        return pen_studio_invalid(error, _("%u steps are not possible; use 1 to 1000, 20 is usual."),
                        r->steps);
     if (!(r->guidance > 0 && r->guidance <= PEN_MODEL_MAX_GUIDANCE))
-        return invalid(error,
+        return pen_studio_invalid(error,
                        _("The guidance scale must be more than 0 and at most %g; %g suits "
                          "this model."),
                        PEN_MODEL_MAX_GUIDANCE, model->guidance);
     if (!(r->guidance_rescale <= 1))
-        return invalid(error, _("The guidance rescale must be from 0 to 1."));
+        return pen_studio_invalid(error, _("The guidance rescale must be from 0 to 1."));
     if (!(r->eta >= 0 && r->eta <= 1))
-        return invalid(error, _("eta must be between 0 and 1."));
+        return pen_studio_invalid(error, _("eta must be between 0 and 1."));
     if (r->start_rgb && !(r->start_strength >= 0 && r->start_strength <= 1))
-        return invalid(error, _("The strength must be between 0 and 1."));
+        return pen_studio_invalid(error, _("The strength must be between 0 and 1."));
     return check_size(r->width, _("width"), model->multiple, error) &&
            check_size(r->height, _("height"), model->multiple, error);
 }

@@ -30,6 +30,16 @@ static void open_model_free(gpointer data)
     g_free(open);
 }
 
+gboolean pen_studio_invalid(GError **error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *message = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_set_error_literal(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID, message);
+    return FALSE;
+}
+
 /* --- events ---------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -176,6 +176,10 @@ typedef struct {
         .start_strength = 0.6, .like_part = 0.5                                                    \
     }
 
+/* One picture with a recorded round's model, texts, size, sampling and seed, from text alone, without a
+ * style and kept nowhere. The strings are the round's. */
+PenRoundRequest pen_round_request_again(const PenRound *round);
+
 typedef struct {
     gint64 round; /* 0 when it was not kept */
     guint64 seed;

@@ -12,15 +12,15 @@
 
 G_BEGIN_DECLS
 
-#define PEN_TYPE_ROUND_ORDERS (pen_round_orders_get_type())
-G_DECLARE_FINAL_TYPE(PenRoundOrders, pen_round_orders, PEN, ROUND_ORDERS, GObject)
+#define PEN_TYPE_ROUND_LINE (pen_round_line_get_type())
+G_DECLARE_FINAL_TYPE(PenRoundLine, pen_round_line, PEN, ROUND_LINE, GObject)
 
-PenRoundOrders *pen_round_orders_new(PenApp *app, PenRoundPanel *panel, PenRoundMaker *maker);
+PenRoundLine *pen_round_line_new(PenApp *app, PenRoundPanel *panel, PenRoundMaker *maker);
 
 /* As the panel's button does. */
-void pen_round_orders_generate(PenRoundOrders *orders);
+void pen_round_line_generate(PenRoundLine *line);
 
 /* More like a candidate of a round; `place` -1: like its best, or the first that is finished. */
-void pen_round_orders_like(PenRoundOrders *orders, gint64 round, int place);
+void pen_round_line_like(PenRoundLine *line, gint64 round, int place);
 
 G_END_DECLS

@@ -276,7 +276,8 @@ class Desktop:
         return None
 
     def reveal(self, name, role=None, root=None):
-        """A widget that is scrolled away, if it is: the wheel is turned at the edge of its pane, where it changes no value."""
+        """A widget that is scrolled away, or None. The wheel is turned at the edge of its pane, where it changes no
+        value: to the top and then down, for nobody says where a widget is that does not show."""
         for item in self.walk(root):
             try:
                 if item.name != name or (role is not None and item.getRoleName() != role):
@@ -287,15 +288,15 @@ class Desktop:
                 if pane is None or not self.visible(pane):
                     continue
                 edge = pane.queryComponent().getExtents(0)
-                below = item.queryComponent().getExtents(0).y > edge.y
-                self.xdotool("mousemove", str(edge.x + 3), str(edge.y + edge.height // 2))
-                for _ in range(20):
-                    self.xdotool("click", "5" if below else "4")
-                    time.sleep(0.1)
-                    if self.visible(item):
-                        return item
             except Exception:
                 continue
+            self.xdotool("mousemove", str(edge.x + 3), str(edge.y + edge.height // 2))
+            self.xdotool("click", "--repeat", "40", "--delay", "5", "4")
+            for _ in range(40):
+                time.sleep(0.05)
+                if self.visible(item):
+                    return item
+                self.xdotool("click", "5")
         return None
 
     def find(self, name, role=None, seconds=15, root=None):

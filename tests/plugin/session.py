@@ -101,6 +101,18 @@ class Session:
         wait_until("the candidates are finished", self.is_ready, ROUND_SECONDS, 0.5)
         return self.last_round()
 
+    def show_sheets(self, *sizes):
+        """White images, each with a window of its own."""
+        self.desktop.probe("""
+for width, height in %r:
+    image = Gimp.Image.new(width, height, Gimp.ImageBaseType.RGB)
+    layer = Gimp.Layer.new(image, "paper", width, height, Gimp.ImageType.RGB_IMAGE, 100, Gimp.LayerMode.NORMAL)
+    image.insert_layer(layer, None, 0)
+    layer.fill(Gimp.FillType.WHITE)
+    Gimp.Display.new(image)
+""" % (sizes,))
+        time.sleep(1)
+
     def choose(self, combo, item):
         """An entry of a chooser."""
         box = self.desktop.find(combo, "combo box")
@@ -130,12 +142,6 @@ class Session:
     def set_text(self, name, text):
         self.desktop.find(name, "text").queryEditableText().setTextContents(text)
 
-    def reveal(self, name):
-        """Scrolls to a widget by giving it the keyboard."""
-        widget = wait_until("a widget “%s”" % name, lambda: next((i for i in self.desktop.walk() if i.name == name), None))
-        widget.queryComponent().grabFocus()
-        return self.desktop.find(name)
-
     def write_adapter(self, name, seed):
         """An adapter of another trainer for the starter model."""
         path = os.path.join(self.desktop.folder, name + ".safetensors")
@@ -144,7 +150,7 @@ class Session:
 
     def add_adapter(self, path, title="Add an Adapter (LoRA)"):
         self.desktop.focus("Penchant")
-        self.reveal(title).queryAction().doAction(0)
+        self.desktop.find(title).queryAction().doAction(0)
         self.answer_file_dialog(title, path, False)
 
     def answer_file_dialog(self, title, path, saving):

@@ -149,11 +149,11 @@ class Photographer(Session):
         time.sleep(1)
         self.shot("adapters")
         os.unlink(os.path.join(d.folder, name + ".safetensors"))
-        self.reveal(self.say("Strength of %s") % name).queryValue().currentValue = 0.7
+        self.desktop.find(self.say("Strength of %s") % name).queryValue().currentValue = 0.7
         wait_until("the bar tells", lambda: name in d.message())
         self.shot("adapter-missing")
         d.press(self.say("Do _Without It"))
-        self.reveal(self.say("Do without %s") % "ink-wash").queryAction().doAction(0)
+        self.desktop.find(self.say("Do without %s") % "ink-wash").queryAction().doAction(0)
         wait_until("they are gone", lambda: not any("ink-wash" in item.name for item in d.walk()))
         d.press(self.say("M_ore settings"))
         d.key("alt+2")

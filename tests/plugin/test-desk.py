@@ -52,15 +52,7 @@ class Desk(Session):
 
     def selects_and_votes(self):
         d = self.desktop
-        d.probe("""
-for i in range(2):
-    image = Gimp.Image.new(300 + i, 300, Gimp.ImageBaseType.RGB)
-    layer = Gimp.Layer.new(image, "paper", 300, 300, Gimp.ImageType.RGB_IMAGE, 100, Gimp.LayerMode.NORMAL)
-    image.insert_layer(layer, None, 0)
-    layer.fill(Gimp.FillType.WHITE)
-    Gimp.Display.new(image)
-""")
-        time.sleep(1)
+        self.show_sheets((300, 300), (301, 300))
         d.open_penchant()
         wait_until("the studio is open", lambda: os.path.exists(d.data + "/penchant.db"), 60)
         self.round = self.generate("bird")
@@ -434,8 +426,8 @@ for i in range(2):
         d.key("ctrl+l", "ctrl+a")
         d.type("moon over water")
         self.set_value("Candidates", "spin button", 4)
-        self.reveal("More settings").queryAction().doAction(0)
-        self.reveal("Speed")
+        self.desktop.find("More settings").queryAction().doAction(0)
+        self.desktop.find("Speed")
         self.choose("Speed", "Fast: 4 to 8 steps")
         time.sleep(1)
         d.stop_gimp()

@@ -97,14 +97,7 @@ class Drops(Session):
 
     def says_what_the_model_knows(self):
         d = self.desktop
-        d.probe("""
-image = Gimp.Image.new(200, 200, Gimp.ImageBaseType.RGB)
-layer = Gimp.Layer.new(image, "paper", 200, 200, Gimp.ImageType.RGB_IMAGE, 100, Gimp.LayerMode.NORMAL)
-image.insert_layer(layer, None, 0)
-layer.fill(Gimp.FillType.WHITE)
-Gimp.Display.new(image)
-""")
-        time.sleep(1)
+        self.show_sheets((200, 200))
         d.open_penchant()
         d.click(d.find("A small model: see its words", "button", 60))
         text = wait_until("it lists them", lambda: self.label("This is a small model"))
@@ -223,7 +216,7 @@ Gimp.Display.new(image)
     def asks_what_it_predicts(self):
         d = self.desktop
         d.key("alt+o")
-        self.reveal("The model predicts")
+        self.desktop.find("The model predicts")
         said = wait_until("what was assumed is said", lambda: self.said("About the model's files"))
         expect("“v” is assumed" in said, said)
         self.choose("The model predicts", "Noise (epsilon)")

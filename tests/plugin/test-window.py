@@ -37,14 +37,7 @@ class Work(Session):
 
     def opens_from_the_menu(self):
         d = self.desktop
-        d.probe("""
-image = Gimp.Image.new(400, 300, Gimp.ImageBaseType.RGB)
-layer = Gimp.Layer.new(image, "paper", 400, 300, Gimp.ImageType.RGB_IMAGE, 100, Gimp.LayerMode.NORMAL)
-image.insert_layer(layer, None, 0)
-layer.fill(Gimp.FillType.WHITE)
-Gimp.Display.new(image)
-""")
-        time.sleep(1)
+        self.show_sheets((400, 300))
         seconds = self.open_window()
         print("# the window is up after %.2f s" % seconds)
         # "Under a second" on a quiet machine; here other programs may hold everything up.
@@ -395,7 +388,7 @@ image.remove_layer(image.get_layers()[0])
         return spec.get("vae"), list(zip(spec.get("loras", []), spec.get("strengths", [])))
 
     def more_settings(self):
-        if not self.desktop.is_expanded(self.reveal("More settings")):
+        if not self.desktop.is_expanded(self.desktop.find("More settings")):
             self.desktop.press("More settings")
             time.sleep(0.5)
 
@@ -423,13 +416,13 @@ image.remove_layer(image.get_layers()[0])
         d.key("alt+l")
         self.answer_file_dialog("Add an Adapter (LoRA)", ink, False)
         wait_until("it is listed", lambda: self.has_adapter("ink"))
-        expect(self.reveal("Strength of ink").queryValue().currentValue == 1, "the strength is not 1 at first")
+        expect(self.desktop.find("Strength of ink").queryValue().currentValue == 1, "the strength is not 1 at first")
         expect("ink.safetensors" not in d.message(), "the bar says: " + d.message())
         self.add_adapter(chalk)
         wait_until("the other is listed, too", lambda: self.has_adapter("chalk"))
         start = time.monotonic()
         for strength in (0.95, 0.9, 0.85, 0.8):
-            self.reveal("Strength of ink").queryValue().currentValue = strength
+            self.desktop.find("Strength of ink").queryValue().currentValue = strength
         round = self.generate("bird")
         expect(self.model_of(round) == (vae, [(ink, 0.8), (chalk, 1)]), "the round is made with %s" % (self.model_of(round),))
         stalls = self.stalls(start)
@@ -438,7 +431,7 @@ image.remove_layer(image.get_layers()[0])
         self.add_adapter(ink)
         wait_until("the bar says so", lambda: "in the list already" in d.message())
 
-        self.reveal("Do without chalk").queryAction().doAction(0)
+        self.desktop.find("Do without chalk").queryAction().doAction(0)
         wait_until("it is gone", lambda: not self.has_adapter("chalk"))
         expect(self.has_adapter("ink"), "the other one is gone, too")
         # A file that does not do, and one that is gone, are named, and left out with one click.
@@ -451,12 +444,12 @@ image.remove_layer(image.get_layers()[0])
         d.press("Do Without It")
         wait_until("it is gone", lambda: not self.has_adapter("broken") and self.has_adapter("ink"))
         os.unlink(ink)
-        self.reveal("Strength of ink").queryValue().currentValue = 0.5
+        self.desktop.find("Strength of ink").queryValue().currentValue = 0.5
         wait_until("the bar names the missing file", lambda: ink in d.message())
         print("# " + d.message().replace("\n", " "))
         d.press("Do Without It")
         wait_until("it is gone", lambda: not self.has_adapter("ink"))
-        self.reveal("Decoder (VAE)")
+        self.desktop.find("Decoder (VAE)")
         self.choose("Decoder (VAE)", "Another file…")
         self.answer_file_dialog("Choose a Decoder (VAE)", chalk, False)
         wait_until("the bar says that it is no VAE", lambda: chalk in d.message() and "VAE" in d.message())
@@ -473,7 +466,7 @@ image.remove_layer(image.get_layers()[0])
         ink = self.write_adapter("ink", 1)
         self.add_adapter(ink)
         wait_until("it is listed", lambda: self.has_adapter("ink"))
-        self.reveal("Strength of ink").queryValue().currentValue = 0.5
+        self.desktop.find("Strength of ink").queryValue().currentValue = 0.5
         round = self.generate("bird")
         expect(self.model_of(round) == (None, [(ink, 0.5)]), "the round is made with %s" % (self.model_of(round),))
         d.key("1")
@@ -523,8 +516,8 @@ image.remove_layer(image.get_layers()[0])
         wait_until("the style has its adapter", lambda: self.has_fixed("ink"))
         self.choose("Style", "No style")
         wait_until("it can be changed", lambda: self.has_adapter("ink"))
-        expect(self.reveal("Strength of ink").queryValue().currentValue == 0.5, "the strength is forgotten")
-        self.reveal("Do without ink").queryAction().doAction(0)
+        expect(self.desktop.find("Strength of ink").queryValue().currentValue == 0.5, "the strength is forgotten")
+        self.desktop.find("Do without ink").queryAction().doAction(0)
         self.choose("Style", "Mine")
 
     def teaches(self):
@@ -643,8 +636,8 @@ result = int(procedure.run(config).index(0))
         script.start()
         cancel = wait_until("GIMP shows the progress", lambda: d.look("Cancel", "button", d.app("gimp")), 60)
         wait_until("the round is begun", lambda: self.sql("SELECT 1 FROM rounds WHERE steps = 150"), 60)
-        bars = [bar.queryValue().currentValue for bar in d.walk(d.app("gimp")) if bar.getRoleName() == "progress bar"]
-        expect(any(0 < value < 1 for value in bars) or any(value > 0 for value in bars), "GIMP's progress bar stands still")
+        wait_until("GIMP's progress bar moves", lambda: any(
+            bar.queryValue().currentValue > 0 for bar in d.walk(d.app("gimp")) if bar.getRoleName() == "progress bar"), 30)
         cancel.queryAction().doAction(0)
         script.join(60)
         expect(answer and answer[0] == 4, "the script's answer is %s, not that it was cancelled" % answer)

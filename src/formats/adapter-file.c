@@ -181,6 +181,13 @@ static gboolean read_layer(PenAdapter *adapter, const PenSafetensors *tensors, c
     return TRUE;
 }
 
+// What LyCORIS' algorithm "full" and ComfyUI write in place of two matrices. Beside LoRA layers
+// ComfyUI writes those of norms and biases so, which hardly matter.
+static gboolean is_difference(const PenSafetensor *tensor)
+{
+    return tensor->n_dims > 1 && g_str_has_suffix(tensor->name, ".diff");
+}
+
 // Sorts the file's tensors into found[by place]; counts the layers, and those that are none of the
 // model's.
 static gboolean sort_tensors(const PenSafetensors *tensors, const PenAdapterNames *names,
@@ -190,6 +197,10 @@ static gboolean sort_tensors(const PenSafetensors *tensors, const PenAdapterName
     for (guint i = 0; i < pen_safetensors_n_tensors(tensors); i++) {
         const PenSafetensor *tensor = pen_safetensors_nth(tensors, i);
         g_auto(PenAdapterName) name = pen_adapter_names_read(names, tensor->name);
+        if (name.role == PEN_ADAPTER_OTHER && is_difference(tensor)) {
+            name.role = PEN_ADAPTER_FOREIGN;
+            name.kind = _("whole differences");
+        }
         if (name.role == PEN_ADAPTER_FOREIGN) {
             g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_UNSUPPORTED,
                         _("“%s” is an adapter of the kind %s, which Penchant cannot use: choose a "

@@ -82,11 +82,29 @@ static const struct {
 static const struct {
     const char *part, *kind;
 } foreign[] = {
-    { "magnitude", "DoRA" },   { ".dora_", "DoRA" },      { ".hada_", "LoHa" },
-    { ".lokr_", "LoKr" },      { ".oft_", "OFT" },        { ".boft_", "BOFT" },
-    { ".vera_", "VeRA" },      { ".ia3_", "(IA)³" },      { ".on_input", "(IA)³" },
-    { ".a1.weight", "GLoRA" }, { ".b1.weight", "GLoRA" }, { ".a2.weight", "GLoRA" },
+    { "magnitude", "DoRA" },
+    { ".dora_", "DoRA" },
+    { ".hada_", "LoHa" },
+    { ".lokr_", "LoKr" },
+    { ".oft_", "OFT" },
+    { ".boft_", "BOFT" },
+    { ".vera_", "VeRA" },
+    { ".ia3_", "(IA)³" },
+    { ".on_input", "(IA)³" },
+    { ".a1.weight", "GLoRA" },
+    { ".b1.weight", "GLoRA" },
+    { ".a2.weight", "GLoRA" },
     { ".b2.weight", "GLoRA" },
+    { ".fourierft_", "FourierFT" },
+    { ".hra_", "HRA" },
+    { ".bone_", "Bone" },
+    { ".miss_", "MiSS" },
+    { ".randlora_", "RandLoRA" },
+    { ".c3a_", "C3A" },
+    { ".shira_", "SHiRA" },
+    { ".vblora_", "VB-LoRA" },
+    { ".lora_A.", "LoRA with biases" },
+    { ".lora_B.", "LoRA with biases" },
 };
 
 // PEFT's ".lora_A" with what may follow: ".weight", ".NAME.weight" or ".NAME", NAME being the
@@ -97,7 +115,7 @@ static gsize split_peft(const char *tensor, const char *matrix)
     if (!at || at == tensor)
         return 0;
     const char *rest = at + strlen(matrix);
-    if (*rest == '.') // the adapter's name, or "weight" itself
+    if (*rest == '.' && !g_str_has_suffix(rest, ".bias")) // the adapter's name, or "weight" itself
         rest += 1 + strcspn(rest + 1, ".");
     return !*rest || g_str_equal(rest, ".weight") ? (gsize)(at - tensor) : 0;
 }
@@ -152,6 +170,8 @@ static const struct {
     { "clip_l_transformer_", "text_encoder_" },
     { "clip_h_transformer_", "text_encoder_" },
     { "clip_g_transformer_", "text_encoder_2_" },
+    { "clip_l_", "text_encoder_" },
+    { "clip_g_", "text_encoder_2_" },
     { "cond_stage_model_transformer_", "text_encoder_" },
     { "text_encoder_2_", "text_encoder_2_" },
     { "text_encoder_", "text_encoder_" },

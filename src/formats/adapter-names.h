@@ -15,6 +15,7 @@
 //                   name
 //   original blocks diffusion_model.input_blocks.1.1.….to_q.lora_A.weight, also behind model. or in
 //                   kohya's form, lora_unet_input_blocks_1_1_…
+//   OneTrainer      unet.input_blocks.1.1.…, clip_l.text_model.…, clip_g.text_model.… (OMI's names)
 //
 // All agree once dots are underscores, so that is the form in which layers are compared.
 #pragma once

@@ -59,6 +59,41 @@ static gboolean read_patterns(Settings *settings, const PenJson *patterns, GErro
     return TRUE;
 }
 
+// The text at PREFIX KEY; NULL where there is none, or another value.
+static const char *text_at(const PenJson *json, const char *prefix, const char *key)
+{
+    g_autofree char *whole = g_strconcat(prefix, key, NULL);
+    JsonNode *node = json_object_get_member(json_node_get_object(pen_json_node(json)), whole);
+    return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING
+               ? json_node_get_string(node)
+               : NULL;
+}
+
+// Other kinds of adapters than LoRA, and LoRAs that begin by taking themselves away from the
+// weights of the model, whose file alone is therefore not what was trained.
+static gboolean check_kind(const PenJson *json, const char *prefix, GError **error)
+{
+    static const char *const changing[] = { "pissa", "olora", "corda", "loftq", "lora_ga" };
+    const char *type = text_at(json, prefix, "peft_type");
+    const char *begun = text_at(json, prefix, "init_lora_weights");
+    if (type && g_ascii_strcasecmp(type, "LORA") != 0) {
+        pen_json_set_error(json, "peft_type", error,
+                           _("this adapter is of the kind %s, which Penchant cannot use; choose a "
+                             "LoRA."),
+                           type);
+        return FALSE;
+    }
+    for (gsize i = 0; begun && i < G_N_ELEMENTS(changing); i++)
+        if (g_str_has_prefix(begun, changing[i])) {
+            pen_json_set_error(json, "init_lora_weights", error,
+                               _("this adapter (%s) also changes the model's own weights, which "
+                                 "are not in its file; convert it to a plain LoRA with PEFT."),
+                               begun);
+            return FALSE;
+        }
+    return TRUE;
+}
+
 static gboolean read_settings(Settings *settings, const PenJson *json, const char *prefix,
                               GError **error)
 {
@@ -69,7 +104,8 @@ static gboolean read_settings(Settings *settings, const PenJson *json, const cha
     g_autoptr(PenJson) patterns = NULL;
     gboolean is_dora = FALSE;
 
-    if (!pen_json_get_double(json, alpha, &settings->alpha, error) ||
+    if (!check_kind(json, prefix, error) ||
+        !pen_json_get_double(json, alpha, &settings->alpha, error) ||
         !pen_json_get_bool(json, rslora, &settings->rslora, error) ||
         !pen_json_get_bool(json, dora, &is_dora, error) ||
         !pen_json_get_object(json, pattern, &patterns, error) ||

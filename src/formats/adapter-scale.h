@@ -9,6 +9,9 @@
 //   use_rslora                  the scale is alpha / sqrt(rank) in place of alpha / rank
 //                               (arXiv:2312.03732)
 //   use_dora                    another kind of adapter (arXiv:2402.09353), which is refused
+//   peft_type                   refused unless it is LORA
+//   init_lora_weights           refused where it changes the model's weights (PiSSA, OLoRA, CorDA,
+//   …)
 //
 // Patterns are regular expressions; the first one that matches counts. The header has a set of
 // settings for each component, "unet.lora_alpha" and so on.
@@ -22,8 +25,8 @@ typedef struct _PenAdapterScale PenAdapterScale;
 
 #define PEN_ADAPTER_METADATA "lora_adapter_metadata"
 
-// `beside` is the path of an adapter_config.json, NULL if there is none. The header counts more. With
-// neither, every layer's alpha is its rank.
+// `beside` is the path of an adapter_config.json, NULL if there is none. The header counts more.
+// With neither, every layer's alpha is its rank.
 PenAdapterScale *pen_adapter_scale_new(const PenSafetensors *file, const char *beside,
                                        GError **error);
 void pen_adapter_scale_free(PenAdapterScale *scale);

@@ -172,6 +172,8 @@ static void test_namings(void)
         KOHYA("lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_out_0", unet),
         KOHYA("lycoris_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0", unet),
         KOHYA("diffusion_model." ORIGINAL, unet),
+        KOHYA("unet." ORIGINAL, unet),
+        KOHYA("clip_l.text_model.encoder.layers.0.self_attn.q_proj", text),
         KOHYA("lora_te_text_model_encoder_layers_0_self_attn_q_proj", text),
         KOHYA("lora_te1_text_model_encoder_layers_0_self_attn_q_proj", text),
         PEFT_NAMED("unet." DIFFUSERS "to_out.0", unet),
@@ -249,11 +251,17 @@ static void test_foreign(void)
         { "lora_unet_b.hada_w1_a", "LoHa" },
         { "lora_unet_b.lokr_w1", "LoKr" },
         { "lora_unet_b.oft_blocks", "OFT" },
+        { "base_model.model.b.fourierft_spectrum", "FourierFT" },
+        { "base_model.model.b.hra_u", "HRA" },
+        { "base_model.model.b.miss_block", "MiSS" },
+        { "base_model.model.b.lora_B.bias", "biases" },
+        { "base_model.model.b.lora_B.default.bias", "biases" },
+        { "lora_unet_b.diff", "differences" },
     };
     g_autoptr(Scratch) scratch = scratch_new();
     g_autoptr(PenAdapterNames) names = make_names(paths);
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        const Part parts[] = { GOOD, { cases[i].tensor, 1, { 3 } } };
+        const Part parts[] = { GOOD, { cases[i].tensor, 2, { 3, 1 } } };
         g_autoptr(GError) error = NULL;
         g_assert_null(pen_adapter_read(write_parts(scratch, parts, 3, NULL), names, NULL, &error));
         g_assert_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_UNSUPPORTED);
@@ -284,7 +292,7 @@ static void test_families(void)
     g_autoptr(PenAdapterNames) names = make_names(paths);
     const char *path = scratch_path(scratch, "family.safetensors");
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        const Part parts[] = { GOOD, { cases[i].tensor, 1, { 3 } } };
+        const Part parts[] = { GOOD, { cases[i].tensor, 2, { 3, 1 } } };
         g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
         for (gsize k = 0; k < G_N_ELEMENTS(parts) && parts[k].name; k++)
             pen_safetensors_writer_add(writer, parts[k].name, PEN_SAFETENSOR_F32, parts[k].n_dims,
@@ -338,6 +346,29 @@ static void test_settings(void)
         for (gsize k = 0; k < G_N_ELEMENTS(expected); k++)
             g_assert_cmpfloat_with_epsilon(pen_adapter_lookup(adapter, layers[k])->alpha,
                                            expected[k], 1e-5);
+    }
+}
+
+// Other kinds by their names, and LoRAs whose file is only a part of what was trained.
+static void test_refused_settings(void)
+{
+    static const char *const cases[][2] = {
+        { "{\"unet.peft_type\": \"LOHA\"}", "LOHA" },
+        { "{\"unet.use_dora\": true}", "DoRA" },
+        { "{\"unet.init_lora_weights\": \"pissa_niter_4\"}", "pissa_niter_4" },
+        { "{\"unet.init_lora_weights\": \"olora\"}", "olora" },
+        { "{\"unet.init_lora_weights\": \"gaussian\", \"unet.peft_type\": \"LORA\"}", NULL },
+        { "{\"unet.init_lora_weights\": true}", NULL },
+    };
+    static const Part parts[] = { GOOD };
+    g_autoptr(Scratch) scratch = scratch_new();
+    g_autoptr(PenAdapterNames) names = make_names(paths);
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(PenAdapter) adapter =
+            pen_adapter_read(write_parts(scratch, parts, 2, cases[i][0]), names, NULL, &error);
+        g_assert_true(!cases[i][1] == !!adapter);
+        g_assert_true(adapter || strstr(error->message, cases[i][1]));
     }
 }
 
@@ -543,6 +574,7 @@ int main(int argc, char **argv)
     g_test_add_func("/adapter-file/golden", test_golden);
     g_test_add_func("/adapter-file/namings", test_namings);
     g_test_add_func("/adapter-file/foreign", test_foreign);
+    g_test_add_func("/adapter-file/refused-settings", test_refused_settings);
     g_test_add_func("/adapter-file/families", test_families);
     g_test_add_func("/adapter-file/settings", test_settings);
     g_test_add_func("/adapter-file/peft", test_peft);

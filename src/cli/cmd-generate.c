@@ -259,7 +259,7 @@ static gboolean take_settings(PenCli *cli, PenRoundRequest *request, PenTakenSet
             request->style_strength = settings->style_strength;
     }
     if ((*taken)->notice)
-        pen_cli_note(cli, "%s", (*taken)->notice);
+        pen_cli_warn(cli, (*taken)->notice);
     g_autoptr(PenModelSpec) both = pen_model_spec_parse((*taken)->model, error);
     g_autoptr(PenModelSpec) said = both ? pen_model_spec_parse(*spec, error) : NULL;
     if (!said)

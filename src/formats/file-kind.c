@@ -6,7 +6,7 @@
 
 // Each sentence has the file's name in it.
 #define LFS                                                                                        \
-    N_("“%s” is a Git LFS pointer, not the file itself: fetch it with “git lfs pull”, or " \
+    N_("“%s” is a Git LFS pointer, not the file itself: fetch it with “git lfs pull”, or "         \
        "download "                                                                                 \
        "the file alone.")
 #define WEB_PAGE                                                                                   \
@@ -52,6 +52,8 @@ static const struct {
     { "\x28\xb5\x2f\xfd", 4, ARCHIVE },
     { "\x89PNG", 4, PICTURE },
     { "\xff\xd8\xff", 3, PICTURE },
+    { "GIF8", 4, PICTURE },
+    { "RIFF", 4, PICTURE }, // WebP
 };
 
 static gboolean holds(const char *content, gsize size, const char *part)

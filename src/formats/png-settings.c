@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "src/formats/json.h"
+
 #define NEGATIVE "Negative prompt: "
 
 PenPngSettings *pen_png_settings_new(void)
@@ -21,6 +23,7 @@ void pen_png_settings_free(PenPngSettings *settings)
     g_free(settings->prompt);
     g_free(settings->negative);
     g_free(settings->sampler);
+    g_free(settings->schedule);
     g_free(settings->timesteps);
     g_free(settings->model_hash);
     g_free(settings->model);
@@ -164,14 +167,15 @@ static gboolean is_idle(const char *key)
 
 static char **find_text(PenPngSettings *settings, const char *key)
 {
-    return g_str_equal(key, "Sampler")      ? &settings->sampler
-           : g_str_equal(key, "Timesteps")  ? &settings->timesteps
-           : g_str_equal(key, "Model hash") ? &settings->model_hash
-           : g_str_equal(key, "Model")      ? &settings->model
-           : g_str_equal(key, "Style")      ? &settings->style
-           : g_str_equal(key, "Adapters")   ? &settings->adapters
-           : g_str_equal(key, "VAE")        ? &settings->vae
-                                            : NULL;
+    return g_str_equal(key, "Sampler")         ? &settings->sampler
+           : g_str_equal(key, "Schedule type") ? &settings->schedule
+           : g_str_equal(key, "Timesteps")     ? &settings->timesteps
+           : g_str_equal(key, "Model hash")    ? &settings->model_hash
+           : g_str_equal(key, "Model")         ? &settings->model
+           : g_str_equal(key, "Style")         ? &settings->style
+           : g_str_equal(key, "Adapters")      ? &settings->adapters
+           : g_str_equal(key, "VAE")           ? &settings->vae
+                                               : NULL;
 }
 
 static int *find_count(PenPngSettings *settings, const char *key)
@@ -187,6 +191,7 @@ static double *find_number(PenPngSettings *settings, const char *key)
     return g_str_equal(key, "CFG scale")        ? &settings->guidance
            : g_str_equal(key, "CFG Rescale")    ? &settings->guidance_rescale
            : g_str_equal(key, "Eta")            ? &settings->eta
+           : g_str_equal(key, "Eta DDIM")       ? &settings->eta
            : g_str_equal(key, "Style strength") ? &settings->style_strength
                                                 : NULL;
 }
@@ -219,15 +224,9 @@ static gboolean take(PenPngSettings *settings, const char *key, const char *valu
             settings->width = (guint)width;
             settings->height = (guint)height;
         }
-    } else if (g_str_equal(key, "Schedule type")) {
-        char *both = g_strdup_printf("%s %s", settings->sampler ? settings->sampler : "", value);
-        if (settings->sampler && !g_str_equal(value, "Automatic")) {
-            g_free(settings->sampler);
-            settings->sampler = g_steal_pointer(&both);
-        }
-        g_free(both);
     } else if (g_str_equal(key, "Emphasis")) {
         settings->words = g_str_equal(value, "None");
+        return !g_str_equal(value, "Ignore"); // brackets are read, and their weights are not
     } else {
         return is_idle(key);
     }
@@ -253,9 +252,20 @@ static guint read_line(PenPngSettings *settings, const char *line)
     return n;
 }
 
+static gboolean is_json_object(const char *text)
+{
+    while (g_ascii_isspace(*text))
+        text++;
+    g_autoptr(PenJson) json =
+        *text == '{' ? pen_json_parse(text, strlen(text), "", NULL, NULL) : NULL;
+    return json && pen_json_is_object(json);
+}
+
 PenPngSettings *pen_png_settings_from_text(const char *text)
 {
     PenPngSettings *settings = pen_png_settings_new();
+    if (is_json_object(text))
+        return settings;
     g_autofree char *rest = g_strdup(text);
 
     // The last line counts as settings if it starts as they do or has several pairs.
@@ -277,4 +287,9 @@ PenPngSettings *pen_png_settings_from_text(const char *text)
     if (*g_strchomp(rest))
         settings->prompt = g_strdup(rest);
     return settings;
+}
+
+gboolean pen_png_settings_say_something(const PenPngSettings *settings)
+{
+    return settings->steps || settings->prompt;
 }

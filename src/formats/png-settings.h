@@ -24,7 +24,7 @@ typedef struct {
     char *prompt;
     char *negative;
     int steps;
-    char *sampler; // "DDIM"; with the schedule, where the text says it: "DPM++ 2M Karras"
+    char *sampler; // "DDIM"; also with the schedule, "DPM++ 2M Karras"
     double guidance;
     double eta;
     gboolean has_seed;
@@ -41,7 +41,8 @@ typedef struct {
     gboolean words; // the prompt's brackets are characters (src/formats/prompt.h)
     double guidance_rescale;
     char *timesteps; // of the steps, "999 749 499 249"
-    char *others;   // on reading: what has no place here, "KEY: VALUE, KEY: VALUE"
+    char *others;    // on reading: what has no place here, "KEY: VALUE, KEY: VALUE"
+    char *schedule;  // on reading: what stands apart from the sampler, "Karras"
 } PenPngSettings;
 
 // New settings of which nothing is known.
@@ -51,7 +52,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenPngSettings, pen_png_settings_free)
 
 char *pen_png_settings_to_text(const PenPngSettings *settings);
 
-// Never fails: text without a line of settings is all prompt.
+// Never fails: text without a line of settings is all prompt, and a JSON object, which is how some
+// programs write theirs, says nothing.
 PenPngSettings *pen_png_settings_from_text(const char *text);
+
+// Whether there is anything to be taken over.
+gboolean pen_png_settings_say_something(const PenPngSettings *settings);
 
 G_END_DECLS

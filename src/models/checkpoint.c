@@ -62,8 +62,12 @@ static gboolean check_kind(const PenSafetensors *file, GError **error)
     if (is_ldm_vae(file, "") || is_diffusers_vae(file))
         return refuse(file, _("it is a VAE, which is a part of a model: give it with --vae"),
                       error);
-    if (pen_safetensors_lookup(file, "conv_in.weight"))
-        return refuse(file, _("it is a UNet alone: name the model's folder, not a file in it"),
+    if (pen_safetensors_lookup(file, "conv_in.weight") ||
+        pen_safetensors_lookup(file, "input_blocks.0.0.weight") ||
+        pen_safetensors_lookup(file, "diffusion_model.input_blocks.0.0.weight"))
+        return refuse(file,
+                      _("it is a UNet alone: name the model's folder or the file that holds all of "
+                        "the model"),
                       error);
     return refuse(file, _("Penchant runs Stable Diffusion 1.x, 2.x and SDXL models"), error);
 }
@@ -121,7 +125,14 @@ static gboolean is_turbo(const PenModel *model, const PenSafetensors *file)
            g_regex_match_simple("^sd(_?xl)?[-_]turbo", name, G_REGEX_CASELESS, 0);
 }
 
-/* `*assumed`: nothing told. */
+/* A mark of v that was lost in a mix stays in names. */
+static gboolean is_called_v(const PenModel *model)
+{
+    g_autofree char *name = g_path_get_basename(model->spec->model);
+    return g_regex_match_simple("v[-_ ]?pred", name, G_REGEX_CASELESS, 0);
+}
+
+/* `*assumed`: nothing told, or the name tells otherwise. */
 static const char *find_prediction(const PenModel *model, const PenSafetensors *file, Family family,
                                    gboolean *assumed)
 {
@@ -147,11 +158,10 @@ static const char *find_prediction(const PenModel *model, const PenSafetensors *
         return V_PREDICTION;
     if (family == SD2 && is_turbo(model, file))
         return EPSILON;
-    if (family != SD2 || model->unet.in_channels != model->unet.out_channels ||
-        whole_number(file, "global_step") == BASE_STEPS)
-        return EPSILON;
-    *assumed = TRUE;
-    return V_PREDICTION;
+    gboolean v = family == SD2 && model->unet.in_channels == model->unet.out_channels &&
+                 whole_number(file, "global_step") != BASE_STEPS;
+    *assumed = v || is_called_v(model);
+    return v ? V_PREDICTION : EPSILON;
 }
 
 /* The side in pixels that the file says it was trained for ("1024x1024"), or 0. */
@@ -182,7 +192,13 @@ static gboolean make_schedule(PenModel *model, const PenSafetensors *file, Famil
     const char *prediction = find_prediction(model, file, family, &assumed);
     if (!pen_prediction_from_name(prediction, &config.prediction, error))
         return FALSE;
-    if (assumed)
+    if (assumed && config.prediction == PEN_PREDICTION_EPSILON)
+        pen_model_add_notice(model,
+                             _("%s is called a model that predicts “v”, but nothing in it says so: "
+                               "“epsilon” is assumed. If its pictures are noise, choose “v” "
+                               "(--prediction v)."),
+                             model->name);
+    else if (assumed)
         pen_model_add_notice(model,
                              _("Nothing in %s says what this Stable Diffusion 2.x model predicts: "
                                "“v” is assumed, as of those for 768 pixels. If its pictures are "
@@ -211,7 +227,8 @@ static gboolean make_schedule(PenModel *model, const PenSafetensors *file, Famil
 static gboolean missing(const PenSafetensors *file, const char *what, GError **error)
 {
     g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,
-                _("%s is not a whole model: it holds no %s."), pen_safetensors_name(file), what);
+                _("%s is not a whole model: it holds no %s. Choose the file that holds all parts."),
+                pen_safetensors_name(file), what);
     return FALSE;
 }
 
@@ -259,7 +276,7 @@ static gboolean load_vae(PenModel *model, const PenSafetensors *file, Family fam
     model->vae.scaling_factor = family == SDXL ? PEN_VAE_SCALING_SDXL : PEN_VAE_SCALING;
     model->vae.force_upcast = family == SDXL;
     if (!is_ldm_vae(file, PEN_LDM_VAE))
-        return model->spec->vae || missing(file, _("VAE; give one with --vae"), error);
+        return model->spec->vae || missing(file, _("VAE (--vae gives one)"), error);
     model->vae_weights = pen_ldm_vae(file, PEN_LDM_VAE, error);
     return model->vae_weights && pen_vae_config_infer(&model->vae, model->vae_weights, error);
 }

@@ -49,6 +49,22 @@ static int encoder_of(const char *name)
     return -1;
 }
 
+/* What is learnt for behind the encoder (OneTrainer's output embeddings), which Penchant leaves
+ * away.
+ */
+static gboolean is_output(const char *name)
+{
+    return g_str_has_suffix(name, "_out");
+}
+
+/* Whether a tensor is named after the token that it was trained for, as in diffusers' files; else
+ * the file is called so. A1111's "*" stands for any. */
+static gboolean is_token(const char *name)
+{
+    return !g_str_equal(name, "emb_params") && !g_str_equal(name, "*") && encoder_of(name) < 0 &&
+           !is_output(name);
+}
+
 static gboolean append_rows(GArray *table, const PenSafetensor *tensor)
 {
     g_autofree float *values = g_new(float, tensor->n_elements);
@@ -104,9 +120,11 @@ static void read_file(PenEmbeddings *embeddings, const char *path, const char *s
     }
     for (guint i = 0; i < n; i++) {
         const PenSafetensor *tensor = pen_safetensors_nth(file, i);
-        if (n == 1)
+        if (is_output(tensor->name))
+            continue;
+        if (n == 1 || !is_token(tensor->name))
             add(embeddings, stem, &tensor, hidden, n_encoders);
-        if (!g_str_equal(tensor->name, "emb_params") && encoder_of(tensor->name) < 0)
+        if (is_token(tensor->name))
             add(embeddings, tensor->name, &tensor, hidden, n_encoders);
     }
 }

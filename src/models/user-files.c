@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "src/formats/safetensors.h"
+
 #define FILE_ENDING ".safetensors"
 
 static void list_folder(GPtrArray *files, const char *folder, gboolean deeper)
@@ -47,6 +49,14 @@ gboolean pen_user_file_names_equal(const char *a, const char *b)
     return g_str_equal(x, y);
 }
 
+/* Whether its trainer gave it that name, whatever the file is called now. */
+static gboolean was_called(const char *path, const char *name)
+{
+    g_autoptr(PenSafetensors) file = pen_safetensors_open(path, NULL);
+    const char *said = file ? pen_safetensors_metadata(file, "ss_output_name") : NULL;
+    return said && pen_user_file_names_equal(said, name);
+}
+
 char *pen_user_file_find(const char *folder, const char *name)
 {
     g_autofree char *wanted = pen_user_file_stem(name);
@@ -62,5 +72,8 @@ char *pen_user_file_find(const char *folder, const char *name)
         if (!found && pen_user_file_names_equal(stem, wanted))
             found = path;
     }
+    for (guint i = 0; !found && i < files->len; i++)
+        if (was_called(files->pdata[i], wanted))
+            found = files->pdata[i];
     return g_strdup(found);
 }

@@ -21,7 +21,8 @@ char *pen_user_file_stem(const char *path);
 gboolean pen_user_file_names_equal(const char *a, const char *b);
 
 /* The file that is called `name` (NAME, NAME.safetensors or FOLDER/NAME): as it is written, else
- * whatever its case. NULL if there is none. */
+ * whatever its case, else the one whose trainer called it so (ss_output_name, which A1111 writes
+ * into prompts). NULL if there is none. */
 char *pen_user_file_find(const char *folder, const char *name);
 
 G_END_DECLS

@@ -169,10 +169,11 @@ static const PenSafetensor *find_tensor(PenWeights *weights, const char *name, G
     case PEN_SAFETENSOR_F64:
         return tensor;
     default:
-        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
-                    _("%s: weight “%s” has the type %s; F32, F16, BF16 and F64 are supported."),
-                    pen_safetensors_name(weights->file), name,
-                    pen_safetensor_type_name(tensor->type));
+        g_set_error(
+            error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_UNSUPPORTED,
+            _("%s: weight “%s” has the type %s, which Penchant does not read: choose the version "
+              "of the model in 16 or 32 bits."),
+            pen_safetensors_name(weights->file), name, pen_safetensor_type_name(tensor->type));
         return NULL;
     }
 }

@@ -110,7 +110,7 @@ static gboolean says_settings(const char *path)
 {
     g_autofree char *text = pen_png_read_text(path, PEN_PNG_SETTINGS_KEY, NULL);
     g_autoptr(PenPngSettings) settings = text ? pen_png_settings_from_text(text) : NULL;
-    return settings && (settings->steps || settings->prompt);
+    return settings && pen_png_settings_say_something(settings);
 }
 
 /* The error that names it, if its first bytes tell. */

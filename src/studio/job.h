@@ -63,6 +63,9 @@ void pen_job_start(PenStudio *studio, gpointer (*run)(PenJob *job, GError **erro
 void pen_job_event(PenJob *job, const PenStudioEvent *event);
 void pen_job_notice(PenJob *job, const char *text);
 
+/* Where pictures may be other than they should be. */
+void pen_job_warning(PenJob *job, const char *text);
+
 /* Tells what the runtime does because memory is short, and the backward pass if `recomputes`. */
 void pen_job_notice_memory(PenJob *job, const PenRuntime *runtime, gboolean recomputes);
 

@@ -237,7 +237,7 @@ static void leave_out(Course *course, const PenOwnPicture *picture, const GError
         g_strdup_printf(_("%s was left out, since it cannot be read: %s"), shown, why->message);
     course->done.failed++;
     if (course->event)
-        course->event(&(PenStudioEvent){ .kind = PEN_STUDIO_NOTICE, .text = text },
+        course->event(&(PenStudioEvent){ .kind = PEN_STUDIO_WARNING, .text = text },
                       course->event_data);
 }
 

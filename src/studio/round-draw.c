@@ -175,7 +175,7 @@ static gboolean sample(PenRoundWork *r, GError **error)
         g_ptr_array_add(notices, g_strdup(_("This model's text encoders are read before their last "
                                             "layers anyway: clip skip does nothing.")));
     for (guint i = 0; i < notices->len; i++)
-        pen_job_notice(r->job, notices->pdata[i]);
+        pen_job_warning(r->job, notices->pdata[i]);
     g_autoptr(PenConditioning) cond = conditionings[0];
     g_autoptr(PenConditioning) uncond = conditionings[1];
     guint own = pen_round_first_drawn(r);

@@ -166,7 +166,7 @@ static char *add_prompt_adapters(const PenRoundWork *r, const char *wanted, GErr
             g_strdup_printf(file ? _("%s was left out: a strength is from -100 to 100.")
                                  : _("%s was left out: there is no such file in %s."),
                             lora->written, folder);
-        pen_job_notice(r->job, text);
+        pen_job_warning(r->job, text);
     }
     return pen_model_spec_to_text(spec);
 }

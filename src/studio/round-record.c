@@ -131,6 +131,8 @@ static char *settings_text(const PenRoundWork *r, guint place)
     settings->model_hash = g_strndup(r->model->identity, 10);
     settings->model = g_strdup(r->model->name);
     settings->adapters = list_adapters(r->model->spec);
+    if (r->model->spec->vae)
+        settings->vae = pen_user_file_stem(r->model->spec->vae);
     if (r->adapter) {
         settings->style = g_strdup(r->input->style->name);
         settings->style_strength = r->scale;

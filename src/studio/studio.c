@@ -95,6 +95,11 @@ void pen_job_notice(PenJob *job, const char *text)
     pen_job_event(job, &(PenStudioEvent){.kind = PEN_STUDIO_NOTICE, .text = text});
 }
 
+void pen_job_warning(PenJob *job, const char *text)
+{
+    pen_job_event(job, &(PenStudioEvent){ .kind = PEN_STUDIO_WARNING, .text = text });
+}
+
 void pen_job_notice_memory(PenJob *job, const PenRuntime *runtime, gboolean recomputes)
 {
     if (pen_runtime_eight_bits(runtime))
@@ -473,8 +478,7 @@ PenRuntime *pen_job_runtime(PenJob *job, const char *spec, GError **error)
     workshop->runtime = g_steal_pointer(&runtime);
     workshop->spec = g_strdup(spec);
     if (model->notice)
-        pen_job_event(job,
-                      &(PenStudioEvent){ .kind = PEN_STUDIO_WARNING, .text = model->notice });
+        pen_job_warning(job, model->notice);
     return workshop->runtime;
 }
 
@@ -524,7 +528,7 @@ static gboolean foresee(PenJob *job, PenRuntime *runtime, GError **error)
         _("A picture of %u × %u pixels does not fit into this device's memory: “%s” needs %s more for it, and %s are "
           "free. Choose a smaller size or model, or close what else uses the graphics card."),
         side * model->factor, side * model->factor, model->name, needed, left);
-    pen_job_event(job, &(PenStudioEvent){ .kind = PEN_STUDIO_WARNING, .text = text });
+    pen_job_warning(job, text);
     return TRUE;
 }
 

@@ -64,7 +64,7 @@ PenStore *pen_studio_store(PenStudio *studio);
 typedef enum {
     PEN_STUDIO_LOADING,   /* fraction of the model that is loaded */
     PEN_STUDIO_DEVICE,    /* text: the device that works, e.g. "AMD Radeon RX 7900 XTX" */
-    PEN_STUDIO_NOTICE,    /* text: something the person should know (a prompt was cut, no GPU) */
+    PEN_STUDIO_NOTICE,    /* text: something the person should know (memory is short, no GPU) */
     PEN_STUDIO_WARNING,   /* text: the same, where pictures may be other than they should be: it has to
                              be seen, and to stay */
     PEN_STUDIO_ROUND,     /* round: the id of the round that has just been recorded */

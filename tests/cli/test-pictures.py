@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures that go in: colours other than sRGB, sides of any length, settings to be taken over."""
 
+import shutil
 import struct
 import zlib
 
+from models import GOLDEN, ldm_file
 from program import ROOT, TINY, png_texts, run
 from tap import main
 
@@ -221,6 +223,7 @@ def test_settings_of_another_programs_picture(folder):
     assert (row["prompt"], row["negative"], row["steps"], row["guidance"], row["seed"], row["width"]) == \
         ("a bird, (neon:1.2)", "dull, grey", 3, 4.5, 77, 32), row
     assert "nobody has it" in done.err and "Hires upscale: 2" in done.err and "Version" not in done.err, done.err
+    assert row["eta"] == 0, row  # where nothing is said, others' DDIM takes no fresh noise
     # The texts may also stand behind the pixels.
     content = picture.read_bytes()
     body = chunk(b"tEXt", b"parameters\0" + text)
@@ -232,6 +235,46 @@ def test_settings_of_another_programs_picture(folder):
     assert "PNG" in run(folder, "generate", "--settings-of", ROOT / "README.md", status=2).err
 
 
+def test_settings_in_parts(folder):
+    """Model, VAE and adapter by the names that A1111 writes, wherever they lie; a schedule that is not here leaves the sampler."""
+    model = shutil.copytree(GOLDEN / "sd1/model", folder / "models/SD/Painter")
+    (folder / "models/VAE").mkdir()
+    shutil.copy(next((model / "vae").glob("*.safetensors")), folder / "models/VAE/soft.safetensors")
+    ldm_file.write_kohya(folder / "models/renamed.safetensors", [
+        ("lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q", 16, 16, 2, 1)], 1, {"ss_output_name": "ink_v3"})
+    picture = folder / "other.png"
+
+    def taken(settings, prompt=""):
+        text = ("a bird%s\nSteps: 2, CFG scale: 7, Seed: 5, Size: 64x64, %s" % (prompt, settings)).encode()
+        write_png(picture, 8, 8, lambda x, y: (1, 2, 3), texts=[(b"parameters", text)])
+        done = run(folder, "generate", "--settings-of", picture, "--count", "1", "--quiet")
+        return history(folder, done.out), done.err
+
+    row, said = taken("Sampler: Euler, Schedule type: Beta, Model: painter, VAE: soft.safetensors", " <lora:ink_v3:0.5>")
+    assert (row["sampler"], row["model"]) == ("Euler", "Painter"), row
+    assert "Beta" in said and "Euler" not in said and "soft" not in said and "ink_v3" not in said, said
+    made = folder / "rounds" / str(row["round"]) / "0.png"
+    assert "VAE: soft" in png_texts(made)["parameters"], png_texts(made)
+    run(folder, "generate", "--settings-of", made, "--count", "1")
+    assert made.read_bytes() == (folder / "rounds" / str(row["round"] + 1) / "0.png").read_bytes()
+    row, said = taken("Sampler: DPM++ 2M SDE, Schedule type: Karras, Eta: 0.67, VAE: other.pt, Emphasis: Ignore")
+    assert row["sampler"] == "DPM++ 2M SDE Karras", row
+    assert "0.67" in said and "other.pt" in said and "Ignore" in said, said
+
+
+def test_settings_of_programs_with_forms_of_their_own(folder):
+    """Said by the program's name, and never drawn as words."""
+    picture = folder / "other.png"
+    for texts, program in [([(b"prompt", b'{"3": {}}'), (b"workflow", b"{}")], "ComfyUI"),
+                           ([(b"invokeai_metadata", b'{"positive_prompt": "a cat"}')], "InvokeAI"),
+                           ([(b"parameters", b'{"prompt": "a cat", "steps": 30}'), (b"fooocus_scheme", b"fooocus")], "Fooocus"),
+                           ([(b"parameters", b'{"sui_image_params": {"prompt": "a cat"}}')], "JSON")]:
+        write_png(picture, 8, 8, lambda x, y: (1, 2, 3), texts=texts)
+        error = run(folder, "generate", "--settings-of", picture, status=2).err
+        assert program in error and error.count("\n") == 1, error
+
+
 main([test_linear_pictures, test_profiles_and_primaries, test_pictures_that_are_srgb_stay_as_they_are,
       test_grey_and_transparent_pictures, test_sides_of_any_length, test_settings_of_a_penchant_picture,
-      test_settings_of_another_programs_picture])
+      test_settings_of_another_programs_picture, test_settings_in_parts,
+      test_settings_of_programs_with_forms_of_their_own])

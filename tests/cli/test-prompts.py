@@ -18,7 +18,7 @@ LAYER = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
 
 
 def make(folder, prompt, *words, status=0):
-    return run(folder, "generate", "--prompt", prompt, "--count", "1", "--seed", "3", *TINY, *words, status=status)
+    return run(folder, "generate", "--quiet", "--prompt", prompt, "--count", "1", "--seed", "3", *TINY, *words, status=status)
 
 
 def latents(folder, done):
@@ -111,6 +111,10 @@ def test_embeddings_by_name(folder):
     write("embeddings/learned_embeds.safetensors", {"<toy>": ("F32", [width], rows(1, width, 0.2)[2])})
     write("foreign.safetensors", {"emb_params": rows(1, width + 8, 0.1)})
     write("for-two.safetensors", {"clip_l": rows(1, width, 0.1), "clip_g": rows(1, 2 * width, 0.1)})
+    # As A1111 wrote them, and OneTrainer, with rows for behind the encoder.
+    write("embeddings/any.safetensors", {"*": rows(1, width, 0.3)})
+    write("embeddings/both.safetensors", {"emb_params": rows(1, width, 0.3), "emb_params_out": rows(1, width, 0.4)})
+    assert drawn(folder, "a bird, any") == drawn(folder, "a bird, both") != drawn(folder, "a bird, *")
     plain = drawn(folder, "a bird,")
     glow = drawn(folder, "a bird, glow")
     (folder / "models" / "glow.safetensors").rename(folder / "models" / "other.safetensors")

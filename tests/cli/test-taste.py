@@ -177,7 +177,7 @@ def test_own_pictures(folder):
     words = ["teach", "--style", "mine", "--like", mine, "--seed", "1", "--json"]
     first = run(folder, *words)
     assert first.of_type("pictures")[0] == {"type": "pictures", "new": 2, "known": 0, "failed": 1}
-    assert any("broken.png was left out" in row["message"] for row in first.of_type("notice"))
+    assert any("broken.png was left out" in row["message"] for row in first.of_type("warning"))
     assert first.of_type("result")[0]["picks"] == 2 and first.of_type("step")[-1]["margin"] > 0
     rows = [row for row in run(folder, "history", "--json").of_type("round") if row.get("own_picture")]
     assert [(row["prompt"], row["order"], row["style"]) for row in rows] == \

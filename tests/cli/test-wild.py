@@ -19,7 +19,7 @@ def test_kinds_of_files(folder):
     for content, said in [(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
                           (b"<!DOCTYPE html><html><title>Log in</title>", "web page"),
                           (b"\x80\x02}q\x00", "pickle"), (b"PK\x03\x04" + bytes(20) + b"archive/data.pkl", "pickle"),
-                          (b"GGUF\x03" + bytes(20), "GGUF")]:
+                          (b"GGUF\x03" + bytes(20), "GGUF"), (b"RIFF\0\0\1\0WEBPVP8 ", "picture")]:
         path = folder / "x.safetensors"
         path.write_bytes(content)
         for words in [["--model", path], ["--lora", path], ["--vae", path]]:
@@ -205,6 +205,10 @@ def test_prediction(folder):
     yaml.write_text('model:\n  target: ldm.models.diffusion.ddpm.LatentDiffusion\n  params:\n    '
                     'parameterization: "v"\n')
     assert run(folder, *words).err == "" and hashes()["painter"] == as_v
+    # A mark that was lost stays in the name, which is no proof, but worth a word.
+    lost = single_file("sd1", folder / "ink-vPred.safetensors")
+    assert "--prediction v" in run(folder, *words[:-1], lost).err
+    assert run(folder, *words[:-1], lost, "--prediction", "epsilon").err == ""
     # A 1.x file that was trained to predict v.
     first = single_file("sd1", folder / "models/first.safetensors")
     plain = hashes()["first"]
@@ -220,6 +224,20 @@ def test_ztsnr_without_v(folder):
     error = run(folder, "generate", "--prompt", "x", *TINY, "--model", path, "--prediction", "epsilon", status=2).err
     assert "--prediction v" in error, error
     assert make(folder, "--model", path) == make(folder, "--model", path, "--prediction", "v")
+
+
+def test_parts_alone(folder):
+    """A file without some of the parts, or with numbers of 8 bits, says what to choose."""
+    whole = ldm_file.checkpoint(GOLDEN / "sd1/model")
+    unet = {name: tensor for name, tensor in whole.items() if name.startswith("model.diffusion_model.")}
+    narrow = {name: ("F8_E4M3", shape, data[:len(data) // ldm_file.SIZES[kind]]) if name in unet else (kind, shape, data)
+              for name, (kind, shape, data) in whole.items()}
+    for content, said in [(unet, "holds all parts"), (narrow, "16 or 32 bits"),
+                          ({name.removeprefix("model."): tensor for name, tensor in unet.items()}, "UNet alone"),
+                          ({name.removeprefix("model.diffusion_model."): tensor for name, tensor in unet.items()}, "UNet alone")]:
+        ldm_file.write(folder / "x.safetensors", content)
+        error = run(folder, "generate", "--prompt", "x", *TINY, "--model", folder / "x.safetensors", status=2).err
+        assert said in error and error.count("\n") == 1, error
 
 
 # ------------------------------------------------------------------ adapters
@@ -323,5 +341,5 @@ def test_moved_model(folder):
 
 main([test_kinds_of_files, test_device_by_name, test_no_locks, test_long_path, test_folders_of_other_programs,
       test_sample_size, test_where_models_are, test_vae_beside_other_parts, test_second_generation_with_clip_names,
-      test_prediction, test_ztsnr_without_v, test_adapter_strength, test_adapter_names, test_adapters_of_other_kinds,
+      test_prediction, test_ztsnr_without_v, test_parts_alone, test_adapter_strength, test_adapter_names, test_adapters_of_other_kinds,
       test_moved_model])

@@ -95,7 +95,7 @@ static void test_errors(void)
 // Settings own their strings, but those of this test are never freed.
 #define S(string) ((char *)(string))
 // The members that few cases use.
-#define NO_MORE 0, NULL, NULL, 0, FALSE, 0, NULL, NULL
+#define NO_MORE 0, NULL, NULL, 0, FALSE, 0, NULL, NULL, NULL
 
 static void test_settings_text(void)
 {
@@ -159,6 +159,7 @@ static void test_settings_round_trip(void)
           TRUE,
           0.7,
           S("999 749 499 249"),
+          NULL,
           NULL },
         { S("two\nlines: yes, two"), NULL, 20, S("DDIM"), 7.5, 0, TRUE, 0, 512, 512, NULL, NULL,
           NULL, 0, NO_MORE },
@@ -181,13 +182,20 @@ static void test_settings_of_others(void)
     g_autoptr(PenPngSettings) read = pen_png_settings_from_text(
         "a cat\nsecond line\nNegative prompt: dog,\nfrog\nSteps: 30, Sampler: DPM++ 2M Karras,"
         " CFG scale: 7, Seed: 1234567890, Size: 512x768, Model hash: 6ce0161689, Model: v1-5,"
-        " Lora hashes: \"x: 1, y: 2\", Version: v1.6.0\n");
+        " Lora hashes: \"x: 1, y: 2\", Version: v1.6.0, Schedule type: Beta, Eta DDIM: 0.5\n");
     g_assert_cmpstr(read->prompt, ==, "a cat\nsecond line");
     g_assert_cmpstr(read->negative, ==, "dog,\nfrog");
     g_assert_cmpstr(read->sampler, ==, "DPM++ 2M Karras");
     g_assert_cmpstr(read->model, ==, "v1-5");
     g_assert_true(read->steps == 30 && read->guidance == 7 && read->seed == 1234567890);
-    g_assert_true(read->width == 512 && read->height == 768);
+    g_assert_true(read->width == 512 && read->height == 768 && read->eta == 0.5);
+    g_assert_cmpstr(read->schedule, ==, "Beta");
+
+    // Other programs' JSON is no prompt; a choice in curly brackets is one.
+    g_autoptr(PenPngSettings) json = pen_png_settings_from_text(" {\"prompt\": \"a cat\"}\n");
+    g_assert_false(pen_png_settings_say_something(json));
+    g_autoptr(PenPngSettings) choice = pen_png_settings_from_text("{red|blue} cat");
+    g_assert_true(pen_png_settings_say_something(choice));
 
     static const char *const odd[] = { "",
                                        "\n",

@@ -42,7 +42,7 @@ def write(path, tensors, metadata=None):
             file.write(data)
 
 
-def write_kohya(path, layers, seed):
+def write_kohya(path, layers, seed, metadata=None):
     """An adapter of random numbers in kohya's naming: layers is [(name, in, out, rank, alpha)]."""
     generator, content = random.Random(seed), {}
     for name, n_in, n_out, rank, alpha in layers:
@@ -50,7 +50,7 @@ def write_kohya(path, layers, seed):
             values = array.array("f", (generator.gauss(0, 0.4) for _ in range(shape[0] * shape[1])))
             content["%s.%s.weight" % (name, part)] = ("F32", shape, values.tobytes())
         content[name + ".alpha"] = ("F32", [], struct.pack("<f", alpha))
-    write(path, content)
+    write(path, content, metadata)
 
 
 def weights(folder, component):

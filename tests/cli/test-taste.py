@@ -3,8 +3,11 @@
 
 import filecmp
 import math
+import pathlib
+import shutil
 import sqlite3
 import struct
+import tempfile
 
 from program import generate, run, snapshot, tensors
 from tap import main
@@ -16,13 +19,19 @@ def make(folder, *words):
     return run(folder, "generate", "--json", *words).of_type("result")[0]
 
 
-def pick_rounds(folder, n):
-    """A style with n picks; returns the next round's number."""
-    run(folder, "style", "create", "ink")
-    for i in range(n):
-        made = make(folder, "--prompt", "a bird", "--style", "ink", "--count", "3", "--seed", i, *SMALL)
-        assert ("guess" in made) == (i >= 3) and made["made"] == 3
-        run(folder, "pick", made["round"], "--best", i % 3)
+picked = tempfile.TemporaryDirectory(prefix="penchant-")
+
+
+def pick_rounds(folder):
+    """A style with three picks, which are made once."""
+    store = pathlib.Path(picked.name)
+    if not any(store.iterdir()):
+        run(store, "style", "create", "ink")
+        for i in range(3):
+            made = make(store, "--prompt", "a bird", "--style", "ink", "--count", "3", "--seed", i, *SMALL)
+            assert "guess" not in made and made["made"] == 3
+            run(store, "pick", made["round"], "--best", i % 3)
+    shutil.copytree(store, folder, dirs_exist_ok=True)
 
 
 def history(folder, number):
@@ -35,7 +44,7 @@ def same_pictures(a, b):
 
 
 def test_guess(folder):
-    pick_rounds(folder, 3)
+    pick_rounds(folder)
     words = ["--prompt", "a cat", "--style", "ink", "--seed", "9", *SMALL]
     made = make(folder, *words)
     assert made["guess"] in range(4) and history(folder, 4)["guess"] == made["guess"]
@@ -56,7 +65,7 @@ def test_guess(folder):
 
 
 def test_features_are_kept_or_made_again(folder):
-    pick_rounds(folder, 3)
+    pick_rounds(folder)
     words = ["--prompt", "a cat", "--style", "ink", "--seed", "9", *SMALL]
     made = make(folder, *words)
     kept = folder / "rounds" / "1" / "0-features.safetensors"
@@ -81,8 +90,7 @@ def test_wide(folder):
     plain = run(folder, "generate", "--wide", "8", "--json", *words)
     assert plain.of_type("result")[0]["made"] == 3
     assert any("too few picks" in row["message"] for row in plain.of_type("notice"))
-    (folder / "taught").mkdir()
-    pick_rounds(folder / "taught", 4)
+    pick_rounds(folder / "taught")
     words += ["--style", "ink"]
     wide = make(folder / "taught", "--wide", "8", *words)
     assert wide["made"] == 8 and len(wide["files"]) == 3 and wide["guess"] >= 0

@@ -7,20 +7,30 @@ run-tests.py [--sanitized BUILD] [--all] BUILD [NAME...]
 NAME is a test's name or a suite's (cpu, gpu, gui, hostile, slow, long); without one, everything runs but
 suite long, which --all adds. The tests that need neither a Vulkan device nor GIMP run a second time in the folder given by --sanitized.
 The last line is "N passed, N failed, N skipped"; it counts the single cases of every test program.
+
+The tests in GIMP wait for a screen more than they compute, and measure how long it takes: one after the other, they
+run beside all the others, which step back for them (step-back.sh).
 """
 
 import argparse
+import collections
+import concurrent.futures
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 
 CASE = re.compile(r"\s*(not )?ok\b\s*\d*\s*-?\s*(.*)")
+STEP_BACK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "step-back.sh")
 NOT_SANITIZED = {"gpu", "gui", "slow"}
 # The machine may be slow or busy: a test's own limit in its meson.build is for an idle one.
 TIMEOUT_MULTIPLIER = "4"
+
+# Tests of one build folder that run in one go.
+Part = collections.namedtuple("Part", "build suffix log names rebuilds steps_back")
 
 
 def listed(build):
@@ -29,15 +39,18 @@ def listed(build):
     return [(test["name"], {suite.split(":")[-1] for suite in test["suite"]}) for test in json.loads(text)]
 
 
-def run(build, names):
-    """Runs the named tests and returns the log's entries."""
-    home = os.path.join(build, "tests", "home")
-    shutil.rmtree(home, ignore_errors=True)
-    os.makedirs(home)
-    log = os.path.join(build, "meson-logs", "testlog.json")
+def run(part):
+    """Runs a part of the tests and returns the log's entries; None where they cannot run."""
+    # Meson adds the name of a wrapper to that of the log.
+    name = "%s-%s.json" % (part.log, os.path.basename(STEP_BACK)) if part.steps_back else part.log + ".json"
+    log = os.path.join(part.build, "meson-logs", name)
     if os.path.exists(log):
         os.remove(log)
-    command = ["meson", "test", "-C", build, "--print-errorlogs", "--timeout-multiplier", TIMEOUT_MULTIPLIER, *names]
+    command = ["meson", "test", "-C", part.build, "--print-errorlogs", "--timeout-multiplier", TIMEOUT_MULTIPLIER,
+               "--logbase", part.log]
+    command += [] if part.rebuilds else ["--no-rebuild"]
+    command += ["--wrapper", shlex.quote(STEP_BACK)] if part.steps_back else []
+    command += part.names
     status = subprocess.run(command).returncode
     if not os.path.exists(log):
         return None
@@ -78,26 +91,39 @@ def main():
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
 
-    plans = [(args.build, "", set())]
-    if args.sanitized:
-        plans.append((args.sanitized, " [sanitized]", NOT_SANITIZED))
     left_to_all = set() if args.all or args.names else {"long"}
-    passed, failed, skipped, known = 0, [], 0, False
-    for build, suffix, left_out in plans:
-        chosen = [name for name, suites in listed(build)
-                  if not suites & (left_out | left_to_all) and (not args.names or {name, *suites} & set(args.names))]
-        known = known or bool(chosen)
-        if not chosen:
-            continue
-        entries = run(build, chosen)
+
+    def choose(build, left_out):
+        return [(name, suites) for name, suites in listed(build)
+                if not suites & (left_out | left_to_all) and (not args.names or {name, *suites} & set(args.names))]
+
+    chosen = choose(args.build, set())
+    gui = [name for name, suites in chosen if "gui" in suites]
+    others = [name for name, suites in chosen if "gui" not in suites]
+    # Two at once must not both build; ./dev has done so.
+    two = bool(gui and others)
+    lanes = [[Part(args.build, "", "gui", gui, not two, False)], [Part(args.build, "", "testlog", others, not two, two)]]
+    if args.sanitized:
+        sanitized = [name for name, suites in choose(args.sanitized, NOT_SANITIZED)]
+        lanes[1].append(Part(args.sanitized, " [sanitized]", "testlog", sanitized, True, two))
+    lanes = [[part for part in lane if part.names] for lane in lanes]
+    for build in {part.build for lane in lanes for part in lane}:
+        home = os.path.join(build, "tests", "home")
+        shutil.rmtree(home, ignore_errors=True)
+        os.makedirs(home)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        done = pool.map(lambda lane: [(part, run(part)) for part in lane], lanes)
+    passed, failed, skipped = 0, [], 0
+    for part, entries in sum(done, []):
         if entries is None:
-            failed.append("%s does not build or run" % build)
+            failed.append("%s does not build or run" % part.build)
             continue
         for entry in entries:
             good, bad, left = count(entry)
             passed += good
             skipped += left
-            failed += ["%s%s: %s" % (entry["name"].split(" / ")[-1], suffix, case) for case in bad]
+            failed += ["%s%s: %s" % (entry["name"].split(" / ")[-1], part.suffix, case) for case in bad]
+    known = any(lanes)
     if args.names and not known:
         print("no test or suite is called %s" % " or ".join(args.names))
     if failed:

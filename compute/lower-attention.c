@@ -15,6 +15,7 @@ typedef struct {
     guint32 workgroup;     /* invocations, where it is not fixed */
     guint32 tile;          /* rows of the other side in shared memory; or rows of a matrix */
     guint32 parts;         /* invocations that share an own row */
+    gboolean tight;        /* registers hold sums and no own rows, and of one tensor */
     guint32 step;          /* other rows at a time; with matrices, else 0 */
     guint32 subgroup_size; /* that the kernel asks for; 0: any */
 } Family;
@@ -57,6 +58,8 @@ static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Attent
         pen_dispatch_divides(d, "runs of a row of a matrix", matrix.n / 4, f->parts);
         pen_dispatch_divides(d, "runs of a row", (guint32)pen_groups(a->dimension, side) * side / 4,
                              f->parts);
+    } else if (!f->lanes) {
+        pen_dispatch_spec(d, !f->tight);
     }
     d->subgroup_size = f->subgroup_size;
 }
@@ -76,11 +79,12 @@ static gboolean family_fits(const PenDeviceInfo *device, const Attention *a, con
     return pen_dispatch_fits(device, &d, NULL);
 }
 
-/* Whether an own row in so many parts leaves an invocation its registers, about, as compilers for
- * GPUs have it (./dev vendors). In wider subgroups than the narrowest an invocation has fewer. */
-static gboolean parts_fit(const PenDeviceInfo *device, const Attention *a, guint32 parts)
+/* Whether an own row in so many parts leaves an invocation its registers in subgroups of `size` (0:
+ * any), about, as compilers for GPUs have it (./dev vendors). In wider subgroups than the narrowest
+ * an invocation has fewer. */
+static gboolean parts_fit(const PenDeviceInfo *device, const Attention *a, guint32 parts,
+                          guint32 size)
 {
-    guint32 size = pen_lower_subgroup(device, parts);
     guint32 registers = size ? device->registers * device->subgroup_min / size : device->registers;
     guint32 channels = (guint32)pen_groups(pen_groups(a->dimension, 4), parts) * 4;
     return 25 + channels * (a->gradient ? 17 : 5) / 2 <= registers;
@@ -90,6 +94,7 @@ static gboolean parts_fit(const PenDeviceInfo *device, const Attention *a, guint
 static gboolean tiled_family(const PenDeviceInfo *device, const Attention *a, Family *f)
 {
     guint32 own_channels = OWN_CHANNELS(a->gradient);
+    guint32 size = pen_lower_subgroup(device, 1);
     *f = (Family){
         .suffix = "_tiled",
         .tile = a->dimension > 160  ? 4
@@ -99,15 +104,22 @@ static gboolean tiled_family(const PenDeviceInfo *device, const Attention *a, Fa
     };
     while (f->parts < device->subgroup_max &&
            (a->dimension > f->parts * own_channels ||
-            (!parts_fit(device, a, f->parts) &&
-             pen_lower_subgroup(device, 2 * f->parts) == pen_lower_subgroup(device, 1))))
+            (!parts_fit(device, a, f->parts, pen_lower_subgroup(device, f->parts)) &&
+             pen_lower_subgroup(device, 2 * f->parts) == size)))
         f->parts *= 2;
     if (f->parts == 1 && a->dimension > own_channels) /* long rows in one invocation's registers */
         return FALSE;
+    size = pen_lower_subgroup(device, f->parts);
+    f->tight = !parts_fit(device, a, f->parts, size);
+    if (f->tight && device->subgroup_min && device->subgroup_min < size) {
+        size = device->subgroup_min;
+        f->parts = MIN(f->parts, size);
+        f->tight = !parts_fit(device, a, f->parts, size);
+    }
     /* Few sizes, because each one is a pipeline to compile. */
     f->workgroup = MIN(MIN(256, device->max_workgroup), (a->rows > 32 ? 64 : 32) * f->parts);
     if (f->parts > 1) {
-        f->subgroup_size = pen_lower_subgroup(device, f->parts);
+        f->subgroup_size = size;
         f->workgroup = MAX(f->workgroup, f->subgroup_size);
     }
     f->own_rows = f->workgroup / f->parts;
@@ -156,6 +168,7 @@ static gboolean matrix_family(const PenDeviceInfo *device, const Attention *a, F
             .parts = parts,
             .step = MATRIX_STEP(a->gradient) * MAX(matrix.n, matrix.k),
             .subgroup_size = device->matrix_subgroup,
+            .tight = a->dimension > MATRIX_KEEP,
         };
         if (!family_fits(device, a, &trial))
             continue;
@@ -264,9 +277,8 @@ static void lower_attention(PenLowering *l)
 static gboolean sums_apart(const PenLowering *l)
 {
     Attention attention = describe(l->node, l->node->in[1]);
-    Family family;
 
-    return matrix_family(l->device, &attention, &family) && attention.dimension > MATRIX_KEEP;
+    return choose_family(l->device, &attention).tight;
 }
 
 static void lower_delta(PenLowering *l, PenTensor *delta)

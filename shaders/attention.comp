@@ -9,7 +9,7 @@
 #include "tensor.glsl"
 #include "attention.glsl"
 
-layout(constant_id = 6) const bool LSE = false;
+layout(constant_id = 7) const bool LSE = false;
 
 PEN_INPUT(0, q)
 PEN_INPUT(1, k)
@@ -31,10 +31,9 @@ void main()
         row[i] = own_row(b, i);
         start[i] = row_start(b, own_rows, row[i]);
     }
-#ifdef TILED
-    vec4 query[OWN * OWN_RUNS];
-    EACH_RUN(run) EACH(i, OWN) query[run * OWN + i] = LOAD_OWN(q, start[i], run);
-#endif
+    vec4 query[KEPT];
+    if (KEEP)
+        EACH_RUN(run) EACH(i, OWN) query[run * OWN + i] = LOAD_OWN(q, start[i], run);
     vec4 sum[OWN * OWN_RUNS];
     float maximum[OWN], denominator[OWN];
     EACH_RUN(run) EACH(i, OWN) sum[run * OWN + i] = vec4(0);
@@ -56,11 +55,12 @@ void main()
             EACH(i, OWN * STEP) p[i] = 0;
             EACH_RUN(run) {
                 vec4 x[OWN];
-#ifdef TILED
-                EACH(i, OWN) x[i] = query[run * OWN + i];
-#else
-                EACH(i, OWN) x[i] = LOAD_OWN(q, start[i], run);
-#endif
+                EACH(i, OWN) {
+                    if (KEEP)
+                        x[i] = query[run * OWN + i];
+                    else
+                        x[i] = LOAD_OWN(q, start[i], run);
+                }
                 EACH(j, STEP) {
                     vec4 y = WALK(k, j, run);
                     EACH(e, 4) EACH(i, OWN) p[i * STEP + j] = fma(x[i][e], y[e], p[i * STEP + j]);

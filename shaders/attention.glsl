@@ -5,7 +5,8 @@
 // TILED: the workgroup copies TILE rows of the other side to shared memory and reads them from there;
 // loops over a row are unrolled and an invocation's own rows stay in registers. PARTS invocations, a
 // power of two within a subgroup, share a row, so that a long one fits: each has every PARTS-th run,
-// and the products of two rows are summed over them.
+// and the products of two rows are summed over them. Without KEEP, for rows that even so take more
+// registers than there are, the own rows are read again at each step, and only sums stay.
 // Otherwise everything is read where it lies, the other rows at addresses that depend on the
 // workgroup alone (scalar or broadcast loads), and the loops over a row stay loops, so that any
 // DIMENSION compiles quickly.
@@ -19,6 +20,7 @@ layout(constant_id = 3) const bool CAUSAL = false;
 #extension GL_KHR_shader_subgroup_shuffle : require
 layout(constant_id = 4) const uint TILE = 32; // a multiple of STEP
 layout(constant_id = 5) const uint PARTS = 1;
+layout(constant_id = 6) const bool KEEP = true;
 const uint OWN_RUNS = (RUNS + PARTS - 1) / PARTS;
 const uint TILE_RUNS = OWN_RUNS * PARTS; // of a row in shared memory, zeros at its end
 shared vec4 tile[TILE * TILE_RUNS], tile2[TILE * TILE_RUNS];
@@ -26,9 +28,11 @@ shared vec4 tile[TILE * TILE_RUNS], tile2[TILE * TILE_RUNS];
 #else
 const uint TILE = STEP;
 const uint PARTS = 1;
+const bool KEEP = false;
 const uint OWN_RUNS = RUNS;
 #define EACH_RUN(run) [[dont_unroll]] for (uint run = 0; run < OWN_RUNS; run++)
 #endif
+const uint KEPT = KEEP ? OWN * OWN_RUNS : 1; // runs of own rows that stay in registers
 #define PART (gl_LocalInvocationID.x % PARTS)
 #define OWN_ROWS (gl_WorkGroupSize.x / PARTS * OWN) // of a workgroup
 

@@ -12,9 +12,9 @@
 #include "tensor.glsl"
 #include "attention.glsl"
 
-layout(constant_id = 6) const bool OWN_KEYS = false;
-layout(constant_id = 7) const bool FIRST = true;   // dq or dk is wanted
-layout(constant_id = 8) const bool SECOND = false; // dv is wanted
+layout(constant_id = 7) const bool OWN_KEYS = false;
+layout(constant_id = 8) const bool FIRST = true;   // dq or dk is wanted
+layout(constant_id = 9) const bool SECOND = false; // dv is wanted
 
 PEN_INPUT(0, x)
 PEN_INPUT(1, x2)
@@ -47,13 +47,12 @@ void main()
             own_delta[i] = delta[row_index(b, own_rows, row[i])];
         }
     }
-#ifdef TILED
-    vec4 own[OWN * OWN_RUNS], own2[OWN * OWN_RUNS];
-    EACH_RUN(run) EACH(i, OWN) {
-        own[run * OWN + i] = LOAD_OWN(x, start[i], run);
-        own2[run * OWN + i] = LOAD_OWN(x2, start[i], run);
-    }
-#endif
+    vec4 own[KEPT], own2[KEPT];
+    if (KEEP)
+        EACH_RUN(run) EACH(i, OWN) {
+            own[run * OWN + i] = LOAD_OWN(x, start[i], run);
+            own2[run * OWN + i] = LOAD_OWN(x2, start[i], run);
+        }
     vec4 sum[OWN * OWN_RUNS], sum2[OWN * OWN_RUNS];
     EACH_RUN(run) EACH(i, OWN) {
         sum[run * OWN + i] = vec4(0);
@@ -80,13 +79,13 @@ void main()
             EACH_RUN(run) {
                 vec4 a[OWN], a2[OWN];
                 EACH(i, OWN) {
-#ifdef TILED
-                    a[i] = own[run * OWN + i];
-                    a2[i] = own2[run * OWN + i];
-#else
-                    a[i] = LOAD_OWN(x, start[i], run);
-                    a2[i] = LOAD_OWN(x2, start[i], run);
-#endif
+                    if (KEEP) {
+                        a[i] = own[run * OWN + i];
+                        a2[i] = own2[run * OWN + i];
+                    } else {
+                        a[i] = LOAD_OWN(x, start[i], run);
+                        a2[i] = LOAD_OWN(x2, start[i], run);
+                    }
                 }
                 EACH(j, STEP) {
                     vec4 c = WALK(y, j, run), c2 = WALK2(y2, j, run);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* ./dev vendors calls this once for each GPU compiler: it compiles every kernel of Stable Diffusion
  * 1.5 and SDXL on the device that is there, and prints what became of them. Nothing runs, and no
- * weight takes memory. The exit status is 1 when a kernel does not compile or a hot one spills on AMD,
- * Intel or NVIDIA. */
+ * weight takes memory. The exit status is 1 when a kernel does not
+ * compile, or on AMD, Intel or NVIDIA a hot one spills or a graph is too large. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,7 @@ typedef struct {
     const PenArchitecture *model; /* that is looked at, and its weights */
     PenWeights *weights;
     GHashTable *kernels;
+    guint left_out; /* graphs that the device cannot bind */
 } Survey;
 
 static void die(GError *error)
@@ -29,31 +30,28 @@ static void die(GError *error)
 
 /* --- plans --------------------------------------------------------------------------------- */
 
-static void examine(Survey *s, PenGraph *graph)
+/* FALSE, with a word, where the device cannot bind what the graph needs. */
+static gboolean examine(Survey *s, const char *what, PenGraph *graph)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(PenPlan) plan = pen_plan_new(s->device, graph, &error);
-    if (!plan)
+    if (plan) {
+        pen_plan_examine(plan, s->kernels);
+        return TRUE;
+    }
+    if (!g_error_matches(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED))
         die(error);
-    pen_plan_examine(plan, s->kernels);
+    printf("no %s of %s: %s\n", what, s->model->name, error->message);
+    s->left_out++;
+    return FALSE;
 }
 
 /* Of the largest picture that the device can bind. */
 static void examine_decoder(Survey *s)
 {
-    guint32 factor = pen_vae_config_factor(&s->model->vae);
-    for (guint32 size = s->model->size; size >= factor; size /= 2) {
-        g_autoptr(GError) error = NULL;
-        g_autoptr(PenPlan) plan =
-            pen_plan_new(s->device, graph_decoder(s->model, s->weights, size), &error);
-        if (plan) {
-            pen_plan_examine(plan, s->kernels);
-            return;
-        }
-        if (!g_error_matches(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_UNSUPPORTED))
-            die(error);
-        printf("no decoder of %ux%u: %s\n", size, size, error->message);
-    }
+    guint32 factor = pen_vae_config_factor(&s->model->vae), size = s->model->size;
+    while (size >= factor && !examine(s, "decoder", graph_decoder(s->model, s->weights, size)))
+        size /= 2;
 }
 
 /* --- what became of them ------------------------------------------------------------------- */
@@ -127,7 +125,7 @@ static gboolean report(Survey *s)
     }
     gboolean checked =
         info->vendor_id == 0x1002 || info->vendor_id == 0x10de || info->vendor_id == 0x8086;
-    return failures == 0 && (hot == 0 || !checked);
+    return failures == 0 && (!checked || hot + s->left_out == 0);
 }
 
 int main(void)
@@ -142,12 +140,12 @@ int main(void)
     static const char *const models[] = { "sd15", "sdxl" };
     for (guint m = 0; m < G_N_ELEMENTS(models); m++) {
         s.model = pen_architecture_find(models[m]);
-        s.weights = pen_weights_new_random(
-            NULL, pen_runtime_preferred_dtype(pen_device_info(s.device)), 1);
+        s.weights =
+            pen_weights_new_random(NULL, pen_runtime_preferred_dtype(pen_device_info(s.device)), 1);
         for (guint i = 0; i < s.model->n_encoders; i++)
-            examine(&s, graph_text(s.model, s.weights, i));
-        examine(&s, graph_unet(s.model, s.weights, FALSE));
-        examine(&s, graph_unet(s.model, s.weights, TRUE));
+            examine(&s, "text encoder", graph_text(s.model, s.weights, i));
+        examine(&s, "UNet", graph_unet(s.model, s.weights, FALSE));
+        examine(&s, "gradient of the UNet", graph_unet(s.model, s.weights, TRUE));
         examine_decoder(&s);
         pen_weights_unref(s.weights);
     }

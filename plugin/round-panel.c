@@ -4,28 +4,22 @@
 #include <glib/gi18n-lib.h>
 
 #include "plugin/advanced-view.h"
-#include "plugin/image.h"
 #include "plugin/model-chooser.h"
-#include "plugin/placing-view.h"
 #include "plugin/prompt-view.h"
+#include "plugin/start-view.h"
 #include "plugin/text-undo.h"
 #include "plugin/ui.h"
 #include "src/models/model.h"
-
-/* A round that looks further begins so many candidates for each that it shows. */
-#define WIDE 3
 
 struct _PenRoundPanel {
     GtkBox parent;
     PenApp *app;
     GtkWidget *prompt, *template, *negative;
     GtkWidget *generate, *progress, *progress_text, *progress_box, *line;
-    GtkWidget *image, *from, *placing, *strength, *strength_field, *count, *wide, *shape, *size;
-    GtkWidget *style;
-    GtkWidget *advanced;
+    GtkWidget *style, *start, *advanced;
     gboolean running;
-    gboolean filling;                /* choosers are being filled: their signals are no choices */
-    guint filling_soon, images_soon; /* pen_ui_later() */
+    gboolean filling;   /* the chooser is being filled: its signals are no choices */
+    guint filling_soon; /* pen_ui_later() */
 };
 
 enum { GENERATE, STOP, UNWANTED, N_SIGNALS };
@@ -38,105 +32,7 @@ static PenSettings *settings_of(PenRoundPanel *panel)
     return pen_app_settings(panel->app);
 }
 
-/* --- the size -------------------------------------------------------------------------------- */
-
-/* What the round starts from with the chosen image. */
-static PenFrom from_of(PenRoundPanel *panel)
-{
-    return pen_app_image(panel->app) ? settings_of(panel)->from : PEN_FROM_TEXT;
-}
-
-static PenSpotWish wish_of(PenRoundPanel *panel)
-{
-    static const double shapes[] = { [PEN_SHAPE_IMAGE] = 0,
-                                     [PEN_SHAPE_SQUARE] = 1,
-                                     [PEN_SHAPE_PORTRAIT] = 3.0 / 4,
-                                     [PEN_SHAPE_LANDSCAPE] = 4.0 / 3,
-                                     [PEN_SHAPE_STYLE] = 0 };
-    const PenSettings *settings = settings_of(panel);
-    /* A layer or a selection has a shape already. */
-    gboolean sized = settings->shape == PEN_SHAPE_STYLE && from_of(panel) == PEN_FROM_TEXT;
-    const PenModelInfo *model = pen_app_model(panel->app);
-    return (PenSpotWish){ .shape = shapes[settings->shape],
-                          .size = model->size,
-                          .multiple = model->multiple,
-                          .width = sized ? (guint)settings->recipe->width : 0,
-                          .height = sized ? (guint)settings->recipe->height : 0,
-                          .fit = settings->fit,
-                          .grow = settings->grow,
-                          .soften = settings->soften };
-}
-
-static void show_size(PenRoundPanel *panel)
-{
-    pen_placing_view_refresh(panel->placing);
-    if (!pen_app_model(panel->app)) {
-        gtk_label_set_text(GTK_LABEL(panel->size), "");
-        return;
-    }
-    PenSpotWish wish = wish_of(panel);
-    guint width = wish.width ? wish.width : wish.size;
-    guint height = wish.height ? wish.height : wish.size;
-    pen_spot_free(
-        pen_spot_find(pen_app_image(panel->app), from_of(panel), &wish, &width, &height, NULL));
-    g_autofree char *text = g_strdup_printf(_("%u × %u pixels"), width, height);
-    gtk_label_set_text(GTK_LABEL(panel->size), text);
-}
-
-/* --- choosers -------------------------------------------------------------------------------- */
-
-void pen_round_panel_refresh_images(PenRoundPanel *panel)
-{
-    panel->filling = TRUE;
-    GtkComboBoxText *combo = GTK_COMBO_BOX_TEXT(panel->image);
-    gtk_combo_box_text_remove_all(combo);
-    g_autofree GimpImage **images = gimp_get_images();
-    GimpImage *chosen = pen_app_image(panel->app);
-    if (!chosen && !pen_app_wants_new_image(panel->app) && images && images[0])
-        chosen = images[0];
-    for (GimpImage **image = images; image && *image; image++) {
-        g_autofree char *id = g_strdup_printf("%d", gimp_image_get_id(*image));
-        g_autofree char *label = pen_image_label(*image);
-        gtk_combo_box_text_append(combo, id, label);
-    }
-    gtk_combo_box_text_append(combo, "0", _("A new image"));
-    g_autofree char *id = g_strdup_printf("%d", chosen ? gimp_image_get_id(chosen) : 0);
-    gtk_combo_box_set_active_id(GTK_COMBO_BOX(combo), id);
-    if (chosen)
-        pen_app_set_image(panel->app, chosen);
-    panel->filling = FALSE;
-    gtk_widget_set_sensitive(panel->from, chosen != NULL);
-    gtk_combo_box_set_active(GTK_COMBO_BOX(panel->from), settings_of(panel)->from);
-    show_size(panel);
-}
-
-static void on_image_changed(GtkComboBox *combo, PenRoundPanel *panel)
-{
-    const char *id = gtk_combo_box_get_active_id(combo);
-    if (panel->filling || !id)
-        return;
-    gint32 image = (gint32)g_ascii_strtoll(id, NULL, 10);
-    panel->filling = TRUE;
-    if (image)
-        pen_app_set_image(panel->app, gimp_image_get_by_id(image));
-    else
-        pen_app_set_new_image(panel->app);
-    panel->filling = FALSE;
-    gtk_widget_set_sensitive(panel->from, image != 0);
-    show_size(panel);
-}
-
-static void refresh_images(gpointer data)
-{
-    pen_round_panel_refresh_images(data);
-}
-
-/* By another view, e.g. because a picture became an image. */
-static void on_image_set(PenRoundPanel *panel)
-{
-    if (!panel->filling)
-        pen_ui_later(&panel->images_soon, refresh_images, panel);
-}
+/* --- the style ------------------------------------------------------------------------------- */
 
 static void fill_styles(gpointer data)
 {
@@ -170,38 +66,6 @@ static void on_style_changed(GtkComboBox *combo, PenRoundPanel *panel)
         pen_app_set_style(panel->app, g_ascii_strtoll(id, NULL, 10));
 }
 
-static void on_from_changed(GtkComboBox *combo, PenRoundPanel *panel)
-{
-    settings_of(panel)->from = gtk_combo_box_get_active(combo);
-    pen_app_settings_changed(panel->app);
-    gtk_widget_set_visible(panel->strength_field, settings_of(panel)->from != PEN_FROM_TEXT);
-    show_size(panel);
-}
-
-static void on_shape_changed(GtkComboBox *combo, PenRoundPanel *panel)
-{
-    if (panel->filling)
-        return;
-    settings_of(panel)->shape = gtk_combo_box_get_active(combo);
-    pen_app_settings_changed(panel->app);
-    show_size(panel);
-}
-
-/* The chooser has an entry of the style's size while its recipe has one. */
-static void fill_shape(PenRoundPanel *panel)
-{
-    const PenRecipe *recipe = settings_of(panel)->recipe;
-    GtkComboBoxText *combo = GTK_COMBO_BOX_TEXT(panel->shape);
-    GtkTreeModel *entries = gtk_combo_box_get_model(GTK_COMBO_BOX(combo));
-    panel->filling = TRUE;
-    if (gtk_tree_model_iter_n_children(entries, NULL) > PEN_SHAPE_STYLE)
-        gtk_combo_box_text_remove(combo, PEN_SHAPE_STYLE);
-    if (recipe->width)
-        gtk_combo_box_text_append_text(combo, _("As in the style"));
-    gtk_combo_box_set_active(GTK_COMBO_BOX(combo), settings_of(panel)->shape);
-    panel->filling = FALSE;
-}
-
 /* What the style's template makes of the prompt. */
 static void show_template(PenRoundPanel *panel)
 {
@@ -216,19 +80,9 @@ static void show_template(PenRoundPanel *panel)
 static void on_recipe_used(PenRoundPanel *panel)
 {
     g_autofree char *negative = g_strdup(settings_of(panel)->negative_prompt);
-    fill_shape(panel);
     show_template(panel);
-    show_size(panel);
     if (g_strcmp0(gtk_entry_get_text(GTK_ENTRY(panel->negative)), negative) != 0)
         gtk_entry_set_text(GTK_ENTRY(panel->negative), negative);
-}
-
-static void show_wide(PenRoundPanel *panel)
-{
-    int count = settings_of(panel)->count;
-    g_autofree char *text =
-        g_strdup_printf(_("Look further: begin %d, show %d"), WIDE * count, count);
-    gtk_button_set_label(GTK_BUTTON(panel->wide), text);
 }
 
 /* --- the order ------------------------------------------------------------------------------- */
@@ -242,10 +96,6 @@ static void on_edited(PenRoundPanel *panel)
     g_free(settings->negative_prompt);
     settings->negative_prompt =
         g_strstrip(g_strdup(gtk_entry_get_text(GTK_ENTRY(panel->negative))));
-    settings->start_strength = gtk_range_get_value(GTK_RANGE(panel->strength));
-    settings->count = gtk_spin_button_get_value_as_int(GTK_SPIN_BUTTON(panel->count));
-    settings->wide = gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(panel->wide));
-    show_wide(panel);
     pen_app_settings_changed(panel->app);
 }
 
@@ -266,7 +116,7 @@ static PenRoundOrder *new_order(PenRoundPanel *panel)
     request->negative_prompt = order->negative_prompt;
     request->style = pen_app_style(panel->app);
     request->count = (guint)settings->count;
-    request->wide = settings->wide ? WIDE * request->count : 0;
+    request->wide = settings->wide ? PEN_WIDE * request->count : 0;
     pen_settings_ask(settings, request);
     request->has_seed = settings->fixed_seed;
     request->seed = settings->seed;
@@ -299,18 +149,16 @@ void pen_round_panel_order_async(PenRoundPanel *panel, GAsyncReadyCallback callb
 {
     PenRoundOrder *order = new_order(panel);
     PenRoundRequest *request = &order->request;
-    PenSpotWish wish = wish_of(panel);
-    GimpImage *image = pen_app_image(panel->app);
     GError *error = NULL;
-    PenSpot *spot =
-        pen_spot_find(image, from_of(panel), &wish, &request->width, &request->height, &error);
+    PenSpot *spot = pen_start_view_find(PEN_START_VIEW(panel->start), &request->width,
+                                        &request->height, &error);
     /* A window that closes waits for it. */
     GCancellable *job = spot ? pen_app_begin_job(panel->app) : NULL;
     GTask *task = g_task_new(panel, job, callback, data);
     g_task_set_task_data(task, order, NULL);
     if (spot) {
-        pen_spot_read_async(spot, image, (int)request->width, (int)request->height, job, on_read,
-                            task);
+        pen_spot_read_async(spot, pen_app_image(panel->app), (int)request->width,
+                            (int)request->height, job, on_read, task);
         return;
     }
     if (error)
@@ -405,7 +253,8 @@ static char *model_name(PenRoundPanel *panel, const char *path)
     return g_strdup(path);
 }
 
-/* The model, unless a style brings it along, and what goes on top of it but for what the style has. */
+/* The model, unless a style brings it along, and what goes on top of it but for what the style has.
+ */
 static void reuse_model(PenRoundPanel *panel, const char *text, const PenStyle *style)
 {
     PenModelSpec *extras = settings_of(panel)->extras;
@@ -437,13 +286,8 @@ static void reuse(PenRoundPanel *panel, const PenRound *round, const PenStyle *s
     pen_round_panel_set_prompt(panel, own);
     gtk_entry_set_text(GTK_ENTRY(panel->negative),
                        round->negative_prompt ? round->negative_prompt : "");
-    gboolean sized = round->width == recipe->width && round->height == recipe->height;
     if (round->width)
-        gtk_combo_box_set_active(GTK_COMBO_BOX(panel->shape),
-                                 sized                           ? PEN_SHAPE_STYLE
-                                 : round->width == round->height ? PEN_SHAPE_SQUARE
-                                 : round->width < round->height  ? PEN_SHAPE_PORTRAIT
-                                                                 : PEN_SHAPE_LANDSCAPE);
+        pen_start_view_reuse_size(PEN_START_VIEW(panel->start), round->width, round->height);
     pen_advanced_view_reuse(PEN_ADVANCED_VIEW(panel->advanced), round, seed);
 }
 
@@ -480,6 +324,11 @@ void pen_round_panel_take(PenRoundPanel *panel, const PenTakenSettings *taken)
     reuse(panel, &round, style, settings->has_seed);
 }
 
+void pen_round_panel_refresh_images(PenRoundPanel *panel)
+{
+    pen_start_view_refresh_images(PEN_START_VIEW(panel->start));
+}
+
 void pen_round_panel_focus_prompt(PenRoundPanel *panel)
 {
     /* It is at the top, and may be scrolled away even if it has the keyboard. */
@@ -490,18 +339,6 @@ void pen_round_panel_focus_prompt(PenRoundPanel *panel)
 }
 
 /* --- building -------------------------------------------------------------------------------- */
-
-static GtkWidget *new_combo(const char *first, ...) G_GNUC_NULL_TERMINATED;
-static GtkWidget *new_combo(const char *first, ...)
-{
-    GtkWidget *combo = gtk_combo_box_text_new();
-    va_list args;
-    va_start(args, first);
-    for (const char *text = first; text; text = va_arg(args, const char *))
-        gtk_combo_box_text_append_text(GTK_COMBO_BOX_TEXT(combo), text);
-    va_end(args);
-    return combo;
-}
 
 static void build(PenRoundPanel *panel)
 {
@@ -551,71 +388,22 @@ static void build(PenRoundPanel *panel)
         box, pen_ui_pair(pen_ui_field(_("St_yle"), panel->style), pen_ui_field(_("_Model"), model)),
         FALSE, FALSE, 0);
 
-    panel->image = pen_ui_ellipsize(gtk_combo_box_text_new());
-    g_signal_connect(panel->image, "changed", G_CALLBACK(on_image_changed), panel);
-    panel->from = pen_ui_ellipsize(
-        new_combo(_("Text alone"), _("The active layer"), _("The selection"), NULL));
-    gtk_widget_set_tooltip_text(panel->from,
-                                _("With the selection, only what is selected changes"));
-    gtk_box_pack_start(box,
-                       pen_ui_pair(pen_ui_field(_("_Image"), panel->image),
-                                   pen_ui_field(_("Start _from"), panel->from)),
-                       FALSE, FALSE, 0);
-    panel->placing = pen_placing_view_new(panel->app);
-    gtk_box_pack_start(box, panel->placing, FALSE, FALSE, 0);
-    panel->strength = pen_ui_percent_scale(_("Change"), 0.05, 1);
-    gtk_range_set_value(GTK_RANGE(panel->strength), settings->start_strength);
-    panel->strength_field = pen_ui_field(_("C_hange"), panel->strength);
-    gtk_widget_show_all(panel->strength_field);
-    gtk_widget_set_no_show_all(panel->strength_field, TRUE);
-    gtk_box_pack_start(box, panel->strength_field, FALSE, FALSE, 0);
-
-    panel->count = pen_ui_spin(2, 9, 1, settings->count);
-    panel->shape = pen_ui_ellipsize(
-        new_combo(_("Like the image"), _("Square"), _("Portrait"), _("Landscape"), NULL));
-    panel->size = pen_ui_label(NULL, "pen-hint");
-    gtk_label_set_line_wrap(GTK_LABEL(panel->size), FALSE);
-    GtkWidget *shape = pen_ui_field(_("Si_ze"), panel->shape);
-    gtk_box_pack_start(GTK_BOX(shape), panel->size, FALSE, FALSE, 0);
-    /* The number needs little room, the words need much. */
-    GtkWidget *numbers = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
-    gtk_box_pack_start(GTK_BOX(numbers), pen_ui_field(_("_Candidates"), panel->count), FALSE, FALSE,
-                       0);
-    gtk_box_pack_start(GTK_BOX(numbers), shape, TRUE, TRUE, 0);
-    gtk_entry_set_width_chars(GTK_ENTRY(panel->count), 2);
-    gtk_box_pack_start(box, numbers, FALSE, FALSE, 0);
-
-    panel->wide = gtk_check_button_new_with_label("");
-    gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(panel->wide), settings->wide);
-    gtk_widget_set_tooltip_text(panel->wide,
-                                _("Finishes those that your votes so far speak for, and one or two "
-                                  "that are unlike them. It takes about twice the time"));
-    gtk_box_pack_start(box, panel->wide, FALSE, FALSE, 0);
-    show_wide(panel);
-
+    panel->start = pen_start_view_new(panel->app);
+    gtk_box_pack_start(box, panel->start, FALSE, FALSE, 0);
     panel->advanced = pen_advanced_view_new(panel->app);
     gtk_box_pack_start(box, panel->advanced, FALSE, FALSE, 0);
 
     gtk_widget_show_all(GTK_WIDGET(panel));
-    g_signal_connect(panel->from, "changed", G_CALLBACK(on_from_changed), panel);
-    g_signal_connect(panel->shape, "changed", G_CALLBACK(on_shape_changed), panel);
-    gtk_combo_box_set_active(GTK_COMBO_BOX(panel->from), settings->from);
-    fill_shape(panel);
     show_template(panel);
     g_signal_connect_swapped(panel->prompt, "changed", G_CALLBACK(on_edited), panel);
     g_signal_connect_swapped(panel->negative, "changed", G_CALLBACK(on_edited), panel);
-    g_signal_connect_swapped(panel->strength, "value-changed", G_CALLBACK(on_edited), panel);
-    g_signal_connect_swapped(panel->count, "value-changed", G_CALLBACK(on_edited), panel);
-    g_signal_connect_swapped(panel->wide, "toggled", G_CALLBACK(on_edited), panel);
     fill_styles(panel);
-    pen_round_panel_refresh_images(panel);
 }
 
 static void pen_round_panel_dispose(GObject *object)
 {
     PenRoundPanel *panel = PEN_ROUND_PANEL(object);
     g_clear_handle_id(&panel->filling_soon, g_source_remove);
-    g_clear_handle_id(&panel->images_soon, g_source_remove);
     G_OBJECT_CLASS(pen_round_panel_parent_class)->dispose(object);
 }
 
@@ -643,9 +431,6 @@ GtkWidget *pen_round_panel_new(PenApp *app)
     panel->app = app;
     build(panel);
     g_signal_connect_object(app, "opened", G_CALLBACK(fill_soon), panel, G_CONNECT_SWAPPED);
-    g_signal_connect_object(app, "model-changed", G_CALLBACK(show_size), panel, G_CONNECT_SWAPPED);
-    g_signal_connect_object(app, "image-changed", G_CALLBACK(on_image_set), panel,
-                            G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "styles-changed", G_CALLBACK(fill_soon), panel, G_CONNECT_SWAPPED);
     g_signal_connect_object(app, "recipe-used", G_CALLBACK(on_recipe_used), panel,
                             G_CONNECT_SWAPPED);

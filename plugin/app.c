@@ -39,6 +39,7 @@ enum {
     PICKS_CHANGED,
     LOG_CHANGED,
     IMAGE_CHANGED,
+    PLACING_CHANGED,
     INSERTED,
     JOBS_CHANGED,
     ROUNDS_CHANGED,
@@ -82,6 +83,7 @@ static void pen_app_class_init(PenAppClass *class)
     signals[PICKS_CHANGED] = add_signal("picks-changed");
     signals[LOG_CHANGED] = add_signal("log-changed");
     signals[IMAGE_CHANGED] = add_signal("image-changed");
+    signals[PLACING_CHANGED] = add_signal("placing-changed");
     signals[INSERTED] =
         g_signal_new("inserted", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
                      5, G_TYPE_INT, G_TYPE_INT64, G_TYPE_INT, G_TYPE_INT, G_TYPE_INT);
@@ -138,6 +140,11 @@ PenStudio *pen_app_studio(PenApp *app)
 PenStore *pen_app_store(PenApp *app)
 {
     return app->studio ? pen_studio_store(app->studio) : NULL;
+}
+
+gint64 pen_app_first_action(PenApp *app)
+{
+    return app->first_action;
 }
 
 static gboolean save_settings(gpointer data)
@@ -222,8 +229,7 @@ static void on_model_read(GObject *source, GAsyncResult *result, gpointer job)
             app->good_model = g_strdup(app->settings->model);
         } else {
             g_clear_pointer(&app->asked_model, g_free); /* so that choosing it again tries again */
-            gboolean gone =
-                g_error_matches(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_MODEL_GONE);
+            gboolean gone = g_error_matches(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_MODEL_GONE);
             pen_app_report_file(app, error,
                                 gone ? NULL : _("Choose another model, or get its files anew."));
         }
@@ -417,6 +423,12 @@ void pen_app_set_new_image(PenApp *app)
     app->new_image = TRUE;
 }
 
+void pen_app_placing_changed(PenApp *app)
+{
+    pen_app_settings_changed(app);
+    g_signal_emit(app, signals[PLACING_CHANGED], 0);
+}
+
 void pen_app_start_from(PenApp *app, GimpImage *image)
 {
     app->settings->from = PEN_FROM_LAYER;
@@ -426,8 +438,7 @@ void pen_app_start_from(PenApp *app, GimpImage *image)
 
 /* --- messages -------------------------------------------------------------------------------- */
 
-void pen_app_inserted(PenApp *app, GimpLayer *layer, gint64 round, int place, int width,
-                      int height)
+void pen_app_inserted(PenApp *app, GimpLayer *layer, gint64 round, int place, int width, int height)
 {
     g_signal_emit(app, signals[INSERTED], 0, gimp_item_get_id(GIMP_ITEM(layer)), round, place,
                   width, height);
@@ -526,73 +537,6 @@ gboolean pen_app_event(PenApp *app, const PenStudioEvent *event)
     return TRUE;
 }
 
-/* A sentence about an action that was taken back (or done again). */
-static char *describe_action(const PenAction *action, gboolean redo)
-{
-    switch (action->kind) {
-    case PEN_ACTION_PICK:
-        return g_strdup(redo ? _("The vote counts again.") : _("The vote is taken back."));
-    case PEN_ACTION_COMPARISON:
-        return g_strdup(redo ? _("The choice counts again.") : _("The choice is taken back."));
-    case PEN_ACTION_STRENGTH:
-        return g_strdup_printf(
-            _("The strength of “%s” is %d %% again."), action->style_name,
-            (int)((redo ? action->new_strength : action->old_strength) * 100 + 0.5));
-    case PEN_ACTION_RECIPE:
-        return g_strdup_printf(_("The recipe of “%s” is as it was."), action->style_name);
-    case PEN_ACTION_RENAME:
-        return g_strdup_printf(_("The style is called “%s” again."), action->style_name);
-    case PEN_ACTION_DELETE:
-        return g_strdup_printf(redo ? _("The style “%s” is deleted again.")
-                                    : _("The style “%s” is back."),
-                               action->style_name);
-    case PEN_ACTION_RESTORE:
-        return g_strdup_printf(redo ? _("The style “%s” is back.")
-                                    : _("The style “%s” is deleted again."),
-                               action->style_name);
-    case PEN_ACTION_VERSION:
-    default:
-        return g_strdup_printf(redo ? _("The style “%s” uses the later version again.")
-                                    : _("The style “%s” uses its earlier version again."),
-                               action->style_name);
-    }
-}
-
-gboolean pen_app_undo(PenApp *app, PenActionScope scope, gboolean redo, gint64 *round)
-{
-    *round = 0;
-    PenStore *store = pen_app_store(app);
-    if (!store)
-        return FALSE;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(PenAction) action = redo ? pen_store_redo_in(store, scope, app->first_action, &error)
-                                       : pen_store_undo_in(store, scope, app->first_action, &error);
-    if (!action) {
-        if (g_error_matches(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOTHING))
-            pen_app_notify(app, GTK_MESSAGE_INFO,
-                           redo ? _("There is nothing to redo.") : _("There is nothing to undo."));
-        else
-            pen_app_report(app, error);
-        return FALSE;
-    }
-    *round = action->round;
-    if (scope == PEN_SCOPE_COMPARISONS)
-        pen_app_log_changed(app);
-    else if (scope == PEN_SCOPE_STYLES)
-        pen_app_styles_changed(app);
-    if (scope != PEN_SCOPE_COMPARISONS)
-        pen_app_picks_changed(app);
-    g_autofree char *text = describe_action(action, redo);
-    pen_app_notify(app, GTK_MESSAGE_INFO, text);
-    return TRUE;
-}
-
-gboolean pen_app_can_undo(PenApp *app, PenActionScope scope, gboolean redo)
-{
-    PenStore *store = pen_app_store(app);
-    return store && pen_store_can_undo(store, scope, app->first_action, redo);
-}
-
 void pen_app_log_changed(PenApp *app)
 {
     g_signal_emit(app, signals[LOG_CHANGED], 0);
@@ -650,20 +594,4 @@ void pen_app_set_teaching(PenApp *app, gboolean teaching)
 gboolean pen_app_is_teaching(PenApp *app)
 {
     return app->teaching;
-}
-
-char *pen_app_time_left(double seconds)
-{
-    if (!(seconds >= 0) || seconds > 86400 * 7)
-        return NULL;
-    if (seconds < 60) {
-        int n = MAX((int)(seconds + 0.5), 1);
-        return g_strdup_printf(ngettext("%d second left", "%d seconds left", n), n);
-    }
-    if (seconds < 3600) {
-        int n = (int)(seconds / 60 + 0.5);
-        return g_strdup_printf(ngettext("%d minute left", "%d minutes left", n), n);
-    }
-    int n = (int)(seconds / 3600 + 0.5);
-    return g_strdup_printf(ngettext("%d hour left", "%d hours left", n), n);
 }

@@ -7,9 +7,8 @@
  * they do not know each other.
  *
  *     message(type: GtkMessageType, text: string, button: string, answer: GClosure)
- *                       something to tell the artist in the bar; unless they are NULL, the bar has a
- *                       button, which invokes the closure
- *     message-over()    what was told before is no longer true
+ *                       something to tell the artist in the bar; unless they are NULL, the bar has
+ * a button, which invokes the closure message-over()    what was told before is no longer true
  *     opened()          the studio is open
  *     model-changed()   another model was chosen, or its numbers are known now, or cannot be read
  *     extras-changed()  VAE or adapters of the settings were changed
@@ -18,6 +17,7 @@
  *     picks-changed()   a pick was made, changed or undone
  *     log-changed()     something else that can be undone was done, undone or redone
  *     image-changed()   another image was chosen
+ *     placing-changed() how pictures will lie in it was changed
  *     inserted(layer: int, round: int64, place: int, width: int, height: int)
  *                       a candidate has become that layer; `width` and `height` are those of its
  *                       place in the image where it has fewer pixels than that, else 0
@@ -71,8 +71,8 @@ void pen_app_set_model(PenApp *app, const char *model);
 char *pen_app_spec(PenApp *app);
 /* The extras of the settings were changed: tells everyone, and soon reads the model with them. */
 void pen_app_extras_changed(PenApp *app);
-/* Puts an adapter's file into the extras (FALSE: it is there already, which is told), and takes a file out
- * of them. */
+/* Puts an adapter's file into the extras (FALSE: it is there already, which is told), and takes a
+ * file out of them. */
 gboolean pen_app_add_adapter(PenApp *app, const char *file);
 void pen_app_leave_out(PenApp *app, const char *file);
 /* Chooses the decoder of the extras; NULL: the model's own. */
@@ -86,6 +86,8 @@ void pen_app_set_image(PenApp *app, GimpImage *image);
 /* Whether a new image was asked for, and not just no other found. */
 gboolean pen_app_wants_new_image(PenApp *app);
 void pen_app_set_new_image(PenApp *app);
+/* How pictures will lie in it, in the settings, was changed. */
+void pen_app_placing_changed(PenApp *app);
 /* Rounds start from the active layer of that image from now on. */
 void pen_app_start_from(PenApp *app, GimpImage *image);
 
@@ -93,8 +95,8 @@ void pen_app_inserted(PenApp *app, GimpLayer *layer, gint64 round, int place, in
                       int height);
 
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text);
-/* The same with a button in the bar that calls `answer` with the app and `data`, a string of which it
- * keeps a copy. */
+/* The same with a button in the bar that calls `answer` with the app and `data`, a string of which
+ * it keeps a copy. */
 typedef void (*PenAppAnswer)(PenApp *app, const char *data);
 void pen_app_offer(PenApp *app, GtkMessageType type, const char *text, const char *button,
                    PenAppAnswer answer, const char *data);
@@ -108,10 +110,8 @@ void pen_app_clear_message(PenApp *app);
 /* Tells the events NOTICE and WARNING; returns TRUE when it did. */
 gboolean pen_app_event(PenApp *app, const PenStudioEvent *event);
 
-/* Takes the latest action of a place back, or does it again, and says which; nothing that is older
- * than the window. `*round` gets the round whose pick changed, or 0. */
-gboolean pen_app_undo(PenApp *app, PenActionScope scope, gboolean redo, gint64 *round);
-gboolean pen_app_can_undo(PenApp *app, PenActionScope scope, gboolean redo);
+/* The latest action that is older than the window, or 0. */
+gint64 pen_app_first_action(PenApp *app);
 void pen_app_log_changed(PenApp *app);
 
 /* Throws a round away, which the bar then offers to take back. */
@@ -126,8 +126,5 @@ gboolean pen_app_is_busy(PenApp *app);
 /* While it teaches, other jobs stand in line. */
 void pen_app_set_teaching(PenApp *app, gboolean teaching);
 gboolean pen_app_is_teaching(PenApp *app);
-
-/* "About 2 minutes left"; NULL while unknown (negative). Free with g_free(). */
-char *pen_app_time_left(double seconds);
 
 G_END_DECLS

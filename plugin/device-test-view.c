@@ -33,7 +33,7 @@ static void on_event(const PenStudioEvent *event, gpointer data)
     PenDeviceTestView *view = g_object_get_data(G_OBJECT(data), "view");
     if (event->kind != PEN_STUDIO_PROGRESS || !view->progress)
         return;
-    g_autofree char *left = pen_app_time_left(event->seconds_left);
+    g_autofree char *left = pen_ui_time_left(event->seconds_left);
     gtk_progress_bar_set_fraction(GTK_PROGRESS_BAR(view->progress), event->fraction);
     gtk_progress_bar_set_text(GTK_PROGRESS_BAR(view->progress), left ? left : _("Testing"));
 }

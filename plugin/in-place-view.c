@@ -12,19 +12,76 @@
 
 #define ZOOM_STEP 1.25
 #define ZOOM_MOST 16
+#define LEVELS 8
+
+/* A picture and its halves, quarters and so on, so that drawing a large one small takes no longer
+ * than drawing what is seen; NULL where there is none. */
+typedef cairo_surface_t *Levels[LEVELS];
 
 struct _PenInPlaceView {
     GtkBox parent;
     PenApp *app;
     GtkWidget *area, *before;
+    GtkWindow *window;  /* whose activity is listened to, or NULL */
+    gint64 round;       /* that the picture is of */
+    GdkPixbuf *picture; /* that is shown; NULL: none yet */
     GCancellable *composing;
-    cairo_surface_t *without, *with; /* of the image around the place; NULL: nothing yet */
-    double zoom;                     /* 1: the whole fits */
-    double x, y;                     /* the point in the middle, 0 to 1 of the width and height */
-    double drag_x, drag_y;           /* x, y when a drag began */
+    Levels without, with;  /* of the image around the place; none: nothing yet */
+    double zoom;           /* 1: the whole fits */
+    double x, y;           /* the point in the middle, 0 to 1 of the width and height */
+    double drag_x, drag_y; /* x, y when a drag began */
 };
 
 G_DEFINE_FINAL_TYPE(PenInPlaceView, pen_in_place_view, GTK_TYPE_BOX)
+
+/* --- levels ---------------------------------------------------------------------------------- */
+
+static void levels_clear(Levels levels)
+{
+    for (int i = 0; i < LEVELS; i++)
+        g_clear_pointer(&levels[i], cairo_surface_destroy);
+}
+
+static void levels_move(Levels to, Levels from)
+{
+    levels_clear(to);
+    for (int i = 0; i < LEVELS; i++)
+        to[i] = g_steal_pointer(&from[i]);
+}
+
+/* Each pixel is the mean of four. */
+static cairo_surface_t *halve(cairo_surface_t *surface)
+{
+    int width = (cairo_image_surface_get_width(surface) + 1) / 2;
+    int height = (cairo_image_surface_get_height(surface) + 1) / 2;
+    cairo_surface_t *half = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, width, height);
+    cairo_t *cr = cairo_create(half);
+    cairo_scale(cr, 0.5, 0.5);
+    cairo_set_source_surface(cr, surface, 0, 0);
+    cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_BILINEAR);
+    cairo_pattern_set_extend(cairo_get_source(cr), CAIRO_EXTEND_PAD);
+    cairo_paint(cr);
+    cairo_destroy(cr);
+    return half;
+}
+
+static void levels_build(Levels levels)
+{
+    for (int i = 1; i < LEVELS && cairo_image_surface_get_width(levels[i - 1]) > 1; i++)
+        levels[i] = halve(levels[i - 1]);
+}
+
+/* The one with the fewest pixels that are no larger than the screen's, where the first is drawn at
+ * `scale`. */
+static int levels_find(Levels levels, double scale)
+{
+    int level = 0;
+    while (level + 1 < LEVELS && levels[level + 1] && scale <= 0.5) {
+        scale *= 2;
+        level++;
+    }
+    return level;
+}
 
 /* --- composing ------------------------------------------------------------------------------- */
 
@@ -35,7 +92,7 @@ typedef struct {
     GeglRectangle region; /* of the image */
     GimpLayer *seen;
     GeglBuffer *backdrop; /* R'G'B'A u8 of the region */
-    cairo_surface_t *without, *with;
+    Levels without, with;
 } Composition;
 
 static void composition_free(gpointer data)
@@ -44,8 +101,8 @@ static void composition_free(gpointer data)
     g_clear_pointer(&c->spot, pen_spot_free);
     g_object_unref(c->picture);
     g_clear_object(&c->backdrop);
-    g_clear_pointer(&c->without, cairo_surface_destroy);
-    g_clear_pointer(&c->with, cairo_surface_destroy);
+    levels_clear(c->without);
+    levels_clear(c->with);
     g_free(c);
 }
 
@@ -74,14 +131,16 @@ static void compose(GTask *task, gpointer source, gpointer data, GCancellable *c
         g_task_return_error(task, error);
         return;
     }
-    c->without = to_surface(c->backdrop);
-    c->with = to_surface(c->backdrop);
+    c->without[0] = to_surface(c->backdrop);
+    c->with[0] = to_surface(c->backdrop);
     cairo_surface_t *picture = to_surface(over);
-    cairo_t *cr = cairo_create(c->with);
+    cairo_t *cr = cairo_create(c->with[0]);
     cairo_set_source_surface(cr, picture, area.x - c->region.x, area.y - c->region.y);
     cairo_paint(cr);
     cairo_destroy(cr);
     cairo_surface_destroy(picture);
+    levels_build(c->without);
+    levels_build(c->with);
     g_task_return_boolean(task, TRUE);
 }
 
@@ -94,10 +153,8 @@ static void on_composed(GObject *source, GAsyncResult *result, gpointer data)
         pen_app_report(view->app, error);
         return;
     }
-    g_clear_pointer(&view->without, cairo_surface_destroy);
-    g_clear_pointer(&view->with, cairo_surface_destroy);
-    view->without = g_steal_pointer(&c->without);
-    view->with = g_steal_pointer(&c->with);
+    levels_move(view->without, c->without);
+    levels_move(view->with, c->with);
     gtk_widget_queue_draw(view->area);
 }
 
@@ -165,19 +222,19 @@ static void on_mask(GObject *source, GAsyncResult *result, gpointer data)
     fetch_backdrop(task);
 }
 
-void pen_in_place_view_show(PenInPlaceView *view, gint64 round, GdkPixbuf *picture)
+static void start(PenInPlaceView *view)
 {
     g_cancellable_cancel(view->composing);
     g_clear_object(&view->composing);
     GimpImage *image = pen_app_image(view->app);
-    if (!image)
+    if (!image || !view->picture)
         return;
     pen_image_init();
     view->composing = g_cancellable_new();
     Composition *c = g_new0(Composition, 1);
     c->image = image;
-    c->picture = g_object_ref(picture);
-    c->spot = pen_spot_for_insert(pen_app_store(view->app), round, image, picture,
+    c->picture = g_object_ref(view->picture);
+    c->spot = pen_spot_for_insert(pen_app_store(view->app), view->round, image, view->picture,
                                   pen_app_settings(view->app));
     GTask *task = g_task_new(view, view->composing, on_composed, NULL);
     g_task_set_task_data(task, c, composition_free);
@@ -187,12 +244,46 @@ void pen_in_place_view_show(PenInPlaceView *view, gint64 round, GdkPixbuf *pictu
         fetch_backdrop(task);
 }
 
+void pen_in_place_view_show(PenInPlaceView *view, gint64 round, GdkPixbuf *picture)
+{
+    view->round = round;
+    g_set_object(&view->picture, picture);
+    start(view);
+}
+
+/* What lies below the picture, or where it lies, may be another by now. */
+static void refresh(PenInPlaceView *view)
+{
+    if (gtk_widget_get_mapped(GTK_WIDGET(view)))
+        start(view);
+}
+
+/* Back from GIMP. */
+static void on_active(PenInPlaceView *view)
+{
+    if (gtk_window_is_active(view->window))
+        refresh(view);
+}
+
+static void pen_in_place_view_hierarchy_changed(GtkWidget *widget, GtkWidget *before)
+{
+    PenInPlaceView *view = PEN_IN_PLACE_VIEW(widget);
+    GtkWidget *top = gtk_widget_get_toplevel(widget);
+    if (view->window)
+        g_signal_handlers_disconnect_by_data(view->window, view);
+    view->window = GTK_IS_WINDOW(top) ? GTK_WINDOW(top) : NULL;
+    if (view->window)
+        g_signal_connect_object(view->window, "notify::is-active", G_CALLBACK(on_active), view,
+                                G_CONNECT_SWAPPED);
+}
+
 /* --- looking --------------------------------------------------------------------------------- */
 
 static gboolean on_draw(GtkWidget *area, cairo_t *cr, PenInPlaceView *view)
 {
     gboolean before = gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(view->before));
-    cairo_surface_t *surface = before ? view->without : view->with;
+    Levels *levels = before ? &view->without : &view->with;
+    cairo_surface_t *surface = (*levels)[0];
     if (!surface)
         return FALSE;
     double width = gtk_widget_get_allocated_width(area);
@@ -202,10 +293,11 @@ static gboolean on_draw(GtkWidget *area, cairo_t *cr, PenInPlaceView *view)
     double scale = MIN(width / own_width, height / own_height) * view->zoom;
     cairo_translate(cr, width / 2 - view->x * own_width * scale,
                     height / 2 - view->y * own_height * scale);
-    cairo_scale(cr, scale, scale);
-    cairo_set_source_surface(cr, surface, 0, 0);
+    int level = levels_find(*levels, scale * gtk_widget_get_scale_factor(area));
+    cairo_scale(cr, scale * (1 << level), scale * (1 << level));
+    cairo_set_source_surface(cr, (*levels)[level], 0, 0);
     cairo_pattern_set_filter(cairo_get_source(cr),
-                             scale > 2 ? CAIRO_FILTER_NEAREST : CAIRO_FILTER_GOOD);
+                             scale > 2 ? CAIRO_FILTER_NEAREST : CAIRO_FILTER_BILINEAR);
     cairo_paint(cr);
     return FALSE;
 }
@@ -259,14 +351,16 @@ static void pen_in_place_view_finalize(GObject *object)
     PenInPlaceView *view = PEN_IN_PLACE_VIEW(object);
     g_cancellable_cancel(view->composing);
     g_clear_object(&view->composing);
-    g_clear_pointer(&view->without, cairo_surface_destroy);
-    g_clear_pointer(&view->with, cairo_surface_destroy);
+    g_clear_object(&view->picture);
+    levels_clear(view->without);
+    levels_clear(view->with);
     G_OBJECT_CLASS(pen_in_place_view_parent_class)->finalize(object);
 }
 
 static void pen_in_place_view_class_init(PenInPlaceViewClass *class)
 {
     G_OBJECT_CLASS(class)->finalize = pen_in_place_view_finalize;
+    GTK_WIDGET_CLASS(class)->hierarchy_changed = pen_in_place_view_hierarchy_changed;
 }
 
 static void pen_in_place_view_init(PenInPlaceView *view)
@@ -307,5 +401,8 @@ GtkWidget *pen_in_place_view_new(PenApp *app)
 {
     PenInPlaceView *view = g_object_new(PEN_TYPE_IN_PLACE_VIEW, NULL);
     view->app = app;
+    static const char *const causes[] = { "image-changed", "placing-changed" };
+    for (guint i = 0; i < G_N_ELEMENTS(causes); i++)
+        g_signal_connect_object(app, causes[i], G_CALLBACK(refresh), view, G_CONNECT_SWAPPED);
     return GTK_WIDGET(view);
 }

@@ -73,7 +73,7 @@ static void on_event(const PenStudioEvent *event, gpointer data)
     PenInsertBar *bar = data;
     if (pen_app_event(bar->app, event) || event->kind != PEN_STUDIO_PROGRESS)
         return;
-    g_autofree char *left = pen_app_time_left(event->seconds_left);
+    g_autofree char *left = pen_ui_time_left(event->seconds_left);
     g_autofree char *text = g_strdup_printf(_("Refining, %d %% done. %s"),
                                             (int)(event->fraction * 100), left ? left : "");
     gtk_label_set_text(GTK_LABEL(bar->text), text);
@@ -91,11 +91,8 @@ static void on_refined(GObject *source, GAsyncResult *result, gpointer data)
     if (made) {
         g_autoptr(GdkPixbuf) picture =
             pen_picture_new(made->rgb[0], (int)made->width, (int)made->height);
-        PenPictureUse use = { bar->round, bar->place, picture };
         /* The coarse one stays below, unseen. */
-        GimpLayer *coarse = layer_of(bar);
-        if (coarse)
-            gimp_item_set_visible(GIMP_ITEM(coarse), FALSE);
+        PenPictureUse use = { bar->round, bar->place, picture, bar->layer };
         pen_picture_insert(bar->app, &use);
     } else {
         pen_app_report(bar->app, error);

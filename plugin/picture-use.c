@@ -20,13 +20,20 @@ typedef struct {
     gint64 round;
     int place;
     int width, height; /* of the place, where the picture has fewer pixels; else 0 */
+    gint32 replaces;   /* layer's id; 0: none */
 } Inserting;
+
+static GimpLayer *find_layer(gint32 id)
+{
+    return id && gimp_item_id_is_layer(id) ? gimp_layer_get_by_id(id) : NULL;
+}
 
 static Inserting *begin(PenApp *app, const PenPictureUse *use, const PenSpot *spot)
 {
     Inserting *inserting = g_new0(Inserting, 1);
     *inserting =
-        (Inserting){ g_object_ref(app), pen_app_begin_job(app), use->round, use->place, 0, 0 };
+        (Inserting){ g_object_ref(app), pen_app_begin_job(app), use->round, use->place, 0, 0,
+                     use->replaces };
     if (spot && spot->place.width > gdk_pixbuf_get_width(use->picture)) {
         inserting->width = spot->place.width;
         inserting->height = spot->place.height;
@@ -66,15 +73,22 @@ static void on_inserted(GObject *source, GAsyncResult *result, gpointer data)
     Inserting *inserting = data;
     g_autoptr(GError) error = NULL;
     GimpLayer *layer = pen_insert_finish(result, &error);
-    if (layer)
+    if (layer) {
+        GimpLayer *replaced = find_layer(inserting->replaces);
+        if (replaced) {
+            gimp_item_set_visible(GIMP_ITEM(replaced), FALSE);
+            gimp_displays_flush();
+        }
         pen_app_inserted(inserting->app, layer, inserting->round, inserting->place,
                          inserting->width, inserting->height);
+    }
     end(inserting, error);
 }
 
 void pen_picture_insert(PenApp *app, const PenPictureUse *use)
 {
-    GimpImage *image = pen_app_image(app);
+    GimpLayer *replaced = find_layer(use->replaces);
+    GimpImage *image = replaced ? gimp_item_get_image(GIMP_ITEM(replaced)) : pen_app_image(app);
     if (!image) {
         pen_picture_open(app, use);
         return;

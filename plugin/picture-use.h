@@ -3,8 +3,8 @@
 
 /*
  * What an artist does with a finished candidate: insert it into the chosen image as a layer, open
- * it as an image of its own, or save its file. What went wrong, or right, is told in the bar; an insert
- * is the app's signal "inserted".
+ * it as an image of its own, or save its file. What went wrong, or right, is told in the bar; an
+ * insert is the app's signal "inserted".
  */
 
 #include <gtk/gtk.h>
@@ -18,9 +18,10 @@ typedef struct {
     gint64 round;
     int place; /* from 0 */
     GdkPixbuf *picture;
+    gint32 replaces; /* the id of a layer, or 0: the picture goes into its image, and hides it */
 } PenPictureUse;
 
-/* Without an image it is opened as one. */
+/* Into the app's image; without one it is opened as one. */
 void pen_picture_insert(PenApp *app, const PenPictureUse *use);
 void pen_picture_open(PenApp *app, const PenPictureUse *use);
 /* Asks for the file in a dialog over `parent`'s window. */

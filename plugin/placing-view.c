@@ -19,19 +19,19 @@ G_DEFINE_FINAL_TYPE(PenPlacingView, pen_placing_view, GTK_TYPE_BOX)
 static void on_fit_changed(GtkComboBox *combo, PenPlacingView *view)
 {
     pen_app_settings(view->app)->fit = gtk_combo_box_get_active(combo);
-    pen_app_settings_changed(view->app);
+    pen_app_placing_changed(view->app);
 }
 
 static void on_grow_changed(GtkSpinButton *spin, PenPlacingView *view)
 {
     pen_app_settings(view->app)->grow = gtk_spin_button_get_value_as_int(spin);
-    pen_app_settings_changed(view->app);
+    pen_app_placing_changed(view->app);
 }
 
 static void on_soften_changed(GtkSpinButton *spin, PenPlacingView *view)
 {
     pen_app_settings(view->app)->soften = gtk_spin_button_get_value_as_int(spin);
-    pen_app_settings_changed(view->app);
+    pen_app_placing_changed(view->app);
 }
 
 void pen_placing_view_refresh(GtkWidget *widget)

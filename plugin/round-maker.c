@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "plugin/picture.h"
+#include "plugin/ui.h"
 
 struct _PenRoundMaker {
     GObject parent;
@@ -57,7 +58,7 @@ static void on_event(const PenStudioEvent *event, gpointer data)
     } else if (event->kind == PEN_STUDIO_PREVIEW || event->kind == PEN_STUDIO_CANDIDATE) {
         take_picture(maker, event);
     } else if (event->kind == PEN_STUDIO_PROGRESS) {
-        g_autofree char *left = pen_app_time_left(event->seconds_left);
+        g_autofree char *left = pen_ui_time_left(event->seconds_left);
         tell_progress(maker, event->fraction, left ? left : _("Making the pictures…"));
     }
 }

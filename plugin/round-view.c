@@ -10,8 +10,8 @@
 #include "plugin/picture-use.h"
 #include "plugin/picture.h"
 #include "plugin/round-bar.h"
-#include "plugin/round-maker.h"
 #include "plugin/round-line.h"
+#include "plugin/round-maker.h"
 #include "plugin/ui.h"
 #include "src/store/history.h"
 
@@ -416,7 +416,7 @@ static gboolean find_use(PenRoundView *view, PenPictureUse *use)
     int k = meant(view);
     if (k < 0)
         return FALSE;
-    *use = (PenPictureUse){ view->round, k, pen_candidate_card_get_picture(card_of(view, k)) };
+    *use = (PenPictureUse){ view->round, k, pen_candidate_card_get_picture(card_of(view, k)), 0 };
     return TRUE;
 }
 

@@ -15,10 +15,9 @@
 struct _PenTeachPanel {
     GtkBox parent;
     PenApp *app;
-    GtkWidget *news, *teach, *own, *running, *progress, *progress_text, *curve, *verdict,
-        *lesson;
+    GtkWidget *news, *teach, *own, *running, *progress, *progress_text, *curve, *verdict, *lesson;
     GCancellable *job;
-    gint64 style; /* that is being taught */
+    gint64 style;        /* that is being taught */
     GPtrArray *pictures; /* of the artist's own, to be learnt once the style has a name */
 };
 
@@ -151,7 +150,7 @@ static void on_event(const PenStudioEvent *event, gpointer data)
     if (event->kind == PEN_STUDIO_LOADING) {
         gtk_label_set_text(text, _("Loading the model…"));
     } else if (event->kind == PEN_STUDIO_PROGRESS) {
-        g_autofree char *left = pen_app_time_left(event->seconds_left);
+        g_autofree char *left = pen_ui_time_left(event->seconds_left);
         gtk_progress_bar_set_fraction(bar, CLAMP(event->fraction, 0, 1));
         gtk_label_set_text(text, left ? left : _("Teaching…"));
     } else if (event->kind == PEN_STUDIO_STEP) {
@@ -332,12 +331,13 @@ static void pen_teach_panel_init(PenTeachPanel *panel)
     gtk_label_set_line_wrap_mode(GTK_LABEL(panel->news), PANGO_WRAP_WORD_CHAR);
     gtk_label_set_max_width_chars(GTK_LABEL(panel->news), 24);
     panel->teach = gtk_button_new_with_mnemonic(_("T_each"));
-    gtk_widget_set_tooltip_text(panel->teach,
-                                _("After teaching you see one picture as it was drawn before, and as it is "
-                                  "drawn now."));
+    gtk_widget_set_tooltip_text(
+        panel->teach, _("After teaching you see one picture as it was drawn before, and as it is "
+                        "drawn now."));
     g_signal_connect(panel->teach, "clicked", G_CALLBACK(on_teach), panel);
     panel->own = gtk_button_new_with_mnemonic(_("Learn from _Pictures…"));
-    gtk_widget_set_tooltip_text(panel->own, _("Pictures that you have already count as your votes"));
+    gtk_widget_set_tooltip_text(panel->own,
+                                _("Pictures that you have already count as your votes"));
     g_signal_connect(panel->own, "clicked", G_CALLBACK(on_own), panel);
     panel->progress = pen_ui_name(gtk_progress_bar_new(), _("Progress of teaching"));
     panel->progress_text = pen_ui_label(NULL, "pen-hint");

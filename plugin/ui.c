@@ -106,6 +106,22 @@ GtkWidget *pen_ui_percent_scale(const char *name, double low, double high)
     return pen_ui_name(scale, name);
 }
 
+char *pen_ui_time_left(double seconds)
+{
+    if (!(seconds >= 0) || seconds > 86400 * 7)
+        return NULL;
+    if (seconds < 60) {
+        int n = MAX((int)(seconds + 0.5), 1);
+        return g_strdup_printf(ngettext("%d second left", "%d seconds left", n), n);
+    }
+    if (seconds < 3600) {
+        int n = (int)(seconds / 60 + 0.5);
+        return g_strdup_printf(ngettext("%d minute left", "%d minutes left", n), n);
+    }
+    int n = (int)(seconds / 3600 + 0.5);
+    return g_strdup_printf(ngettext("%d hour left", "%d hours left", n), n);
+}
+
 GtkWidget *pen_ui_ellipsize(GtkWidget *combo)
 {
     g_autoptr(GList) cells = gtk_cell_layout_get_cells(GTK_CELL_LAYOUT(combo));
@@ -113,8 +129,8 @@ GtkWidget *pen_ui_ellipsize(GtkWidget *combo)
     return combo;
 }
 
-/* GTK takes a typed number when the field is left; a session can end before that. One that is whole, as
- * it would be written, is taken at once. */
+/* GTK takes a typed number when the field is left; a session can end before that. One that is
+ * whole, as it would be written, is taken at once. */
 static void on_spin_typed(GtkSpinButton *spin)
 {
     double low, high, value = g_strtod(gtk_entry_get_text(GTK_ENTRY(spin)), NULL);

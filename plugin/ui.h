@@ -38,6 +38,9 @@ GtkWidget *pen_ui_icon_button(const char *icon, const char *name);
 /* A horizontal scale that shows its value as per cent. */
 GtkWidget *pen_ui_percent_scale(const char *name, double low, double high);
 
+/* “2 minutes left”; NULL while unknown (negative). Free with g_free(). */
+char *pen_ui_time_left(double seconds);
+
 /* Lets a chooser with long entries stay narrow; returns it. */
 GtkWidget *pen_ui_ellipsize(GtkWidget *combo);
 
@@ -49,7 +52,8 @@ void pen_ui_spin_name_lowest(GtkWidget *spin, const char *word);
 /* Two fields side by side, equally wide. */
 GtkWidget *pen_ui_pair(GtkWidget *left, GtkWidget *right);
 
-/* A view that may have more than fits below each other: it scrolls, and to what the keyboard goes to. */
+/* A view that may have more than fits below each other: it scrolls, and to what the keyboard goes
+ * to. */
 GtkWidget *pen_ui_scrolled(GtkWidget *view);
 
 /* What a view shows while it is empty: the icon, what it is for, and how to begin. */

@@ -17,6 +17,7 @@
 #include "plugin/styles-view.h"
 #include "plugin/teach-panel.h"
 #include "plugin/ui.h"
+#include "plugin/undo.h"
 
 struct _PenWindow {
     GtkWindow parent;
@@ -153,14 +154,14 @@ static PenActionScope scope_of(PenWindow *window)
 static void show_undo(PenWindow *window)
 {
     PenActionScope scope = scope_of(window);
-    gtk_widget_set_sensitive(window->undo, pen_app_can_undo(window->app, scope, FALSE));
-    gtk_widget_set_sensitive(window->redo, pen_app_can_undo(window->app, scope, TRUE));
+    gtk_widget_set_sensitive(window->undo, pen_undo_is_possible(window->app, scope, FALSE));
+    gtk_widget_set_sensitive(window->redo, pen_undo_is_possible(window->app, scope, TRUE));
 }
 
 static void undo(PenWindow *window, gboolean redo)
 {
     gint64 round;
-    if (!pen_app_undo(window->app, scope_of(window), redo, &round) || !round)
+    if (!pen_undo(window->app, scope_of(window), redo, &round) || !round)
         return;
     PenRoundView *view = PEN_ROUND_VIEW(window->round);
     if (round != pen_round_view_get_round(view))

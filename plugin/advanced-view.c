@@ -240,7 +240,7 @@ static GtkWidget *build(PenAdvancedView *view)
                      "(eta)"));
     gtk_box_pack_start(GTK_BOX(box), pen_ui_field(_("_Randomness"), view->eta), FALSE, FALSE, 0);
 
-    view->words = gtk_check_button_new_with_mnemonic(_("_Brackets are characters"));
+    view->words = pen_ui_check(_("_Brackets are characters"));
     gtk_widget_set_tooltip_text(view->words,
                                 _("Otherwise (word:1.3) makes a word stronger, and [word] weaker"));
     gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(view->words), settings->words);
@@ -252,7 +252,7 @@ static GtkWidget *build(PenAdvancedView *view)
                        pen_ui_pair(view->words, pen_ui_field(_("Clip skip"), view->clip_skip)),
                        FALSE, FALSE, 0);
 
-    view->fixed_seed = gtk_check_button_new_with_mnemonic(_("_Keep the seed"));
+    view->fixed_seed = pen_ui_check(_("_Keep the seed"));
     view->seed = gtk_entry_new();
     pen_ui_name(view->seed, _("Seed"));
     gtk_entry_set_width_chars(GTK_ENTRY(view->seed), 8);

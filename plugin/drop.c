@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "plugin/image.h"
+#include "plugin/model-chooser.h"
 #include "plugin/style-files.h"
 #include "src/studio/file-role.h"
 
@@ -76,7 +77,8 @@ static void choose_model(PenApp *app, const char *path)
             : g_strdup_printf(_("“%s” is the model now."), name);
     pen_app_notify(app, GTK_MESSAGE_INFO, text);
     pen_app_set_style(app, 0);
-    pen_app_set_model(app, path);
+    g_autofree char *model = pen_model_chooser_name(app, path);
+    pen_app_set_model(app, model);
 }
 
 static void use(Target *target, Finding *finding)

@@ -257,17 +257,20 @@ static void add_page(PenHistoryStrip *strip)
     PenHistoryFilter filter = filter_of(strip);
     g_autoptr(GPtrArray) rounds =
         store ? pen_store_list_history(store, &filter, strip->last, PAGE, NULL) : NULL;
-    g_autoptr(GPtrArray) items = g_ptr_array_new();
+    g_autoptr(GPtrArray) items = g_ptr_array_new(), seen = g_ptr_array_new();
     for (guint i = 0; rounds && i < rounds->len; i++) {
-        const PenPastRound *past = rounds->pdata[i];
+        PenPastRound *past = rounds->pdata[i];
+        strip->last = past->round;
+        if (!past->picture) /* it was stopped before anything was to be seen */
+            continue;
         GtkWidget *item = new_item(strip, past);
         gtk_box_pack_start(GTK_BOX(strip->row), item, FALSE, FALSE, 0);
         g_ptr_array_add(items, item);
-        strip->last = past->round;
+        g_ptr_array_add(seen, past);
     }
     if (items->len)
-        load_thumbs(strip, items, rounds);
-    gtk_widget_set_visible(strip->older, items->len == PAGE);
+        load_thumbs(strip, items, seen);
+    gtk_widget_set_visible(strip->older, rounds && rounds->len == PAGE);
     gtk_widget_set_visible(strip->nothing, (*filter.words || filter.style) &&
                                                g_hash_table_size(strip->items) == 0);
 }
@@ -350,8 +353,8 @@ void pen_history_strip_update(PenHistoryStrip *strip, gint64 round)
     g_autoptr(PenPastRound) past = store ? pen_store_get_past_round(store, round, NULL) : NULL;
     PenHistoryFilter filter = filter_of(strip);
     GtkWidget *item = g_hash_table_lookup(strip->items, &round);
-    /* A new round does not come into the results of a search. */
-    if (!past || (!item && (*filter.words || filter.style)))
+    /* A new round does not come into the results of a search, and not before it has a picture. */
+    if (!past || !past->picture || (!item && (*filter.words || filter.style)))
         return;
     g_autoptr(GPtrArray) rounds = g_ptr_array_new(), items = g_ptr_array_new();
     if (item) {

@@ -21,6 +21,7 @@ struct _PenInsertBar {
     int place;
     int wide, high;    /* of the place in the image; 0: none of its own */
     GCancellable *job; /* of refining; NULL: nothing is */
+    gboolean latest;   /* nothing was voted since the insert */
 };
 
 G_DEFINE_FINAL_TYPE(PenInsertBar, pen_insert_bar, GTK_TYPE_REVEALER)
@@ -41,6 +42,13 @@ static void update(PenInsertBar *bar)
     gtk_widget_set_visible(bar->close, !refining);
 }
 
+/* The insert is not, or no longer, what Undo takes back. */
+static void pass(PenInsertBar *bar)
+{
+    bar->latest = FALSE;
+    pen_app_log_changed(bar->app);
+}
+
 static void on_close(GtkButton *button, PenInsertBar *bar)
 {
     gtk_revealer_set_reveal_child(GTK_REVEALER(bar), FALSE);
@@ -48,11 +56,12 @@ static void on_close(GtkButton *button, PenInsertBar *bar)
 
 /* --- removing -------------------------------------------------------------------------------- */
 
-static void on_remove(GtkButton *button, PenInsertBar *bar)
+static void remove_layer(PenInsertBar *bar)
 {
     GimpLayer *layer = layer_of(bar);
     GimpImage *image = layer ? gimp_item_get_image(GIMP_ITEM(layer)) : NULL;
     gtk_revealer_set_reveal_child(GTK_REVEALER(bar), FALSE);
+    pass(bar);
     if (!image) {
         pen_app_notify(bar->app, GTK_MESSAGE_INFO, _("The layer is gone already."));
         return;
@@ -64,6 +73,30 @@ static void on_remove(GtkButton *button, PenInsertBar *bar)
         return;
     }
     gimp_displays_flush();
+}
+
+static void on_remove(GtkButton *button, PenInsertBar *bar)
+{
+    remove_layer(bar);
+}
+
+gboolean pen_insert_bar_can_undo(GtkWidget *widget)
+{
+    PenInsertBar *bar = PEN_INSERT_BAR(widget);
+    return bar->latest && !bar->job && layer_of(bar);
+}
+
+void pen_insert_bar_undo(GtkWidget *widget)
+{
+    PenInsertBar *bar = PEN_INSERT_BAR(widget);
+    remove_layer(bar);
+    pen_app_notify(bar->app, GTK_MESSAGE_INFO, _("The layer is removed."));
+}
+
+static void on_picks_changed(PenInsertBar *bar)
+{
+    if (bar->latest)
+        pass(bar);
 }
 
 /* --- refining -------------------------------------------------------------------------------- */
@@ -159,6 +192,8 @@ static void on_inserted(PenApp *app, int layer, gint64 round, int place, int wid
     gtk_button_set_label(GTK_BUTTON(bar->to_place), label);
     update(bar);
     gtk_revealer_set_reveal_child(GTK_REVEALER(bar), TRUE);
+    bar->latest = TRUE;
+    pen_app_log_changed(app);
 }
 
 static GtkWidget *add_button(PenInsertBar *bar, GtkWidget *box, const char *label,
@@ -178,29 +213,40 @@ static void pen_insert_bar_class_init(PenInsertBarClass *class)
 static void pen_insert_bar_init(PenInsertBar *bar)
 {
     gtk_widget_set_valign(GTK_WIDGET(bar), GTK_ALIGN_START);
-    gtk_widget_set_halign(GTK_WIDGET(bar), GTK_ALIGN_CENTER);
-    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
-    gtk_style_context_add_class(gtk_widget_get_style_context(box), "pen-bar");
-    gtk_style_context_add_class(gtk_widget_get_style_context(box), "pen-message");
+    gtk_widget_set_halign(GTK_WIDGET(bar), GTK_ALIGN_END);
+    GtkWidget *top = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
     bar->text = pen_ui_label(NULL, NULL);
     gtk_label_set_line_wrap(GTK_LABEL(bar->text), FALSE);
     gtk_label_set_ellipsize(GTK_LABEL(bar->text), PANGO_ELLIPSIZE_MIDDLE);
     gtk_label_set_max_width_chars(GTK_LABEL(bar->text), 40);
     atk_object_set_role(gtk_widget_get_accessible(bar->text), ATK_ROLE_NOTIFICATION);
-    gtk_box_pack_start(GTK_BOX(box), bar->text, TRUE, TRUE, 0);
-    bar->remove = add_button(bar, box, _("Remove"), _("Takes the layer out of the image again"),
+    gtk_box_pack_start(GTK_BOX(top), bar->text, TRUE, TRUE, 0);
+    bar->remove = add_button(bar, top, _("Remove"), _("Takes the layer out of the image again"),
                              G_CALLBACK(on_remove));
-    const char *finer =
-        _("Draws over the picture at a larger size, with the same prompt and style");
-    bar->twice = add_button(bar, box, _("Refine 2×"), finer, G_CALLBACK(on_twice));
-    bar->four_times = add_button(bar, box, _("Refine 4×"), finer, G_CALLBACK(on_four_times));
-    bar->to_place = add_button(bar, box, "", finer, G_CALLBACK(on_to_place));
-    bar->stop = add_button(bar, box, _("Stop Refining"), NULL, G_CALLBACK(on_stop));
+    bar->stop = add_button(bar, top, _("Stop Refining"), NULL, G_CALLBACK(on_stop));
     bar->close = pen_ui_icon_button("window-close-symbolic", _("Close"));
     g_signal_connect(bar->close, "clicked", G_CALLBACK(on_close), bar);
-    gtk_box_pack_start(GTK_BOX(box), bar->close, FALSE, FALSE, 0);
-    gtk_container_add(GTK_CONTAINER(bar), box);
+    gtk_box_pack_start(GTK_BOX(top), bar->close, FALSE, FALSE, 0);
+
+    GtkWidget *finer = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+    const char *hint = _("Draws over the picture at a larger size, with the same prompt and style");
+    bar->twice = add_button(bar, finer, _("Refine 2×"), hint, G_CALLBACK(on_twice));
+    bar->four_times = add_button(bar, finer, _("Refine 4×"), hint, G_CALLBACK(on_four_times));
+    bar->to_place = add_button(bar, finer, "", hint, G_CALLBACK(on_to_place));
+
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6);
+    gtk_box_pack_start(GTK_BOX(box), top, FALSE, FALSE, 0);
+    gtk_box_pack_start(GTK_BOX(box), finer, FALSE, FALSE, 0);
+    /* Without a window of its own a box paints no background. */
+    GtkWidget *plate = gtk_event_box_new();
+    gtk_style_context_add_class(gtk_widget_get_style_context(plate), "pen-message");
+    gtk_style_context_add_class(gtk_widget_get_style_context(plate), "pen-info");
+    gtk_widget_set_margin_top(plate, 12);
+    gtk_widget_set_margin_end(plate, 12);
+    gtk_container_add(GTK_CONTAINER(plate), box);
+    gtk_container_add(GTK_CONTAINER(bar), plate);
     gtk_widget_show_all(GTK_WIDGET(bar));
+    update(bar);
 }
 
 GtkWidget *pen_insert_bar_new(PenApp *app)
@@ -208,5 +254,7 @@ GtkWidget *pen_insert_bar_new(PenApp *app)
     PenInsertBar *bar = g_object_new(PEN_TYPE_INSERT_BAR, NULL);
     bar->app = app;
     g_signal_connect_object(app, "inserted", G_CALLBACK(on_inserted), bar, 0);
+    g_signal_connect_object(app, "picks-changed", G_CALLBACK(on_picks_changed), bar,
+                            G_CONNECT_SWAPPED);
     return GTK_WIDGET(bar);
 }

@@ -13,4 +13,9 @@ G_BEGIN_DECLS
 
 GtkWidget *pen_insert_bar_new(PenApp *app);
 
+/* Whether the insert is the last thing that was done: nothing was voted since. Then Undo removes
+ * the layer. */
+gboolean pen_insert_bar_can_undo(GtkWidget *bar);
+void pen_insert_bar_undo(GtkWidget *bar);
+
 G_END_DECLS

@@ -84,9 +84,25 @@ static void choose(PenModelChooser *chooser, const char *model)
     fill_soon(chooser);
 }
 
+char *pen_model_chooser_name(PenApp *app, const char *path)
+{
+    g_auto(GStrv) names = pen_studio_model_names(pen_app_studio(app));
+    g_autofree char *starter = pen_model_find(NULL, NULL);
+    if (!path || !g_strcmp0(path, starter) || !g_strcmp0(path, PEN_STARTER_MODEL))
+        return NULL;
+    for (guint i = 1; names[i]; i++) {
+        g_autofree char *found = pen_model_find(names[i], NULL);
+        if (!g_strcmp0(found, path))
+            return g_strdup(names[i]);
+    }
+    return g_strdup(path);
+}
+
 static void on_path(GtkFileChooser *dialog, const char *path, gpointer data)
 {
-    choose(data, path);
+    PenModelChooser *chooser = data;
+    g_autofree char *model = pen_model_chooser_name(chooser->app, path);
+    choose(chooser, model);
 }
 
 static void open_folder(PenModelChooser *chooser)

@@ -16,4 +16,8 @@ G_DECLARE_FINAL_TYPE(PenModelChooser, pen_model_chooser, PEN, MODEL_CHOOSER, Gtk
 
 GtkWidget *pen_model_chooser_new(PenApp *app);
 
+/* By which name the chooser knows a model's path, which may be the path; NULL: it is the starter.
+ * g_free(). */
+char *pen_model_chooser_name(PenApp *app, const char *path);
+
 G_END_DECLS

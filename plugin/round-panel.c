@@ -9,7 +9,6 @@
 #include "plugin/start-view.h"
 #include "plugin/text-undo.h"
 #include "plugin/ui.h"
-#include "src/models/model.h"
 
 struct _PenRoundPanel {
     GtkBox parent;
@@ -238,21 +237,6 @@ void pen_round_panel_set_prompt(PenRoundPanel *panel, const char *prompt)
     pen_prompt_view_set_text(PEN_PROMPT_VIEW(panel->prompt), prompt);
 }
 
-/* The name by which the chooser knows a model's path; NULL: the starter. */
-static char *model_name(PenRoundPanel *panel, const char *path)
-{
-    g_auto(GStrv) names = pen_studio_model_names(pen_app_studio(panel->app));
-    g_autofree char *starter = pen_model_find(NULL, NULL);
-    if (!path || !g_strcmp0(path, starter) || !g_strcmp0(path, PEN_STARTER_MODEL))
-        return NULL;
-    for (guint i = 1; names[i]; i++) {
-        g_autofree char *found = pen_model_find(names[i], NULL);
-        if (!g_strcmp0(found, path))
-            return g_strdup(names[i]);
-    }
-    return g_strdup(path);
-}
-
 /* The model, unless a style brings it along, and what goes on top of it but for what the style has.
  */
 static void reuse_model(PenRoundPanel *panel, const char *text, const PenStyle *style)
@@ -262,7 +246,7 @@ static void reuse_model(PenRoundPanel *panel, const char *text, const PenStyle *
     g_autoptr(PenModelSpec) own = style ? pen_model_spec_parse(style->model_path, NULL) : NULL;
     if (!spec)
         return;
-    g_autofree char *model = model_name(panel, spec->model);
+    g_autofree char *model = pen_model_chooser_name(panel->app, spec->model);
     if (!style && spec->model)
         pen_app_set_model(panel->app, model);
     g_ptr_array_set_size(extras->loras, 0);

@@ -6,7 +6,6 @@
 #include "plugin/candidate-menu.h"
 #include "plugin/image.h"
 #include "plugin/in-place-view.h"
-#include "plugin/insert-bar.h"
 #include "plugin/picture-use.h"
 #include "plugin/picture.h"
 #include "plugin/round-bar.h"
@@ -538,10 +537,7 @@ static void build(PenRoundView *view)
     gtk_container_add(GTK_CONTAINER(view->stack), view->grid);
     view->in_place = pen_in_place_view_new(view->app);
     gtk_container_add(GTK_CONTAINER(view->stack), view->in_place);
-    GtkWidget *overlay = gtk_overlay_new();
-    gtk_container_add(GTK_CONTAINER(overlay), view->stack);
-    gtk_overlay_add_overlay(GTK_OVERLAY(overlay), pen_insert_bar_new(view->app));
-    gtk_box_pack_start(GTK_BOX(view), overlay, TRUE, TRUE, 0);
+    gtk_box_pack_start(GTK_BOX(view), view->stack, TRUE, TRUE, 0);
 
     view->bar = pen_round_bar_new();
     g_signal_connect(view->bar, "leaf", G_CALLBACK(on_leaf), view);

@@ -247,7 +247,7 @@ static void build(PenStartView *view)
     gtk_entry_set_width_chars(GTK_ENTRY(view->count), 2);
     gtk_box_pack_start(box, numbers, FALSE, FALSE, 0);
 
-    view->wide = gtk_check_button_new_with_label("");
+    view->wide = pen_ui_check("");
     gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(view->wide), settings->wide);
     gtk_widget_set_tooltip_text(view->wide,
                                 _("Finishes those that your votes so far speak for, and one or two "

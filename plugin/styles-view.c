@@ -195,6 +195,7 @@ static void build(PenStylesView *view)
     gtk_box_pack_start(GTK_BOX(left), buttons, FALSE, FALSE, 0);
 
     view->details = pen_style_details_new(view->app);
+    gtk_widget_set_margin_end(view->details, 12); /* from the scroll bar */
     view->card = pen_ui_scrolled(view->details);
     view->nothing =
         pen_ui_placeholder(_("No style is chosen"),

@@ -183,6 +183,15 @@ void pen_ui_spin_name_lowest(GtkWidget *spin, const char *word)
     gtk_spin_button_update(GTK_SPIN_BUTTON(spin));
 }
 
+GtkWidget *pen_ui_check(const char *mnemonic)
+{
+    GtkWidget *check = gtk_check_button_new_with_mnemonic(mnemonic);
+    GtkLabel *label = GTK_LABEL(gtk_bin_get_child(GTK_BIN(check)));
+    gtk_label_set_line_wrap(label, TRUE);
+    gtk_label_set_xalign(label, 0);
+    return check;
+}
+
 GtkWidget *pen_ui_pair(GtkWidget *left, GtkWidget *right)
 {
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
@@ -414,6 +423,7 @@ void pen_ui_load_css(void)
         ".pen-row, .pen-row * { background: none; }"
         ".pen-row:selected { background: alpha(currentColor, 0.16); }"
         ".pen-message { padding: 0; border-radius: 6px; }"
+        ".pen-message box { background: none; }"
         ".pen-message > box { padding: 9px 12px; }"
         ".pen-message, .pen-message label, .pen-message image { color: white; }"
         ".pen-message button { color: white; background: alpha(white, 0.16); border: none;"

@@ -49,6 +49,9 @@ GtkWidget *pen_ui_spin(double low, double high, double step, double value);
 /* Shows a word in place of the lowest value. The word is static. */
 void pen_ui_spin_name_lowest(GtkWidget *spin, const char *word);
 
+/* A check button whose words break into lines where the panel is narrow. */
+GtkWidget *pen_ui_check(const char *mnemonic);
+
 /* Two fields side by side, equally wide. */
 GtkWidget *pen_ui_pair(GtkWidget *left, GtkWidget *right);
 

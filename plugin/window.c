@@ -9,6 +9,7 @@
 #include "plugin/drop.h"
 #include "plugin/help.h"
 #include "plugin/history-strip.h"
+#include "plugin/insert-bar.h"
 #include "plugin/insert.h"
 #include "plugin/message-bar.h"
 #include "plugin/round-panel.h"
@@ -22,7 +23,7 @@
 struct _PenWindow {
     GtkWindow parent;
     PenApp *app;
-    GtkWidget *stack, *create, *panel, *round, *history, *compare, *styles;
+    GtkWidget *stack, *create, *panel, *round, *insert, *history, *compare, *styles;
     GtkWidget *overlay, *bar, *undo, *redo;
     GClosure *answer; /* what the message's button does; or NULL */
     gboolean opening; /* the first opening of the studio is still to come */
@@ -151,16 +152,27 @@ static PenActionScope scope_of(PenWindow *window)
                                     : PEN_SCOPE_PICKS;
 }
 
+/* Whether it is the insert that is undone next. */
+static gboolean undoes_insert(PenWindow *window)
+{
+    return scope_of(window) == PEN_SCOPE_PICKS && pen_insert_bar_can_undo(window->insert);
+}
+
 static void show_undo(PenWindow *window)
 {
     PenActionScope scope = scope_of(window);
-    gtk_widget_set_sensitive(window->undo, pen_undo_is_possible(window->app, scope, FALSE));
+    gtk_widget_set_sensitive(window->undo, undoes_insert(window) ||
+                                               pen_undo_is_possible(window->app, scope, FALSE));
     gtk_widget_set_sensitive(window->redo, pen_undo_is_possible(window->app, scope, TRUE));
 }
 
 static void undo(PenWindow *window, gboolean redo)
 {
     gint64 round;
+    if (!redo && undoes_insert(window)) {
+        pen_insert_bar_undo(window->insert);
+        return;
+    }
     if (!pen_undo(window->app, scope_of(window), redo, &round) || !round)
         return;
     PenRoundView *view = PEN_ROUND_VIEW(window->round);
@@ -319,9 +331,9 @@ static int side_width(GtkWidget *side)
     PangoContext *context = gtk_widget_get_pango_context(side);
     PangoFontMetrics *metrics =
         pango_context_get_metrics(context, pango_context_get_font_description(context), NULL);
-    int width = 36 * pango_font_metrics_get_approximate_char_width(metrics) / PANGO_SCALE;
+    int width = 42 * pango_font_metrics_get_approximate_char_width(metrics) / PANGO_SCALE;
     pango_font_metrics_unref(metrics);
-    return CLAMP(width, 300, 420);
+    return CLAMP(width, 350, 480);
 }
 
 /* One was thrown away, or is back. */
@@ -375,7 +387,11 @@ static GtkWidget *build_round(PenWindow *window)
     g_signal_connect_object(window->round, "renewed", G_CALLBACK(pen_history_strip_update), history,
                             G_CONNECT_SWAPPED);
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
-    gtk_box_pack_start(GTK_BOX(box), window->round, TRUE, TRUE, 0);
+    GtkWidget *overlay = gtk_overlay_new();
+    gtk_container_add(GTK_CONTAINER(overlay), window->round);
+    window->insert = pen_insert_bar_new(window->app);
+    gtk_overlay_add_overlay(GTK_OVERLAY(overlay), window->insert);
+    gtk_box_pack_start(GTK_BOX(box), overlay, TRUE, TRUE, 0);
     gtk_box_pack_start(GTK_BOX(box), gtk_separator_new(GTK_ORIENTATION_HORIZONTAL), FALSE, FALSE,
                        0);
     gtk_box_pack_start(GTK_BOX(box), history, FALSE, FALSE, 0);

@@ -61,6 +61,13 @@ class Artist(Session):
                   for file, in files]
         return warmth.index(max(warmth)) + 1
 
+    def warmth(self, number):
+        """Of a candidate as it is seen."""
+        box = self.card(number).queryComponent().getExtents(0)
+        crop = "%dx%d+%d+%d" % (box.width - 40, box.height - 40, box.x + 20, box.y + 20)
+        return float(subprocess.run(["import", "-window", "root", "-crop", crop, "-resize", "1x1!", "-format", "%[fx:u.r-u.b]",
+                                     "info:"], env=self.desktop.env, capture_output=True, text=True, check=True).stdout)
+
     def expect_place(self, number, place):
         wait_until("candidate %d is “%s”" % (number, place), lambda: self.card(number).description == place)
 
@@ -134,13 +141,13 @@ class Artist(Session):
     def compares(self):
         d = self.desktop
         d.click(d.find("Compare", "radio button"))
-        for pair, answer in enumerate(("1", "Equal", "2", None)):
+        for pair, answer in enumerate(("the warmer", "Equal", "the warmer", None)):
             d.click(d.find("Next Pair" if pair else "Compare", "button"))
             wait_until("the choice is offered", lambda: d.look("Left") and d.is_sensitive(d.look("Left")), ROUND_SECONDS, 0.5)
             if answer == "Equal":
                 d.click(d.find("Equal", "button"))
             elif answer:
-                d.key(answer)
+                d.key("1" if self.warmth(1) > self.warmth(2) else "2")
             wait_until("it is stored", lambda: len(self.sql("SELECT 1 FROM valid_comparisons")) == min(pair + 1, 3))
         self.close_message()
         self.look("5-compare")

@@ -177,13 +177,14 @@ image = Gimp.get_images()[0]
 result = [[l.get_name(), l.get_width(), l.get_height()] + list(l.get_offsets())[1:] for l in image.get_layers()]
 """)
 
-    def stalls(self, since):
-        """How long input had to wait since then, in milliseconds, without what other programs took."""
+    def stalls(self, since, gimp=True):
+        """How long input had to wait since then, in milliseconds, without what other programs took; with `gimp` False
+        also without what GIMP took to answer."""
         if not os.path.exists(self.desktop.env["PENCHANT_STALLS"]):
             return []
         with open(self.desktop.env["PENCHANT_STALLS"]) as file:
             lines = [[float(word) for word in line.split()] for line in file]
-        return sorted(lasted - waited for end, lasted, waited in lines if end > since)
+        return sorted(lasted - waited - (0 if gimp else answer) for end, lasted, waited, answer in lines if end > since)
 
     def complaints(self):
         """What GTK and GLib had to say about the plug-in."""

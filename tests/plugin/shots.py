@@ -345,10 +345,10 @@ class Photographer(Session):
 
     def history(self):
         self.page(1)
-        self.set_text(self.say("Search rounds"), "b")
+        self.set_text(self.say("Words of earlier prompts"), "b")
         time.sleep(1)
         self.shot("history")
-        self.set_text(self.say("Search rounds"), "")
+        self.set_text(self.say("Words of earlier prompts"), "")
 
     def message(self):
         d = self.desktop
@@ -371,7 +371,7 @@ class Guide(Artist):
             path = os.path.join(ROOT, "docs", kept + ".png")
             os.makedirs(os.path.dirname(path), exist_ok=True)
             take(self.desktop, path)
-            subprocess.run(["convert", path, "+dither", "-colors", "96", "-strip", "-define",
+            subprocess.run(["convert", path, "+dither", "-colors", "256", "-strip", "-define",
                             "png:compression-level=9", "PNG8:" + path], check=True)
 
 

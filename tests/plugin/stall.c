@@ -4,8 +4,8 @@
  * Preloaded into the plug-in by the tests of its window: writes down how long its main loop was
  * away from its poll, which is how long input had to wait. For each absence of more than 10 ms a
  * line of the file $PENCHANT_STALLS says when it ended (CLOCK_MONOTONIC, seconds), how long it
- * lasted, and how much of that the thread waited for a processor or for the X server, which other
- * programs may have held up (milliseconds).
+ * lasted, how much of that the thread waited for a processor or for the X server, which other
+ * programs may have held up, and how much for an answer of GIMP's (milliseconds).
  */
 
 #define _GNU_SOURCE
@@ -16,13 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SHORTEST 10.0 /* ms */
 
 /* Since the latest poll of the main loop; 0: none yet. */
-static double since, processor, screen;
+static double since, processor, screen, gimp;
 static FILE *report;
 
 static double now(void)
@@ -59,8 +60,8 @@ static void arrive(void)
     if (!report && path)
         report = fopen(path, "ae");
     if (report) {
-        fprintf(report, "%.3f %.1f %.1f\n", end * 1e-3, end - since,
-                wait_for_processor() - processor + screen);
+        fprintf(report, "%.3f %.1f %.1f %.1f\n", end * 1e-3, end - since,
+                wait_for_processor() - processor + screen, gimp);
         fflush(report);
     }
 }
@@ -68,8 +69,25 @@ static void arrive(void)
 static void leave(void)
 {
     processor = wait_for_processor();
-    screen = 0;
+    screen = gimp = 0;
     since = now();
+}
+
+/* What comes through a pipe comes from GIMP. The processor may be another's meanwhile, which must not count twice. */
+ssize_t read(int fd, void *bytes, size_t n)
+{
+    static ssize_t (*real)(int, void *, size_t);
+    struct stat stat;
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "read");
+    if (!since || !watched() || fstat(fd, &stat) != 0 || !S_ISFIFO(stat.st_mode))
+        return real(fd, bytes, n);
+    double start = now(), waited = wait_for_processor();
+    ssize_t result = real(fd, bytes, n);
+    int kept = errno;
+    gimp += now() - start - (wait_for_processor() - waited);
+    errno = kept;
+    return result;
 }
 
 /* GLib polls with either, and Xlib with poll() and its one socket. */

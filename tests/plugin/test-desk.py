@@ -45,6 +45,24 @@ class Desk(Session):
         with open(os.path.join(self.desktop.profile, "penchant.ini")) as file:
             return dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
 
+    def count_layers(self):
+        return self.desktop.probe("result = sum(len(image.get_layers()) for image in Gimp.get_images())")
+
+    def inserted_candidate(self):
+        """Which of the round's pictures has the colours of the newest layer, from 0."""
+        layer = self.desktop.probe("""
+layer = max((l for image in Gimp.get_images() for l in image.get_layers()), key=lambda l: l.get_id())
+width, height = layer.get_width(), layer.get_height()
+found = pixels(layer, 0, 0, width, height, "R'G'B' u8")
+result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
+""")
+        def distance(place):
+            path = self.sql("SELECT picture_file FROM candidates WHERE round = %d AND place = %d" % (self.round, place))[0][0]
+            mean = subprocess.run(["convert", os.path.join(self.desktop.data, path), "-resize", "1x1!", "-format",
+                                   "%[fx:u.r] %[fx:u.g] %[fx:u.b]", "info:"], capture_output=True, text=True).stdout.split()
+            return sum(abs(float(a) - b) for a, b in zip(mean, layer))
+        return min(range(3), key=distance)
+
     def click_row(self, name):
         self.desktop.click(self.desktop.find(name, "list item"))
 
@@ -90,7 +108,20 @@ class Desk(Session):
         d = self.desktop
         d.key("2", "shift+1", "ctrl+3")
         self.expect_places("2nd", "Best", "2nd")
-        expect(d.look("Insert no. 2 as Layer", "button"), "the best is not what is inserted")
+        picks, layers = self.picks(), self.count_layers()
+        d.click(d.find("Insert no. 2 as Layer", "button"))
+        d.find("Remove", "button", 60)
+        expect(self.inserted_candidate() == 1, "candidate %d is inserted" % (self.inserted_candidate() + 1))
+        # Undo takes back what was done last, the insert, and leaves the votes.
+        expect(self.count_layers() == layers + 1 and self.picks() == picks, "the insert was taken for a vote")
+        d.key("ctrl+z")
+        wait_until("the layer is gone", lambda: self.count_layers() == layers)
+        self.expect_places("2nd", "Best", "2nd")
+        expect(not d.look("Remove", "button"), "the bar is still there")
+        d.key("ctrl+z")
+        self.expect_places("2nd", "Best", "Not chosen")
+        d.key("ctrl+shift+z")
+        self.expect_places("2nd", "Best", "2nd")
 
     def enter_keeps_the_vote(self):
         d = self.desktop
@@ -316,6 +347,18 @@ class Desk(Session):
         self.expect_places("Best", "Not chosen", "Not chosen")
         number = "SELECT v.number FROM styles s JOIN style_versions v ON v.id = s.current_version WHERE s.name = 'ink'"
         d.click(d.find("Teach", "button"))
+        wait_until("it is taught", lambda: d.look("Stop Teaching"), 60)
+        # A round that is asked for now waits, and takes nothing from the screen meanwhile.
+        d.key("ctrl+l", "Return")
+        d.find("Next: bird", "label")
+        self.expect_places("Best", "Not chosen", "Not chosen")
+        d.click(self.card(2))
+        d.key("Left", "Right")
+        d.click(d.find("Earlier round", "button"))
+        d.find("Round %d" % (self.round - 1), "label")
+        d.click(d.find("Later round", "button"))
+        self.expect_places("Best", "Not chosen", "Not chosen")
+        d.click(d.find("Take the round out of the line", "button"))
         wait_until("teaching ends", lambda: self.sql(number)[0][0] == 2, TEACH_SECONDS, 1)
         wait_until("the picture is drawn", lambda: d.look("The same picture before and after:", "label"), ROUND_SECONDS)
         before, after = d.find("Before the lesson: Version 1", "button"), d.find("After the lesson: Version 2", "button")
@@ -336,6 +379,12 @@ class Desk(Session):
         d.click(d.find("Keep", "button", TEACH_SECONDS))
         wait_until("it is gone", lambda: not d.look("Keep", "button"))
         wait_until("the version after is in use", lambda: self.sql(number)[0][0] == 3)
+        more = d.find("Teach More", "button")
+        expect(d.is_sensitive(more), "there is no way to teach more")
+        wait_until("it says how sure it is", lambda: any("it would choose as you did in" in item.name for item in d.walk()))
+        d.key("alt+3")
+        expect("version 3" in d.find("ink", "list item").description.lower(), "the list says that the style is “%s”"
+               % d.find("ink", "list item").description)
         d.key("alt+3")
         d.find("Strength", "slider").queryComponent().grabFocus()
         d.key("ctrl+z")
@@ -364,22 +413,22 @@ class Desk(Session):
     def finds_rounds_again(self):
         d = self.desktop
         d.press("Create")
-        found = self.sql("SELECT id, seed FROM rounds WHERE prompt = 'cat'")[0]
-        wait_until("the rounds have faces", lambda: self.past("cat") and self.past("house"))
+        found = self.sql("SELECT id, seed FROM rounds WHERE prompt = 'house'")[0]
+        wait_until("the rounds have faces", lambda: self.past("house") and self.past("bird, wet ink"))
         d.click(d.find("Words of earlier prompts"))
-        d.type("CA")
-        wait_until("others are gone", lambda: self.past("cat") and not self.past("house"))
-        d.click(self.past("cat")[0])
+        d.type("HO")
+        wait_until("others are gone", lambda: self.past("house") and not self.past("bird, wet ink"))
+        d.click(self.past("house")[0])
         d.find("Round %d" % found[0], "label")
-        d.click(self.past("cat")[0], button=3)
+        d.click(self.past("house")[0], button=3)
         time.sleep(0.5)
         d.key("Down", "Down", "Return")  # Use These Settings
-        wait_until("its prompt is there", lambda: self.prompt() == "cat")
+        wait_until("its prompt is there", lambda: self.prompt() == "house")
         wait_until("its seed is kept", lambda: self.settings().get("seed") == str(found[1])
                    and self.settings().get("fixed-seed") == "true")
         d.click(d.find("Words of earlier prompts"))
         d.key("ctrl+a", "Delete")
-        wait_until("all are there again", lambda: self.past("house"))
+        wait_until("all are there again", lambda: self.past("bird, wet ink"))
         self.choose("Style", "ink")
 
     def compares_and_takes_back(self):
@@ -413,9 +462,13 @@ class Desk(Session):
         path = os.path.join(d.folder, "picture.safetensors")
         with open(path, "wb") as file:
             file.write(b"\xff" * 100)
+        where = self.card(1).queryComponent().getExtents(0)
         self.choose("Model", "Choose a model…")
         self.answer_file_dialog("Choose a Model", path, False)
         wait_until("the bar names the file", lambda: path in d.message())
+        now = self.card(1).queryComponent().getExtents(0)
+        expect((now.x, now.y, now.width, now.height) == (where.x, where.y, where.width, where.height),
+               "the message moves the pictures")
         wait_until("the model is the last good one", lambda: self.chosen("Model") == "Starter model")
         d.focus("Penchant")
         self.generate("sun")

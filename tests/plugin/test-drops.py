@@ -212,6 +212,13 @@ class Drops(Session):
         wait_until("the chooser has it", lambda: self.chosen("Model") == "Weights")
         wait_until("its words are counted", lambda: self.said("Words of the prompt").endswith("of 75"))
         expect(not self.desktop.look("A small model: see its words"), "it is said to know few words")
+        # The same by the dialog, which takes a single file as well.
+        self.choose("Model", "Starter model")
+        self.expect_settings("it is the starter model", model="")
+        self.choose("Model", "Choose a model…")
+        self.answer_file_dialog("Choose a Model", self.file, False)
+        self.expect_settings("it is the model again", model=self.file)
+        d.focus("Penchant")
 
     def asks_what_it_predicts(self):
         d = self.desktop

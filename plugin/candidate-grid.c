@@ -124,7 +124,7 @@ static void pen_candidate_grid_preferred_width(GtkWidget *widget, int *minimum, 
 
 static void pen_candidate_grid_preferred_height(GtkWidget *widget, int *minimum, int *natural)
 {
-    *minimum = 240;
+    *minimum = 180;
     *natural = 560;
 }
 

@@ -55,7 +55,8 @@ void pen_choice_read(PenChoiceState *choice, const PenPick *pick)
     /* The place is one more than the number of different ranks above. */
     for (int i = 0; i < choice->n; i++) {
         int rank = pick->ranks[i];
-        if (rank == PEN_RANK_NONE || rank == lowest)
+        /* Where everything has a place, the lowest has one too: pen_choice_write(). */
+        if (rank == PEN_RANK_NONE || (rank == lowest && rank <= 0))
             continue;
         choice->place[i] = 1;
         for (int j = 0; j < choice->n; j++) {

@@ -46,6 +46,8 @@ void pen_round_bar_show(PenRoundBar *bar, const PenRoundBarState *state)
                                   ? g_strdup_printf(_("_Insert no. %d as Layer"), state->meant + 1)
                                   : g_strdup(_("_Insert as Layer"));
     gtk_button_set_label(GTK_BUTTON(bar->insert), insert);
+    gtk_label_set_ellipsize(GTK_LABEL(gtk_bin_get_child(GTK_BIN(bar->insert))),
+                            PANGO_ELLIPSIZE_END);
     gtk_widget_set_sensitive(bar->insert, state->meant >= 0);
     gtk_widget_set_sensitive(bar->in_place, state->meant >= 0 && state->placeable);
     gtk_widget_set_sensitive(bar->more, state->meant >= 0);
@@ -82,17 +84,17 @@ static gboolean is_turned(PenRoundBar *bar)
 static int get_padding(PenRoundBar *bar)
 {
     int row, leaf, uses, space = gtk_box_get_spacing(GTK_BOX(bar->row));
-    gtk_widget_get_preferred_width(bar->row, &row, NULL);
-    gtk_widget_get_preferred_width(bar->leaf, &leaf, NULL);
-    gtk_widget_get_preferred_width(bar->uses, &uses, NULL);
+    gtk_widget_get_preferred_width(bar->row, NULL, &row);
+    gtk_widget_get_preferred_width(bar->leaf, NULL, &leaf);
+    gtk_widget_get_preferred_width(bar->uses, NULL, &uses);
     return row - (is_turned(bar) ? MAX(leaf, uses) : leaf + space + uses);
 }
 
 static gboolean is_narrow(PenRoundBar *bar)
 {
     int leaf, uses, space = gtk_box_get_spacing(GTK_BOX(bar->row));
-    gtk_widget_get_preferred_width(bar->leaf, &leaf, NULL);
-    gtk_widget_get_preferred_width(bar->uses, &uses, NULL);
+    gtk_widget_get_preferred_width(bar->leaf, NULL, &leaf);
+    gtk_widget_get_preferred_width(bar->uses, NULL, &uses);
     return gtk_widget_get_allocated_width(GTK_WIDGET(bar)) < leaf + space + uses + get_padding(bar);
 }
 

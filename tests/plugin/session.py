@@ -97,7 +97,7 @@ class Session:
         d.key("ctrl+a")
         d.type(prompt)
         d.key("Return")
-        wait_until("the round is recorded", lambda: (self.last_round() or 0) > before, 60)
+        wait_until("the round is recorded", lambda: (self.last_round() or 0) > before, ROUND_SECONDS)
         wait_until("the candidates are finished", self.is_ready, ROUND_SECONDS, 0.5)
         return self.last_round()
 

@@ -161,7 +161,8 @@ static void choose_locale(void)
 int main(int argc, char **argv)
 {
     choose_locale();
-    bindtextdomain(GETTEXT_PACKAGE, LOCALEDIR);
+    const char *translations = g_getenv("PENCHANT_LOCALE");
+    bindtextdomain(GETTEXT_PACKAGE, translations ? translations : LOCALEDIR);
     bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
     textdomain(GETTEXT_PACKAGE);
     g_set_prgname("penchant");

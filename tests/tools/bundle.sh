@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # ./dev bundle: packs build/penchant-VERSION-x86_64.tar.xz, which runs on any x86-64 Linux with a Vulkan
-# driver, unpacked anywhere, without root: the program, the libraries that it needs, the starter model.
+# driver, unpacked anywhere, without root: the program, the libraries that it needs, its translations, the
+# starter model.
 #
 # The graphics driver is the host's, and wants C and C++ libraries that are no older than its own. So the
 # bundle has these with their dynamic linker (lib/c), and starts with the newer ones of them and the
@@ -38,6 +39,10 @@ getconf GNU_LIBC_VERSION | awk '{ print $2 }' >"$stage/lib/c/version"
 
 cp -r "$repo/models/starter" "$stage/models/starter"
 rm -rf "$stage/models/starter"/{recipe,judges,samples.png}
+for translation in "$build"/po/*/LC_MESSAGES/penchant.mo; do
+    language=${translation#"$build/po/"}
+    install -D -m 644 "$translation" "$stage/locale/$language"
+done
 cp "$repo/COPYING" "$stage/"
 # Debian's packages, whose sources it offers for these versions; the private root has no copyright files.
 mkdir "$stage/licenses"
@@ -78,7 +83,7 @@ for folder in /usr/lib/x86_64-linux-gnu /usr/lib64 /usr/lib /lib64 /lib/x86_64-l
     [ ! -e "$folder/libvulkan.so.1" ] || found=$folder
 done
 [ -n "$found" ] || path=$path:$here/lib/vulkan
-export PENCHANT_MODELS="${PENCHANT_MODELS:-$here/models}"
+export PENCHANT_MODELS="${PENCHANT_MODELS:-$here/models}" PENCHANT_LOCALE="$here/locale"
 exec "$linker" --library-path "$path" --argv0 penchant "$here/bin/penchant" "$@"
 LAUNCHER
 chmod 755 "$stage/penchant"

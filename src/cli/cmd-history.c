@@ -171,6 +171,7 @@ static void show_run(PenCli *cli, const PenRun *run, const char *style)
     json_object_set_int_member(object, "updates", run->d3po.updates);
     json_object_set_boolean_member(object, "falling_rate", run->d3po.falling_rate);
     json_object_set_boolean_member(object, "one_pair", run->d3po.one_pair);
+    json_object_set_boolean_member(object, "word", run->d3po.word);
     json_object_set_int_member(object, "epochs", run->d3po.epochs);
     json_object_set_int_member(object, "seed", (gint64)run->seed);
     JsonArray *losses = json_array_new(), *margins = json_array_new();

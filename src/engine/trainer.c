@@ -233,7 +233,17 @@ static gboolean fill_bare(PenTrainer *trainer, Batch *batch, GCancellable *cance
     return TRUE;
 }
 
-static void aim_at_targets(const Batch *batch)
+/* Of a word: the deviation with which the step counts is the bare model's own error there, so that what is
+ * gained on it counts alike at every step, early (what kind of picture it will be) and late (its detail). */
+static void even_out(Batch *batch)
+{
+    double square = 0;
+    for (guint i = 0; i < batch->n; i++)
+        square += -2 * (batch->reference[i] + log(batch->step.sd) + 0.5 * log(2 * G_PI));
+    batch->step.sd *= sqrt(MAX(square / batch->n, 1e-12));
+}
+
+static void aim_at_targets(Batch *batch, gboolean evenly)
 {
     gsize n = pen_trajectory_elements(batch->trajectories[0]);
     gboolean turn = batch->round->without_prompt;
@@ -247,6 +257,17 @@ static void aim_at_targets(const Batch *batch)
         answer.cond = (float *)pen_trajectory_get_bare(t, batch->k, turn);
         batch->reference[i] =
             pen_step_log_prob(&batch->step, n, offset, &answer, batch->next + i * n);
+    }
+    if (!evenly)
+        return;
+    even_out(batch);
+    for (guint i = 0; i < batch->n; i++) {
+        PenModelOutput answer = {
+            .cond = (float *)pen_trajectory_get_bare(batch->trajectories[i], batch->k, turn),
+            .guidance = 1,
+        };
+        batch->reference[i] = pen_step_log_prob(&batch->step, n, batch->offset + i * n, &answer,
+                                                batch->next + i * n);
     }
 }
 
@@ -301,7 +322,7 @@ static gboolean aim(PenTrainer *trainer, Batch *batch, gboolean *changed,
     }
     if (!fill_bare(trainer, batch, cancellable, error))
         return FALSE;
-    aim_at_targets(batch);
+    aim_at_targets(batch, trainer->config.word);
     return TRUE;
 }
 

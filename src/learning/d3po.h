@@ -70,6 +70,7 @@ typedef struct {
     gboolean afresh; // a lesson begins at the bare model, with an adapter made for its picks
     guint updates;   // that an epoch aims at, whatever the number of rounds; 0: each round's own
     gboolean falling_rate; // the learning rate rises in the lesson's first fifth, then falls to 0
+    gboolean word;     // a new adapter is a word that the prompts could have had (src/engine/word.h)
     gboolean one_pair; // an update is about one pair of its round, drawn anew each time, not about all
 } PenD3poConfig;
 

@@ -495,6 +495,16 @@ gboolean pen_runtime_load_unet(PenRuntime *runtime, PenPlanProgress progress, gp
     return pen_weights_load(runtime->unet, progress, user_data, cancellable, error);
 }
 
+float *pen_runtime_unet_matrix(PenRuntime *runtime, const char *path, guint32 out, guint32 in,
+                               GError **error)
+{
+    g_autofree char *name = g_strconcat(path, ".weight", NULL);
+    PenParameter *parameter = pen_weights_linear(runtime->unet, name, out, in);
+    if (!pen_weights_check(runtime->unet, error))
+        return NULL;
+    return pen_weights_values(runtime->unet, parameter, error);
+}
+
 gboolean pen_runtime_check_unet(PenRuntime *runtime, const float *values, gsize n, GError **error)
 {
     GError *failure = NULL;

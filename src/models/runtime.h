@@ -114,6 +114,11 @@ gboolean pen_runtime_load_unet(PenRuntime *runtime, PenPlanProgress progress, gp
  * (PEN_MODEL_ERROR_TOO_NARROW) asks for another try: of plans made anew, with adapters allocated anew. */
 gboolean pen_runtime_check_unet(PenRuntime *runtime, const float *values, gsize n, GError **error);
 
+/* The values of the matrix `path`.weight of the UNet, [out, in], as the files and the adapters that are merged
+ * into it have them; the caller's. */
+float *pen_runtime_unet_matrix(PenRuntime *runtime, const char *path, guint32 out, guint32 in,
+                               GError **error);
+
 /* Keeps the UNet's matrices in 8 bits from now on (pen_weights_set_eight_bits()), for where memory is
  * short. Graphs that were built before keep their own. */
 void pen_runtime_set_eight_bits(PenRuntime *runtime);

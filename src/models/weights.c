@@ -378,12 +378,12 @@ gboolean pen_weights_load(PenWeights *weights, PenPlanProgress progress, gpointe
     return !total || !weights->file || check_file(weights, error);
 }
 
-float *pen_weights_values(PenWeights *weights, const PenParameter *parameter)
+float *pen_weights_values(PenWeights *weights, const PenParameter *parameter, GError **error)
 {
     for (guint i = 0; i < weights->in_order->len; i++) {
         Weight *weight = weights->in_order->pdata[i];
         if (weight->parameter == parameter)
-            return convert(weights, weight, NULL);
+            return convert(weights, weight, error);
     }
     return NULL;
 }

@@ -80,7 +80,7 @@ gboolean pen_weights_load(PenWeights *weights, PenPlanProgress progress, gpointe
 
 /* The values of a parameter handed out here, row-major in its shape. Free with g_free(). NULL if
  * `parameter` is not one of these weights. */
-float *pen_weights_values(PenWeights *weights, const PenParameter *parameter);
+float *pen_weights_values(PenWeights *weights, const PenParameter *parameter, GError **error);
 
 /* Copies rows of the table `name` [n_rows, columns] to out[n, columns]; on the host, since only
  * a few rows of a large table are needed (an embedding). Every index must be below n_rows. */

@@ -33,6 +33,7 @@ static const PenField run_fields[] = {
     SETTING(updates, INT),
     SETTING(falling_rate, INT),
     SETTING(one_pair, INT),
+    SETTING(word, INT),
     PEN_FIELD_AS(PenRun, d3po.adapter_rank, INT, "rank"),
     PEN_FIELD(PenRun, seed, UINT64),
     PEN_FIELD_NAMED(PenRun, state, state_names),

@@ -297,9 +297,10 @@ static const char version_14[] =
     "ALTER TABLE rounds ADD COLUMN timesteps TEXT;";
 
 static const char version_15[] = "ALTER TABLE runs ADD COLUMN one_pair INTEGER NOT NULL DEFAULT 0;";
+static const char version_16[] = "ALTER TABLE runs ADD COLUMN word INTEGER NOT NULL DEFAULT 0;";
 
 const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4,
                                              version_5, version_6, version_7, version_8,
                                              version_9, version_10, version_11, version_12,
-                                             version_13, version_14, version_15,
+                                             version_13, version_14, version_15, version_16,
                                              NULL };

@@ -26,6 +26,7 @@ void pen_teach_settings_init(PenTeachSettings *settings, gboolean paper)
     settings->d3po.updates = 140;
     settings->d3po.falling_rate = TRUE;
     settings->d3po.one_pair = TRUE;
+    settings->d3po.word = TRUE;
 }
 
 typedef struct {
@@ -259,7 +260,7 @@ static gboolean check_learnt(PenTeaching *t, GError **error)
 
 static gboolean finish(PenTeaching *t, PenTeachResult *result, GError **error)
 {
-    if (!check_learnt(t, error))
+    if (!check_learnt(t, error) || !pen_teaching_end(t, error))
         return FALSE;
     g_autoptr(GBytes) adapter = pen_studio_save_adapter(t->adapter, t->values, error);
     if (!adapter)

@@ -9,7 +9,7 @@
 #define NO_COUNT G_MININT
 #define NO_NUMBER (-G_MAXDOUBLE)
 
-static char *preset, *hindsight, *guided, *afresh, *falling_rate, *one_pair;
+static char *preset, *hindsight, *guided, *afresh, *falling_rate, *one_pair, *word;
 static int epochs = NO_COUNT, timesteps_per_update = NO_COUNT, updates = NO_COUNT;
 static double learning_rate = NO_NUMBER, beta = NO_NUMBER, clip = NO_NUMBER,
               loser_weight = NO_NUMBER, timestep_fraction = NO_NUMBER;
@@ -48,6 +48,10 @@ static const GOptionEntry entries[] = {
     { "one-pair", 0, 0, G_OPTION_ARG_STRING, &one_pair,
       N_("Whether a change of the style is about one pair of a round, drawn anew each time, or about "
          "all"),
+      "on|off" },
+    { "word", 0, 0, G_OPTION_ARG_STRING, &word,
+      N_("Whether a lesson that begins at the bare model looks for a word that the prompts could have had, "
+         "or changes all of its attention"),
       "on|off" },
     { "new-only", 0, 0, G_OPTION_ARG_NONE, &new_only,
       N_("Learn only picks that the style has not learnt yet"), NULL },
@@ -91,6 +95,7 @@ static const struct {
     { "--afresh", &afresh, G_STRUCT_OFFSET(PenD3poConfig, afresh) },
     { "--falling-rate", &falling_rate, G_STRUCT_OFFSET(PenD3poConfig, falling_rate) },
     { "--one-pair", &one_pair, G_STRUCT_OFFSET(PenD3poConfig, one_pair) },
+    { "--word", &word, G_STRUCT_OFFSET(PenD3poConfig, word) },
 };
 
 const GOptionEntry *pen_teach_options_entries(void)

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "src/engine/forward.h"
 #include "src/formats/safetensors-writer.h"
 #include "src/learning/adapter-init.h"
 #include "src/learning/curriculum.h"
@@ -18,6 +19,8 @@
 #define RISING_SHARE 0.2
 /* So many updates, evenly from all rounds, make a new adapter's start. */
 #define SKETCH_UPDATES 40
+/* A word moves so many times as fast as an adapter's values, in units of its tokens (PenWord.unit). */
+#define WORD_RATE 15
 
 /* Some timesteps of one round, whose gradient is taken at once. */
 typedef struct {
@@ -33,6 +36,8 @@ void pen_teaching_clear(PenTeaching *t)
     g_clear_pointer(&t->updates, g_array_unref);
     g_clear_pointer(&t->style, pen_style_free);
     g_clear_pointer(&t->run, pen_run_free);
+    g_clear_pointer(&t->word, pen_word_free);
+    g_clear_pointer(&t->v, g_free);
     g_clear_pointer(&t->values, g_free);
     g_clear_pointer(&t->gradient, g_free);
     g_clear_pointer(&t->sum, g_free);
@@ -106,6 +111,17 @@ static gboolean find_start(PenTeaching *t, gint64 *start, GError **error)
     return TRUE;
 }
 
+/* What the optimiser moves: the word, or the adapter's values. */
+static gsize count_learnt(const PenTeaching *t)
+{
+    return t->word ? t->word->width : t->adapter->n_values;
+}
+
+static float *learnt(PenTeaching *t)
+{
+    return t->word ? t->v : t->values;
+}
+
 static gboolean load_start(PenTeaching *t, GError **error)
 {
     const PenModel *model = pen_runtime_model(t->runtime);
@@ -122,11 +138,18 @@ static gboolean load_start(PenTeaching *t, GError **error)
     t->values = g_new0(float, n);
     t->gradient = g_new0(float, n);
     t->sum = g_new0(float, n);
-    if (from)
+    PenD3poConfig *d3po = &t->run->d3po;
+    d3po->word = d3po->word && t->is_new && d3po->hindsight && !d3po->guided;
+    if (d3po->word) {
+        t->word = pen_word_new(t->runtime, t->adapter, t->job->cancellable, error);
+        if (!t->word)
+            return FALSE;
+        t->v = g_new0(float, t->word->width);
+    } else if (from)
         memcpy(t->values, from, n * sizeof *from);
     else
         init_values(t);
-    t->adamw = pen_adamw_new(n);
+    t->adamw = pen_adamw_new(count_learnt(t));
     return TRUE;
 }
 
@@ -134,9 +157,9 @@ static GBytes *save_checkpoint(PenTeaching *t, GError **error)
 {
     g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
     g_autoptr(GBytes) adamw = pen_adamw_save(t->adamw);
-    gsize n = t->adapter->n_values, size = g_bytes_get_size(adamw);
+    gsize n = count_learnt(t), size = g_bytes_get_size(adamw);
     pen_safetensors_writer_set_metadata(writer, "format", "penchant checkpoint 1");
-    pen_safetensors_writer_add(writer, "values", PEN_SAFETENSOR_F32, 1, &n, t->values);
+    pen_safetensors_writer_add(writer, "values", PEN_SAFETENSOR_F32, 1, &n, learnt(t));
     pen_safetensors_writer_add_bytes(writer, "adamw", PEN_SAFETENSOR_U8, 1, &size, adamw);
     return pen_safetensors_writer_to_bytes(writer, error);
 }
@@ -153,7 +176,7 @@ static gboolean load_checkpoint(PenTeaching *t, GError **error)
     const PenSafetensor *state = pen_safetensors_require(file, "adamw", error);
     if (!values || !state)
         return FALSE;
-    if (values->n_elements != t->adapter->n_values) {
+    if (values->n_elements != count_learnt(t)) {
         g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
                     _("The interrupted lesson in “%s” does not fit the model. Start afresh."),
                     path);
@@ -161,10 +184,10 @@ static gboolean load_checkpoint(PenTeaching *t, GError **error)
     }
     g_autoptr(GBytes) bytes = g_bytes_new(state->data, state->size);
     g_clear_pointer(&t->adamw, pen_adamw_free);
-    t->adamw = pen_adamw_load(bytes, t->adapter->n_values, error);
+    t->adamw = pen_adamw_load(bytes, count_learnt(t), error);
     t->is_new = FALSE;
     t->changed = TRUE;
-    return t->adamw && pen_safetensor_to_f32(values, t->values, error);
+    return t->adamw && pen_safetensor_to_f32(values, learnt(t), error);
 }
 
 gboolean pen_teaching_load(PenTeaching *t, GError **error)
@@ -189,7 +212,7 @@ static gboolean reference_is_kept(const PenTeaching *t)
 /* Whether the loss compares answers with targets, for which it needs the answers. */
 static gboolean needs_answers(const PenTeaching *t)
 {
-    return t->run->d3po.hindsight && !t->run->d3po.guided;
+    return t->run->d3po.hindsight && !t->run->d3po.guided && !t->word;
 }
 
 static gboolean store_trajectory(PenTeaching *t, const PenLesson *lesson, guint i, GError **error)
@@ -220,7 +243,7 @@ static void on_progress(double fraction, gpointer user_data)
 static gboolean leaves_out_prompt(const PenTeaching *t, const Update *update,
                                   const PenTrajectory *trajectory)
 {
-    return !t->run->d3po.guided && trajectory->guidance != 1 &&
+    return !t->run->d3po.guided && trajectory->guidance != 1 && !t->word &&
            pen_curriculum_leaves_out_prompt(t->run->seed, update->epoch, update->lesson,
                                             update->update, update->n_updates);
 }
@@ -243,6 +266,30 @@ static void narrow(const PenTeaching *t, const Update *update, PenTrainerRound *
     round->n = G_N_ELEMENTS(pair->ranks);
 }
 
+/*
+ * The candidates as a sampler would have come to them from noise that is drawn anew for each update. What
+ * the model said when it drew them is a part of their own trajectories, so that there the bare model
+ * explains its own pictures better, at the late steps, than any word does.
+ */
+static gboolean draw_noise(PenTeaching *t, const Update *update, PenTrainerRound *round,
+                           GPtrArray *renewed, GError **error)
+{
+    guint64 place = ((guint64)update->epoch * t->lessons->list->len + update->lesson) * update->n_updates +
+                    update->update;
+    for (guint i = 0; i < round->n; i++) {
+        const PenTrajectory *old = round->trajectories[i];
+        PenTrajectory *t_new = pen_forward_trajectory(
+            pen_runtime_model(t->runtime), pen_trajectory_latents(old, old->steps), old->height,
+            old->width, old->condition, old->steps, old->guidance,
+            t->run->seed + place * round->n + i, error);
+        if (!t_new)
+            return FALSE;
+        g_ptr_array_add(renewed, t_new);
+    }
+    round->trajectories = (PenTrajectory **)renewed->pdata;
+    return TRUE;
+}
+
 /* The gradient of the loss of an update's timesteps, added to t->sum. */
 static gboolean add_gradient(PenTeaching *t, const Update *update, gboolean policy_is_bare,
                              PenTrainerResult *result, GError **error)
@@ -259,6 +306,9 @@ static gboolean add_gradient(PenTeaching *t, const Update *update, gboolean poli
     Pair pair;
     if (t->run->d3po.one_pair)
         narrow(t, update, &round, &pair);
+    g_autoptr(GPtrArray) renewed = g_ptr_array_new_with_free_func((GDestroyNotify)pen_trajectory_free);
+    if (t->word && !draw_noise(t, update, &round, renewed, error))
+        return FALSE;
     round.without_prompt = leaves_out_prompt(t, update, first);
     round.hindsight = &t->hindsight;
     round.policy_is_bare = policy_is_bare;
@@ -343,7 +393,7 @@ static gboolean fit_hindsight(PenTeaching *t, GError **error)
 
 gboolean pen_teaching_start(PenTeaching *t, GError **error)
 {
-    gboolean sketched = t->is_new && t->run->d3po.afresh;
+    gboolean sketched = t->is_new && t->run->d3po.afresh && !t->word;
     double before = sketched ? (double)t->sketched / t->together : 0;
     t->work = t->run->steps_total + before;
     t->done = t->step;
@@ -374,18 +424,23 @@ static double rate_at(double share)
 gboolean pen_teaching_take_step(PenTeaching *t, GError **error)
 {
     gint64 since = g_get_monotonic_time();
-    gsize n = t->adapter->n_values;
+    gsize n = count_learnt(t);
     PenTrainerResult result = {0};
     guint first = t->step * t->together, end = MIN(first + t->together, t->updates->len);
-    memset(t->sum, 0, n * sizeof *t->sum);
-    if (!pen_unet_adapter_upload(t->adapter, t->values, error))
+    memset(t->sum, 0, t->adapter->n_values * sizeof *t->sum);
+    if ((t->word && !pen_word_write(t->word, t->v, 1, t->values, error)) ||
+        !pen_unet_adapter_upload(t->adapter, t->values, error))
         return FALSE;
     for (guint i = first; i < end; i++)
         if (!add_gradient(t, &g_array_index(t->updates, Update, i), FALSE, &result, error))
             return FALSE;
-    for (gsize v = 0; v < n; v++)
+    for (gsize v = 0; v < t->adapter->n_values; v++)
         t->sum[v] /= (float)(end - first);
-    double rate = t->run->d3po.learning_rate;
+    g_autofree float *of_word = t->word ? g_new(float, n) : NULL;
+    float *gradient = t->word ? of_word : t->sum;
+    if (t->word && !pen_word_gradient(t->word, t->sum, gradient, error))
+        return FALSE;
+    double rate = t->run->d3po.learning_rate * (t->word ? WORD_RATE * t->word->unit : 1);
     if (t->run->d3po.falling_rate)
         rate *= rate_at((t->step + 0.5) / t->run->steps_total);
     PenAdamwConfig adamw = {
@@ -395,9 +450,9 @@ gboolean pen_teaching_take_step(PenTeaching *t, GError **error)
         .weight_decay = t->run->d3po.weight_decay,
         .epsilon = t->run->d3po.adam_epsilon,
     };
-    double norm = pen_clip_grad_norm(t->sum, n, t->run->d3po.max_grad_norm);
+    double norm = pen_clip_grad_norm(gradient, n, t->run->d3po.max_grad_norm);
     if (isfinite(norm) && result.stats.terms) {
-        pen_adamw_step(t->adamw, &adamw, t->values, t->sum);
+        pen_adamw_step(t->adamw, &adamw, learnt(t), gradient);
         t->changed = TRUE;
     }
     PenTrainingStep row = {
@@ -409,6 +464,11 @@ gboolean pen_teaching_take_step(PenTeaching *t, GError **error)
         .seconds = (double)(g_get_monotonic_time() - since) * 1e-6,
     };
     return record_step(t, &row, error);
+}
+
+gboolean pen_teaching_end(PenTeaching *t, GError **error)
+{
+    return !t->word || pen_word_write(t->word, t->v, PEN_WORD_STRENGTH, t->values, error);
 }
 
 gboolean pen_teaching_keep(PenTeaching *t, gboolean now, GError **error)

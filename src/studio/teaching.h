@@ -11,6 +11,7 @@
  */
 
 #include "src/engine/trainer.h"
+#include "src/engine/word.h"
 #include "src/learning/adamw.h"
 #include "src/studio/job.h"
 #include "src/studio/lessons.h"
@@ -31,6 +32,8 @@ typedef struct {
     PenRuntime *runtime;
     PenUNetAdapter *adapter;
     gboolean is_new; /* the adapter starts without a version's values */
+    PenWord *word;   /* what the adapter says, if that is what is learnt; else NULL */
+    float *v;        /* the word's */
     float *values, *gradient, *sum;
     PenAdamw *adamw;
     PenTrainer *trainer;
@@ -59,6 +62,9 @@ gboolean pen_teaching_start(PenTeaching *teaching, GError **error);
 
 /* Takes the next step and records it; one whose numbers overflowed changes nothing. */
 gboolean pen_teaching_take_step(PenTeaching *teaching, GError **error);
+
+/* The adapter's values that the lesson ends with, in t->values. */
+gboolean pen_teaching_end(PenTeaching *teaching, GError **error);
 
 /* Keeps the state after the last step, unless it is kept already, if that is due or `now`. */
 gboolean pen_teaching_keep(PenTeaching *teaching, gboolean now, GError **error);

@@ -40,7 +40,7 @@ static void set_weights(PenReference *reference, PenGraph *graph, PenWeights *we
         PenTensor *tensor = graph->tensors->pdata[i];
         if (tensor->kind != PEN_TENSOR_PARAMETER)
             continue;
-        g_autofree float *values = pen_weights_values(weights, tensor->parameter);
+        g_autofree float *values = pen_weights_values(weights, tensor->parameter, NULL);
         if (values)
             set_parameter(reference, tensor->parameter, values);
     }

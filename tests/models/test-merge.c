@@ -111,7 +111,7 @@ static void check_layer(const PenModel *model, PenMerge *merge, gsize i, float *
         area > 1 ? pen_weights_conv(weights, w->name, (guint32)w->dims[0], (guint32)w->dims[2],
                                     (guint32)w->dims[1])
                  : pen_weights_linear(weights, w->name, (guint32)w->dims[0], (guint32)w->dims[1]);
-    g_autofree float *values = pen_weights_values(weights, parameter);
+    g_autofree float *values = pen_weights_values(weights, parameter, NULL);
     g_autofree float *before = g_new(float, w->n_elements);
     g_assert_true(pen_safetensor_to_f32(w, before, NULL));
     double largest = 0;

@@ -602,12 +602,12 @@ static void test_weights_values(void)
     g_assert_true(linear == pen_weights_linear(weights, "l.weight", 2, 3));
 
     /* [out, in, h, w] -> [out, h, w, in] */
-    g_autofree float *c = pen_weights_values(weights, conv);
+    g_autofree float *c = pen_weights_values(weights, conv, NULL);
     for (guint o = 0; o < 2; o++)
         for (guint i = 0; i < 2; i++)
             for (guint p = 0; p < 9; p++)
                 g_assert_cmpfloat(c[(o * 9 + p) * 2 + i], ==, (o * 2 + i) * 9 + p);
-    g_autofree float *q = pen_weights_values(weights, query);
+    g_autofree float *q = pen_weights_values(weights, query, NULL);
     for (guint i = 0; i < 6; i++)
         g_assert_cmpfloat(q[i], ==, i);
 

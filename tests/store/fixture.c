@@ -98,6 +98,7 @@ gint64 fixture_begin_run(PenStore *store, gint64 style, GError **error)
     run.d3po.updates = 70;
     run.d3po.falling_rate = TRUE;
     run.d3po.one_pair = TRUE;
+    run.d3po.word = TRUE;
     g_autoptr(GPtrArray) picks = pen_store_list_picks(store, style, TRUE, error);
     if (!picks)
         return 0;

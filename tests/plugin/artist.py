@@ -143,7 +143,7 @@ class Artist(Session):
         d.click(d.find("Compare", "radio button"))
         for pair, answer in enumerate(("the warmer", "Equal", "the warmer", None)):
             d.click(d.find("Next Pair" if pair else "Compare", "button"))
-            wait_until("the choice is offered", lambda: d.look("Left") and d.is_sensitive(d.look("Left")), ROUND_SECONDS, 0.5)
+            wait_until("the choice is offered", lambda: self.can_use("Left"), ROUND_SECONDS, 0.5)
             if answer == "Equal":
                 d.click(d.find("Equal", "button"))
             elif answer:

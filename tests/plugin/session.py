@@ -67,6 +67,10 @@ class Session:
     def card(self, number):
         return self.desktop.find("Candidate %d" % number)
 
+    def can_use(self, name):
+        widget = self.desktop.look(name)
+        return widget and self.desktop.is_sensitive(widget)
+
     def click_star(self, number):
         """Votes with the mouse: the star is in the picture's corner."""
         box = self.card(number).queryComponent().getExtents(0)

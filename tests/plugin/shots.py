@@ -314,8 +314,7 @@ class Photographer(Session):
         self.shot("compare-empty")
         for answer in ("1", "0", None):
             d.press(self.say("_Compare") if answer == "1" else self.say("Ne_xt Pair"), "button")
-            wait_until("the pair is there", lambda: d.look(self.say("_Left")) and d.is_sensitive(d.look(self.say("_Left"))),
-                       ROUND_SECONDS)
+            wait_until("the pair is there", lambda: self.can_use(self.say("_Left")), ROUND_SECONDS)
             if answer:
                 d.key(answer)
             if answer == "1":

@@ -26,11 +26,10 @@ def curve(folder, *words):
 
 
 def test_teaches_what_was_missed(folder):
-    # Ten picks of these taught 14 % with the loss of 27 November 2026 (docs/experiments); five reach 61 % now. It was 94 %
-    # where losers repelled, which failed with other picks; docs/learning.md has what is meant to be reached.
+    # Ten picks of these taught 14 % with the loss of 27 November 2026 (docs/experiments).
     before, after = curve(folder, "--taste", "pastel", "--seed", "2", "--lessons", "1")
     assert float(before["share"]) < 0.34 and after["picks"] == "5"
-    assert float(after["share"]) >= 0.5
+    assert float(after["share"]) >= 0.7
     assert float(after["motif"]) >= float(before["motif"]) - 0.1
 
 

@@ -3,7 +3,8 @@
 
 /*
  * Hindsight: what the model should have said at a step, now that the picture is finished. It is the
- * step that the loss of a few picks trains (src/learning/d3po.h, `hindsight` without `guided`).
+ * step that the loss of a few picks trains (src/learning/d3po.h, `hindsight` without `guided`). Lessons about a
+ * word (src/engine/word.h) noise the picture anew, so that nobody drew its steps, and y' is y* itself.
  *
  * At a step with latents x, let y* be the answer that leads from x to the finished latents x0
  * (pen_step_answer_for_x0()). The trained policy is one of the two answers, o: c with the prompt, u with

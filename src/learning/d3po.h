@@ -36,6 +36,13 @@
  * Where the policy is not guided, what guidance and the drawing style did to all candidates alike is
  * taken off that step: src/engine/hindsight.h derives it.
  *
+ * With `word` the latents are integrated out as well: a preference depends on x0 alone, and a step may be taken
+ * anywhere that the forward process leads from it, x = sqrt(a) x0 + sqrt(1 - a) noise, with noise that is drawn
+ * anew for each update (as Diffusion-DPO does, Wallace et al., arXiv:2311.12908). On its own trajectory a
+ * picture's late steps follow from what the model that drew it had said there, which makes that model look
+ * better than it is. The deviation sd of a step is then the bare model's own error there, so that log-ratios are
+ * shares of that error, and every step counts alike.
+ *
  * Whose log-probability. The published script's policy is the guided prediction that sampled, u +
  * guidance (c - u), c with the prompt and u without it. Its gradient goes into c `guidance` times
  * and into u 1 - guidance times: what was liked is unlearnt in u, and the pictures can leave the

@@ -8,6 +8,8 @@ void pen_round_order_free(PenRoundOrder *order)
     g_free(order->prompt);
     g_free(order->negative_prompt);
     g_free(order->model);
+    g_free(order->sampler);
+    g_free(order->schedule);
     pen_spot_start_free(order->start);
     g_free(order);
 }

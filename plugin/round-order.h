@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 /* A request and the memory that it points to. */
 typedef struct {
     PenRoundRequest request;
-    char *prompt, *negative_prompt, *model;
+    char *prompt, *negative_prompt, *model, *sampler, *schedule;
     PenSpotStart
         *start; /* where it belongs, and what it starts from; NULL: in no image, from text */
 } PenRoundOrder;

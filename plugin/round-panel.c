@@ -117,6 +117,9 @@ static PenRoundOrder *new_order(PenRoundPanel *panel)
     request->count = (guint)settings->count;
     request->wide = settings->wide ? PEN_WIDE * request->count : 0;
     pen_settings_ask(settings, request);
+    /* The settings may change while the order waits in line. */
+    request->sampler = order->sampler = g_strdup(settings->sampler);
+    request->schedule = order->schedule = g_strdup(settings->schedule);
     request->has_seed = settings->fixed_seed;
     request->seed = settings->seed;
     request->previews = TRUE;

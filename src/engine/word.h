@@ -22,14 +22,14 @@
  * draws their difference w times, does not draw the word w times, as it would draw one in the prompt.
  * PEN_WORD_STRENGTH makes up for it. On the starter model, whose guidance is 3, strengths of 1, 1.5, 2 and 3 of
  * the same words gave pastel 39, 86, 100 and 100 % and flat 36, 47, 69 and 50 %; at 3 pictures become alike and
- * motifs suffer (docs/experiments/learning-2026-11-28.md).
+ * motifs suffer, as a little they did at 2 (docs/experiments/learning-2026-11-28.md).
  */
 
 #include "src/models/runtime.h"
 
 G_BEGIN_DECLS
 
-#define PEN_WORD_STRENGTH 2.0
+#define PEN_WORD_STRENGTH 1.75
 
 typedef struct {
     PenRuntime *runtime;           /* borrowed, as the adapter is */

@@ -350,7 +350,7 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
         wait_until("it is taught", lambda: d.look("Stop Teaching"), 60)
         # A round that is asked for now waits, and takes nothing from the screen meanwhile.
         d.key("ctrl+l", "Return")
-        d.find("Next: bird", "label")
+        d.find("Next: bird, wet ink", "label")
         self.expect_places("Best", "Not chosen", "Not chosen")
         d.click(self.card(2))
         d.key("Left", "Right")

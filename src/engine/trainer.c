@@ -237,10 +237,13 @@ static gboolean fill_bare(PenTrainer *trainer, Batch *batch, GCancellable *cance
  * gained on it counts alike at every step, early (what kind of picture it will be) and late (its detail). */
 static void even_out(Batch *batch)
 {
-    double square = 0;
+    double level = log(batch->step.sd) + 0.5 * log(2 * G_PI), error = 0;
     for (guint i = 0; i < batch->n; i++)
-        square += -2 * (batch->reference[i] + log(batch->step.sd) + 0.5 * log(2 * G_PI));
-    batch->step.sd *= sqrt(MAX(square / batch->n, 1e-12));
+        error += 2 * -(batch->reference[i] + level) / batch->n; /* in squares of the step's deviation */
+    error = MAX(error, 1e-12);
+    batch->step.sd *= sqrt(error);
+    for (guint i = 0; i < batch->n; i++)
+        batch->reference[i] = (batch->reference[i] + level) / error - level - 0.5 * log(error);
 }
 
 static void aim_at_targets(Batch *batch, gboolean evenly)
@@ -258,17 +261,8 @@ static void aim_at_targets(Batch *batch, gboolean evenly)
         batch->reference[i] =
             pen_step_log_prob(&batch->step, n, offset, &answer, batch->next + i * n);
     }
-    if (!evenly)
-        return;
-    even_out(batch);
-    for (guint i = 0; i < batch->n; i++) {
-        PenModelOutput answer = {
-            .cond = (float *)pen_trajectory_get_bare(batch->trajectories[i], batch->k, turn),
-            .guidance = 1,
-        };
-        batch->reference[i] = pen_step_log_prob(&batch->step, n, batch->offset + i * n, &answer,
-                                                batch->next + i * n);
-    }
+    if (evenly)
+        even_out(batch);
 }
 
 static void aim_at_steps(const PenTrainer *trainer, const Batch *batch)

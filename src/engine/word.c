@@ -130,11 +130,17 @@ PenWord *pen_word_new(PenRuntime *runtime, const PenUNetAdapter *adapter, GCance
     return word;
 }
 
-/* Whether a projection reads the text: keys and values of the cross-attention. */
-static gboolean reads_text(const PenUNetAdapterModule *module)
+/* A projection that reads the text, a key's or value's of the cross-attention, from *place on; NULL
+ * at the end. */
+static const PenUNetAdapterModule *next_reading(const PenWord *word, guint *place)
 {
-    return g_str_has_suffix(module->path, ".attn2.to_k") ||
-           g_str_has_suffix(module->path, ".attn2.to_v");
+    while (*place < word->adapter->n_modules) {
+        const PenUNetAdapterModule *module = &word->adapter->modules[(*place)++];
+        if (g_str_has_suffix(module->path, ".attn2.to_k") ||
+            g_str_has_suffix(module->path, ".attn2.to_v"))
+            return module;
+    }
+    return NULL;
 }
 
 /* The matrices are read from the model's file each time: those of a large model would take more
@@ -148,11 +154,9 @@ gboolean pen_word_write(const PenWord *word, const float *v, double strength, fl
                         GError **error)
 {
     guint32 rank = word->adapter->rank;
+    const PenUNetAdapterModule *module;
     memset(values, 0, word->adapter->n_values * sizeof *values);
-    for (guint m = 0; m < word->adapter->n_modules; m++) {
-        const PenUNetAdapterModule *module = &word->adapter->modules[m];
-        if (!reads_text(module))
-            continue;
+    for (guint place = 0; (module = next_reading(word, &place));) {
         g_autofree float *w = matrix(word, module, error);
         if (!w)
             return FALSE;
@@ -171,11 +175,9 @@ gboolean pen_word_gradient(const PenWord *word, const float *gradient, float *v_
                            GError **error)
 {
     guint32 rank = word->adapter->rank;
+    const PenUNetAdapterModule *module;
     g_autofree double *sum = g_new0(double, word->width);
-    for (guint m = 0; m < word->adapter->n_modules; m++) {
-        const PenUNetAdapterModule *module = &word->adapter->modules[m];
-        if (!reads_text(module))
-            continue;
+    for (guint place = 0; (module = next_reading(word, &place));) {
         g_autofree float *w = matrix(word, module, error);
         if (!w)
             return FALSE;

@@ -52,8 +52,9 @@ static gboolean normalize_text(char **text, GError **error)
         return pen_studio_invalid(error, _("What a style adds to prompts must be text in UTF-8."));
     g_strstrip(*text);
     if (g_utf8_strlen(*text, -1) > PEN_RECIPE_MAX_TEXT)
-        return pen_studio_invalid(error, _("What a style adds to prompts may have at most %d characters."),
-                       PEN_RECIPE_MAX_TEXT);
+        return pen_studio_invalid(error,
+                                  _("What a style adds to prompts may have at most %d characters."),
+                                  PEN_RECIPE_MAX_TEXT);
     if (!**text)
         g_clear_pointer(text, g_free);
     return TRUE;
@@ -64,7 +65,7 @@ static gboolean normalize_template(char **template, GError **error)
     const char *at = *template ? strstr(*template, PEN_RECIPE_PROMPT) : NULL;
     if (at && strstr(at + 1, PEN_RECIPE_PROMPT))
         return pen_studio_invalid(error, _("“%s” stands for the prompt, and can stand there once."),
-                       PEN_RECIPE_PROMPT);
+                                  PEN_RECIPE_PROMPT);
     if (*template && !at) {
         char *behind = g_strconcat(PEN_RECIPE_PROMPT ", ", *template, NULL);
         g_free(*template);
@@ -106,16 +107,16 @@ static gboolean normalize_sampler(PenRecipe *recipe, GError **error)
 static gboolean check_numbers(const PenRecipe *recipe, GError **error)
 {
     if (recipe->steps < 0 || recipe->steps > PEN_RECIPE_MAX_STEPS)
-        return pen_studio_invalid(error, _("A style draws in 1 to %d steps, not %d."), PEN_RECIPE_MAX_STEPS,
-                       recipe->steps);
+        return pen_studio_invalid(error, _("A style draws in 1 to %d steps, not %d."),
+                                  PEN_RECIPE_MAX_STEPS, recipe->steps);
     if (!(recipe->guidance >= 0 && recipe->guidance <= PEN_RECIPE_MAX_GUIDANCE))
         return pen_studio_invalid(error, _("A style's guidance is more than 0 and at most %g."),
-                       PEN_RECIPE_MAX_GUIDANCE);
+                                  PEN_RECIPE_MAX_GUIDANCE);
     const int sides[] = { recipe->width, recipe->height };
     for (guint i = 0; i < G_N_ELEMENTS(sides); i++)
         if (sides[i] < 0 || sides[i] > MAX_SIDE || sides[i] % 8)
-            return pen_studio_invalid(error, _("A style's width and height are multiples of 8 up to %d."),
-                           MAX_SIDE);
+            return pen_studio_invalid(
+                error, _("A style's width and height are multiples of 8 up to %d."), MAX_SIDE);
     if (!recipe->width != !recipe->height)
         return pen_studio_invalid(error, _("A style's size is a width and a height, or neither."));
     return TRUE;

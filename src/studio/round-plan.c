@@ -83,12 +83,12 @@ static gboolean check_size(guint size, const char *which, guint multiple, GError
 {
     if (size % multiple != 0) {
         guint below = size / multiple * multiple;
-        return pen_studio_invalid(error, _("The %s %u is not a multiple of %u; use %u or %u."), which, size,
-                       multiple, MAX(below, multiple), below + multiple);
+        return pen_studio_invalid(error, _("The %s %u is not a multiple of %u; use %u or %u."),
+                                  which, size, multiple, MAX(below, multiple), below + multiple);
     }
     if (size > 4096)
-        return pen_studio_invalid(error, _("The %s %u is too large; at most 4096 pixels are possible."), which,
-                       size);
+        return pen_studio_invalid(
+            error, _("The %s %u is too large; at most 4096 pixels are possible."), which, size);
     return TRUE;
 }
 
@@ -97,24 +97,27 @@ static gboolean check_request(const PenRoundRequest *r, const PenModelInfo *mode
     if (!r->prompt)
         return pen_studio_invalid(error, _("A round needs a prompt."));
     if (r->count < 1 || r->count > PEN_ROUND_MAX)
-        return pen_studio_invalid(error, _("%u candidates are not possible; ask for 1 to %d."), r->count,
-                       PEN_ROUND_MAX);
+        return pen_studio_invalid(error, _("%u candidates are not possible; ask for 1 to %d."),
+                                  r->count, PEN_ROUND_MAX);
     if (r->own_rgb && (r->count < 2 || r->wide || r->like_round || r->start_rgb))
-        return pen_studio_invalid(error, _("A picture of your own is learnt beside at least one that is drawn "
-                                "from noise alone."));
+        return pen_studio_invalid(
+            error, _("A picture of your own is learnt beside at least one that is drawn "
+                     "from noise alone."));
     if (r->wide && (r->wide <= r->count || r->wide > PEN_ROUND_WIDE_MAX))
-        return pen_studio_invalid(error,
-                       _("To choose %u of %u candidates is not possible; make more, up to "
-                         "%d."),
-                       r->count, r->wide, PEN_ROUND_WIDE_MAX);
+        return pen_studio_invalid(
+            error,
+            _("To choose %u of %u candidates is not possible; make more, up to "
+              "%d."),
+            r->count, r->wide, PEN_ROUND_WIDE_MAX);
     if (r->steps < 1 || r->steps > 1000)
-        return pen_studio_invalid(error, _("%u steps are not possible; use 1 to 1000, 20 is usual."),
-                       r->steps);
+        return pen_studio_invalid(
+            error, _("%u steps are not possible; use 1 to 1000, 20 is usual."), r->steps);
     if (!(r->guidance > 0 && r->guidance <= PEN_MODEL_MAX_GUIDANCE))
-        return pen_studio_invalid(error,
-                       _("The guidance scale must be more than 0 and at most %g; %g suits "
-                         "this model."),
-                       PEN_MODEL_MAX_GUIDANCE, model->guidance);
+        return pen_studio_invalid(
+            error,
+            _("The guidance scale must be more than 0 and at most %g; %g suits "
+              "this model."),
+            PEN_MODEL_MAX_GUIDANCE, model->guidance);
     if (!(r->guidance_rescale <= 1))
         return pen_studio_invalid(error, _("The guidance rescale must be from 0 to 1."));
     if (!(r->eta >= 0 && r->eta <= 1))
@@ -237,7 +240,8 @@ gboolean pen_round_plan(PenRoundWork *r, GError **error)
         pen_job_notice(r->job, text);
     }
     if (request->guidance == 1 && request->negative_prompt && *request->negative_prompt)
-        pen_job_notice(r->job, _("With guidance 1 what the pictures should not show is not looked at."));
+        pen_job_notice(r->job,
+                       _("With guidance 1 what the pictures should not show is not looked at."));
     r->height = request->height / r->model->factor;
     r->width = request->width / r->model->factor;
     r->tile = request->tiles ? info->size / r->model->factor : 0;

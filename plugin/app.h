@@ -8,7 +8,8 @@
  *
  *     message(type: GtkMessageType, text: string, button: string, answer: GClosure)
  *                       something to tell the artist in the bar; unless they are NULL, the bar has
- * a button, which invokes the closure message-over()    what was told before is no longer true
+ *                       a button, which invokes the closure
+ *     message-over()    what was told before is no longer true
  *     opened()          the studio is open
  *     model-changed()   another model was chosen, or its numbers are known now, or cannot be read
  *     extras-changed()  VAE or adapters of the settings were changed

@@ -100,7 +100,7 @@ def main():
     chosen = choose(args.build, set())
     gui = [name for name, suites in chosen if "gui" in suites]
     others = [name for name, suites in chosen if "gui" not in suites]
-    # Two at once must not both build; ./dev has done so.
+    # Two at once must not both build; ./dev has built all that the tests need.
     two = bool(gui and others)
     lanes = [[Part(args.build, "", "gui", gui, not two, False)], [Part(args.build, "", "testlog", others, not two, two)]]
     if args.sanitized:

@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 
+from gi.repository import GLib
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
@@ -38,14 +40,19 @@ def enter_session():
 
 
 def wait_until(what, condition, seconds=30, pause=0.1):
-    """Waits until condition() is true; returns what it returned."""
+    """Waits until condition() is true; returns what it returned. What a condition looks at may go while it
+    looks: AT-SPI's error is then as good as "not yet"."""
     end = time.monotonic() + seconds
     while True:
-        value = condition()
+        gone = None
+        try:
+            value = condition()
+        except GLib.Error as error:
+            value, gone = None, error
         if value:
             return value
         if time.monotonic() > end:
-            raise Failure("waited %d s in vain: %s" % (seconds, what))
+            raise Failure("waited %d s in vain: %s" % (seconds, what)) from gone
         time.sleep(pause)
 
 

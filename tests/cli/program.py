@@ -19,6 +19,9 @@ DATA = pathlib.Path(sys.argv[2])
 # Small and quick: pictures of 16x16 latents at most, few steps.
 TINY = ["--steps", "3", "--width", "32", "--height", "32"]
 
+# A lesson that goes over the picks once: all that a lesson does, and done in seconds.
+ONE_PASS = ["--epochs", "1", "--updates", "0"]
+
 
 class Result:
     def __init__(self, status, out, err):

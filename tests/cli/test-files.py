@@ -7,7 +7,7 @@ import shutil
 import struct
 
 from models import GOLDEN, TINY, as_inferred, change_config, make, single_file, ldm_file, trajectory
-from program import l2_error, max_error, run, tensors
+from program import ONE_PASS, l2_error, max_error, run, tensors
 from tap import main
 
 
@@ -32,7 +32,7 @@ def test_teach_single_file(folder):
     path = single_file("sd1", folder / "models" / "painter.safetensors")
     identity = run(folder, "generate", "--prompt", "a bird", "--count", "3", *TINY, "--model", "painter").out.strip()
     run(folder, "pick", identity, "--best", "1")
-    run(folder, "teach", "--style", "ink", "--epochs", "1", "--rank", "2", "--seed", "1")
+    run(folder, "teach", "--style", "ink", *ONE_PASS, "--rank", "2", "--seed", "1")
     plain = make(folder, "--model", path)
     taught = make(folder, "--style", "ink")
     assert l2_error(plain, taught) > 1e-6
@@ -67,14 +67,14 @@ def test_adapters(folder):
     # A style draws with adapters on top, but what is picked there does not teach it.
     identity = run(folder, "generate", "--prompt", "x", "--count", "2", *TINY, *model).out.strip()
     run(folder, "pick", identity, "--best", "0")
-    run(folder, "teach", "--style", "ink", "--epochs", "1", "--seed", "1")
+    run(folder, "teach", "--style", "ink", *ONE_PASS, "--seed", "1")
     done = run(folder, "generate", "--prompt", "x", "--count", "2", *TINY, "--style", "ink", "--lora", one)
     assert "will not teach" in done.err
     rounds = {line["round"]: line for line in run(folder, "history", "--json").of_type("round")}
     assert rounds[int(done.out)].get("style") in (None, "", 0), rounds[int(done.out)]
     # Its picks teach a style of the model with the adapter, which remembers both.
     run(folder, "pick", done.out.strip(), "--best", "1")
-    run(folder, "teach", "--style", "both", "--epochs", "1", "--seed", "1")
+    run(folder, "teach", "--style", "both", *ONE_PASS, "--seed", "1")
     assert max_error(with_one, make(folder, "--style", "both", "--style-strength", "0")) < 1e-5
     # An adapter that the style was made with is not added a second time, at whatever strength.
     both = ["generate", "--prompt", "x", "--count", "1", *TINY, "--style", "both", "--lora"]
@@ -155,7 +155,7 @@ def test_inpainting(folder):
 
     # It can be taught, from both kinds of rounds.
     run(folder, "pick", identity, "--best", "1")
-    run(folder, "teach", "--style", "ink", "--epochs", "1", "--seed", "1")
+    run(folder, "teach", "--style", "ink", *ONE_PASS, "--seed", "1")
     assert l2_error(alone, make(folder, "--style", "ink")) > 1e-6
     single = single_file("sd1", folder / "models" / "painter.safetensors", model)
     run(folder, "generate", "--prompt", "z", "--count", "1", "--model", single, *TINY)

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import stat
 
-from program import TINY, generate, png_texts, run, snapshot
+from program import ONE_PASS, TINY, generate, png_texts, run, snapshot
 from tap import main
 
 GENERATE = ["generate", "--prompt", "a bird"]
@@ -57,7 +57,7 @@ def test_written_files_follow_the_umask(folder):
     assert mode(kept) == 0o640 and mode(out / ("round%d-1.png" % number)) == 0o600
     # So do styles, and the store's own files stay the artist's alone.
     run(folder, "pick", number, "--best", "0")
-    run(folder, "teach", "--style", "ink", "--epochs", "1", "--timesteps-per-update", "0")
+    run(folder, "teach", "--style", "ink", *ONE_PASS, "--timesteps-per-update", "0")
     exported = folder / "ink.safetensors"
     exported.write_text("")
     exported.chmod(0o660)
@@ -103,7 +103,7 @@ def test_ties_alone_make_no_style(folder):
     # A tie is no obstacle to what can be learnt.
     generate(folder)
     run(folder, "pick", "3", "--best", "0")
-    run(folder, "teach", "--style", "new", "--epochs", "1")
+    run(folder, "teach", "--style", "new", *ONE_PASS)
 
 
 def learnt(folder):
@@ -129,7 +129,7 @@ def test_the_published_loss_needs_fresh_noise(folder):
     assert "fresh noise" in run(folder, "teach", "--style", "ink", "--new-only", *paper, status=1).err
     assert snapshot(folder) == before
     # In hindsight every sampler's pictures teach.
-    done = run(folder, "teach", "--style", "ink", "--epochs", "1", "--json")
+    done = run(folder, "teach", "--style", "ink", *ONE_PASS, "--json")
     result, = done.of_type("result")
     assert result["picks"] == 3 and not any("not learnt" in line["message"] for line in done.of_type("notice"))
 

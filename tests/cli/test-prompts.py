@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 
-from program import DATA, TINY, l2_error, max_error, run, tensors
+from program import DATA, ONE_PASS, TINY, l2_error, max_error, run, tensors
 from tap import main
 
 sys.path.append(str(DATA.parent / "tools"))
@@ -95,7 +95,7 @@ def test_adapters_by_name(folder):
     row, = run(folder, "history", "--limit", "1", "--json").of_type("round")
     assert row["prompt"] == "a bird <lora:ink:0.8>"
     run(folder, "pick", made, "--best", "0")
-    run(folder, "teach", "--style", "both", "--epochs", "1", "--seed", "1")
+    run(folder, "teach", "--style", "both", *ONE_PASS, "--seed", "1")
     assert max_error(expected, drawn(folder, "a bird", "--style", "both", "--style-strength", "0")) < 1e-5
     assert "will not teach" not in make(folder, "a bird <lora:ink:0.8>", "--style", "both").err
 
@@ -159,7 +159,7 @@ def test_teaching_reads_prompts_as_they_were_drawn(folder):
         data = folder / name
         run(data, "generate", "--prompt", prompt, "--count", "2", "--seed", "5", *TINY, "--steps", "4", *words)
         run(data, "pick", "1", "--best", "1")
-        taught = run(data, "teach", "--style", "ink", "--epochs", "1", "--seed", "1", "--json")
+        taught = run(data, "teach", "--style", "ink", *ONE_PASS, "--seed", "1", "--json")
         assert abs(taught.of_type("step")[0]["loss"] - 0.693147) < 1e-3, taught.out
         version, = (data / "styles").rglob("v1.safetensors")
         learnt[name] = [value for shape, values in tensors(version).values() for value in values]

@@ -3,7 +3,7 @@
 
 import filecmp
 
-from program import TINY, png_texts, run
+from program import ONE_PASS, TINY, png_texts, run
 from tap import main
 
 # A name as people write it; as it is kept; and as a PNG's settings have it.
@@ -35,7 +35,7 @@ def test_rounds(folder):
     rounds = run(folder, "history", "--limit", "20", "--json").of_type("round")
     assert [row["sampler"] for row in reversed(rounds)] == [kept for _, kept, _ in SAMPLERS]
     # In hindsight all of them teach.
-    done = run(folder, "teach", "--style", "all", "--epochs", "1", "--json")
+    done = run(folder, "teach", "--style", "all", *ONE_PASS, "--json")
     result, = done.of_type("result")
     assert result["picks"] == len(SAMPLERS) and not any("not learnt" in line["message"]
                                                         for line in done.of_type("notice"))
@@ -57,7 +57,7 @@ def test_from_a_picture(folder):
     for name in ["DPM++ SDE Karras", "UniPC", "LCM"]:
         number = draw(folder, name, "--from", folder / "round1-0.png", "--strength", "0.5")
         run(folder, "pick", number, "--best", "1")
-    result, = run(folder, "teach", "--style", "ink", "--epochs", "1", "--json").of_type("result")
+    result, = run(folder, "teach", "--style", "ink", *ONE_PASS, "--json").of_type("result")
     assert result["picks"] == 3
 
 

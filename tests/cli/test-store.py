@@ -3,7 +3,7 @@
 
 import shutil
 
-from program import TINY, generate, run
+from program import ONE_PASS, TINY, generate, run
 from tap import main
 
 
@@ -79,7 +79,7 @@ def test_repair_brings_rounds_back(folder):
     assert pictures(folder) == before
     # They can be picked and learnt from as before.
     run(folder, "pick", "2", "--best", "0")
-    taught, = run(folder, "teach", "--style", "ink", "--epochs", "1", "--json").of_type("result")
+    taught, = run(folder, "teach", "--style", "ink", *ONE_PASS, "--json").of_type("result")
     assert taught["picks"] == 1
     run(folder, "store", "check")
     assert "nothing" in run(folder, "store", "repair").out

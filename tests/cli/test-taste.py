@@ -9,7 +9,7 @@ import sqlite3
 import struct
 import tempfile
 
-from program import generate, run, snapshot, tensors
+from program import ONE_PASS, generate, run, snapshot, tensors
 from tap import main
 
 SMALL = ["--steps", "6", "--width", "32", "--height", "32"]
@@ -136,7 +136,7 @@ def test_like(folder):
     assert distance(near["round"]) < distance(far["round"])
     # An ordinary round: picked, taught, and itself liked.
     run(folder, "pick", like["round"], "--best", "2")
-    assert run(folder, "teach", "--style", "ink", "--seed", "1", "--json").of_type("result")[0]["picks"] == 1
+    assert run(folder, "teach", "--style", "ink", *ONE_PASS, "--seed", "1", "--json").of_type("result")[0]["picks"] == 1
     make(folder, "--like", "%d:2" % like["round"])
     # Where no step takes fresh noise, too.
     still = make(folder, "--prompt", "a cat", "--eta", "0", "--count", "1", "--seed", "5", *SMALL)
@@ -182,7 +182,7 @@ def test_own_pictures(folder):
     (mine / "red house 2.txt").write_text("a big\nred house\n")
     (mine / "broken.png").write_bytes(b"\x89PNG nothing")
     (mine / "notes.txt").write_text("no picture")
-    words = ["teach", "--style", "mine", "--like", mine, "--seed", "1", "--json"]
+    words = ["teach", "--style", "mine", "--like", mine, "--updates", "8", "--seed", "1", "--json"]
     first = run(folder, *words)
     assert first.of_type("pictures")[0] == {"type": "pictures", "new": 2, "known": 0, "failed": 1}
     assert any("broken.png was left out" in row["message"] for row in first.of_type("warning"))

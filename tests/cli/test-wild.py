@@ -8,7 +8,7 @@ import struct
 import time
 
 from models import GOLDEN, TINY, change_config, ldm_file, make, single_file, trajectory
-from program import PROGRAM, run
+from program import ONE_PASS, PROGRAM, run
 from tap import main
 
 NO_LOCKS = pathlib.Path(PROGRAM).parents[2] / "tests/cli/libno-locks.so"
@@ -319,7 +319,7 @@ def test_moved_model(folder):
     model = copy_model(folder, "before")
     identity = run(folder, "generate", "--prompt", "x", "--count", "2", *TINY, "--model", model).out.strip()
     run(folder, "pick", identity, "--best", "0")
-    run(folder, "teach", "--style", "ink", "--epochs", "1", "--rank", "2", "--seed", "1")
+    run(folder, "teach", "--style", "ink", *ONE_PASS, "--rank", "2", "--seed", "1")
     model.rename(folder / "after")
     draw = ["generate", "--prompt", "x", "--count", "1", *TINY, "--style", "ink"]
     error = run(folder, *draw, status=2).err
@@ -334,7 +334,7 @@ def test_moved_model(folder):
     (folder / "after").rename(folder / "models/anything")
     run(folder, *draw)
     (folder / "models/anything").rename(folder / "elsewhere")
-    teach = ["teach", "--style", "ink", "--epochs", "1", "--fresh"]
+    teach = ["teach", "--style", "ink", *ONE_PASS, "--fresh"]
     run(folder, *teach, status=2)
     run(folder, *teach, "--model", folder / "elsewhere")
 

@@ -61,6 +61,21 @@ static VKAPI_ATTR VkBool32 VKAPI_CALL on_validation_message(
     return VK_FALSE;
 }
 
+/* Drivers that lack parts of Vulkan, as MoltenVK on macOS does, are hidden from programs that do not ask for
+ * them. What they lack shows in their features and limits, by which each device is judged. */
+static gboolean can_list_portable_devices(void)
+{
+    guint32 n = 0;
+    vkEnumerateInstanceExtensionProperties(NULL, &n, NULL);
+    g_autofree VkExtensionProperties *list = g_new0(VkExtensionProperties, n + 1);
+    vkEnumerateInstanceExtensionProperties(NULL, &n, list);
+    gboolean found = FALSE;
+    for (guint32 i = 0; i < n; i++)
+        found = found || g_str_equal(list[i].extensionName,
+                                     VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME);
+    return found;
+}
+
 static gboolean make_instance(VkInstance *instance, VkDebugUtilsMessengerEXT *messenger,
                               GError **error)
 {
@@ -88,7 +103,13 @@ static gboolean make_instance(VkInstance *instance, VkDebugUtilsMessengerEXT *me
         .pEnabledValidationFeatures = enable,
     };
     const char *layers[] = { "VK_LAYER_KHRONOS_validation" };
-    const char *extensions[] = { VK_EXT_DEBUG_UTILS_EXTENSION_NAME };
+    const char *extensions[2];
+    guint32 n_extensions = 0;
+    if (validation)
+        extensions[n_extensions++] = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
+    gboolean portable = can_list_portable_devices();
+    if (portable)
+        extensions[n_extensions++] = VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME;
     VkApplicationInfo application = {
         .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
         .pApplicationName = "Penchant",
@@ -97,10 +118,11 @@ static gboolean make_instance(VkInstance *instance, VkDebugUtilsMessengerEXT *me
     VkInstanceCreateInfo create = {
         .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
         .pNext = validation ? &features : NULL,
+        .flags = portable ? VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR : 0,
         .pApplicationInfo = &application,
         .enabledLayerCount = validation ? G_N_ELEMENTS(layers) : 0,
         .ppEnabledLayerNames = layers,
-        .enabledExtensionCount = validation ? G_N_ELEMENTS(extensions) : 0,
+        .enabledExtensionCount = n_extensions,
         .ppEnabledExtensionNames = extensions,
     };
     VkResult result = vkCreateInstance(&create, NULL, instance);
@@ -299,8 +321,11 @@ static gboolean make_device(PenDevice *self, GError **error)
         pen_physical_has_extension(self->physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     self->has_statistics = pen_physical_has_extension(
         self->physical, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
-    const char *extensions[4];
+    const char *extensions[5];
     guint32 n_extensions = 0;
+    /* Who has it, must be told that we know. */
+    if (pen_physical_has_extension(self->physical, "VK_KHR_portability_subset"))
+        extensions[n_extensions++] = "VK_KHR_portability_subset";
     if (budget)
         extensions[n_extensions++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
     if (self->has_statistics)

@@ -60,6 +60,17 @@ extern const PenCommand pen_command_bench, pen_command_devices, pen_command_gene
     pen_command_refine, pen_command_selftest,
     pen_command_store, pen_command_style, pen_command_styles, pen_command_teach, pen_command_undo;
 
+/* The one of that name in a list with NULL at its end; NULL: none. */
+const PenCommand *pen_command_find(const PenCommand *const *list, const char *name);
+
+/* `penchant --version` (version.c): the version and, for bug reports, what else there is to know about
+ * this build and machine. In English. */
+void pen_cli_print_version(void);
+
+/* `penchant --complete WORD...` (complete.c), for src/cli/completion.bash: what the last word, which is not
+ * finished, can become behind the others, one a line. Nothing where any file would do. */
+void pen_cli_complete(const PenCommand *const *commands, const GOptionEntry *common, char **words);
+
 /* --- output (output.c) ----------------------------------------------------------------------- */
 
 /* Sets a PEN_CLI_ERROR_USAGE. Returns FALSE. */

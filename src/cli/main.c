@@ -27,7 +27,7 @@ static const PenCommand *const commands[] = {
     NULL,
 };
 
-static const PenCommand *find_command(const PenCommand *const *list, const char *name)
+const PenCommand *pen_command_find(const PenCommand *const *list, const char *name)
 {
     for (; *list; list++)
         if (g_str_equal((*list)->name, name))
@@ -68,11 +68,10 @@ static guint count_leading(char **words)
     return n;
 }
 
-/* Parses the words after the command's name, and runs it. */
-static gboolean run_command(PenCli *cli, const PenCommand *command, const char *path,
-                            char **leading, char **words, GError **error)
+/* Free with g_free(). */
+static GOptionEntry *common_entries(PenCli *cli)
 {
-    const GOptionEntry common[] = {
+    const GOptionEntry entries[] = {
         { "data", 0, 0, G_OPTION_ARG_FILENAME, &cli->data,
           N_("Keep styles, rounds and picks in FOLDER (PENCHANT_DATA, else the user's data "
              "folder)"),
@@ -87,6 +86,14 @@ static gboolean run_command(PenCli *cli, const PenCommand *command, const char *
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &cli->quiet, N_("No progress and no notices"), NULL },
         G_OPTION_ENTRY_NULL,
     };
+    return g_memdup2(entries, sizeof entries);
+}
+
+/* Parses the words after the command's name, and runs it. */
+static gboolean run_command(PenCli *cli, const PenCommand *command, const char *path,
+                            char **leading, char **words, GError **error)
+{
+    g_autofree GOptionEntry *common = common_entries(cli);
     g_set_prgname(path);
     g_autoptr(GOptionContext) context =
         g_option_context_new(command->arguments ? gettext(command->arguments) : NULL);
@@ -138,7 +145,7 @@ static gboolean dispatch(PenCli *cli, const PenCommand *const *list, const char 
         print_help(path, summary, list);
         return TRUE;
     }
-    const PenCommand *command = find_command(list, words[0]);
+    const PenCommand *command = pen_command_find(list, words[0]);
     if (!command)
         return pen_cli_usage_error(error, _("There is no command “%s %s”. “%s --help” lists them."),
                                    path, words[0], path);
@@ -167,11 +174,16 @@ int main(int argc, char **argv)
     textdomain(GETTEXT_PACKAGE);
     g_set_prgname("penchant");
 
+    PenCli cli = { 0 };
     if (argc == 2 && g_str_equal(argv[1], "--version")) {
-        printf("penchant %s\n", PACKAGE_VERSION);
+        pen_cli_print_version();
         return 0;
     }
-    PenCli cli = { 0 };
+    if (argc > 2 && g_str_equal(argv[1], "--complete")) {
+        g_autofree GOptionEntry *common = common_entries(&cli);
+        pen_cli_complete(commands, common, argv + 2);
+        return 0;
+    }
     g_autoptr(GError) error = NULL;
     int status = 0;
     guint n_leading = count_leading(argv + 1);

@@ -173,6 +173,11 @@ PenStore *pen_store_open(const char *folder, GError **error)
     return g_steal_pointer(&store);
 }
 
+int pen_store_format(void)
+{
+    return (int)g_strv_length((char **)pen_store_migrations);
+}
+
 void pen_store_close(PenStore *store)
 {
     if (!store)

@@ -18,7 +18,7 @@ G_BEGIN_DECLS
  *
  * This header opens and checks the store. The others are its chapters:
  * styles.h, rounds.h, places.h, picks.h (with notation.h for the notation), guesses.h, runs.h, comparisons.h,
- * actions.h (undo) and files.h.
+ * history.h, actions.h (undo), trash.h, repair.h and files.h.
  *
  * Promises
  *   - What a function has acknowledged by returning success survives kill -9 and a power cut:
@@ -75,6 +75,10 @@ char *pen_store_default_folder(void);
  * program's database).
  */
 PenStore *pen_store_open(const char *folder, GError **error);
+
+/* The version of the database's format that this program writes. It brings older ones up to it; an
+ * older program refuses what a newer one has opened (TOO_NEW). docs/storage.md lists all formats. */
+int pen_store_format(void);
 
 /* Closes the store. No call may be under way in another thread. */
 void pen_store_close(PenStore *store);

@@ -16,7 +16,7 @@ build=$repo/build
 lib=/usr/lib/x86_64-linux-gnu
 
 [[ $(uname -m) == x86_64 ]] || { echo "bundle: for x86-64 alone"; exit 1; }
-version=$("$build/src/cli/penchant" --version | awk '{ print $2 }')
+version=$("$build/src/cli/penchant" --version | sed -n '1s/.* //p')
 name=penchant-$version-x86_64
 stage=$build/bundle/$name
 rm -rf "$stage"

@@ -64,6 +64,10 @@ typedef struct {
     guint wrong_kernels[2];             /* by PenDtype: those that a self-test found wrong, which are
                                          * not possible */
     char *findings; /* the file in which it keeps what it finds: compute/findings.h */
+    guint32 large_tiles_from[PEN_N_KERNELS][2][2]; /* by PenDtype, and 1 for linear layers, 0 for
+                                                    * convolutions: from so many workgroups on the
+                                                    * larger tile is faster; 0: was not measured
+                                                    * (compute/tune.h) */
     PenMatrixShape matrix;              /* the best of those it has; all 0 without */
     guint32 matrix_subgroup;            /* size of the subgroups that multiply them */
     guint32 subgroup_size;              /* where a kernel asks for none */

@@ -30,7 +30,8 @@ typedef struct {
 /* Shapes of the kernels for vector lanes, as in shaders/variants.txt and their source. */
 #define LANES_STEP 16 /* KS of matmul_lanes.comp */
 
-/* With fewer workgroups than this a large GPU has nothing to do: smaller tiles make more. */
+/* With fewer workgroups than this a large GPU has nothing to do: smaller tiles make more. Where it
+ * was measured (compute/tune.h) that counts. */
 #define ENOUGH_GROUPS 64
 
 /* As in matmul_shared.comp: the channels of a tile, whole matrices. */
@@ -70,9 +71,11 @@ static Tile register_tile(gboolean input_gradient, guint64 m, guint32 n)
     return tile;
 }
 
-static gboolean enough_groups(guint64 m, guint32 n, guint32 rows, guint32 columns)
+static gboolean enough_groups(const PenDeviceInfo *device, PenDtype dtype, gboolean linear,
+                              guint64 m, guint32 n, guint32 rows, guint32 columns)
 {
-    return pen_groups(m, rows) * pen_groups(n, columns) >= ENOUGH_GROUPS;
+    guint32 measured = device->large_tiles_from[device->kernels][dtype][linear];
+    return pen_groups(m, rows) * pen_groups(n, columns) >= (measured ? measured : ENOUGH_GROUPS);
 }
 
 static void specialize(PenDispatch *d, const PenDeviceInfo *device, const Tile *tile,
@@ -131,7 +134,8 @@ static gboolean tile_fits(const PenDeviceInfo *device, const Tile *tile, PenDtyp
 static gboolean shared_tile(const PenDeviceInfo *device, const PenMatmul *mm, guint64 m, guint32 n,
                             Tile *tile)
 {
-    for (guint32 side = enough_groups(m, n, 128, 128) ? 16 : 8; side >= 8; side /= 2) {
+    gboolean large = enough_groups(device, mm->x->dtype, mm->linear, m, n, 128, 128);
+    for (guint32 side = large ? 16 : 8; side >= 8; side /= 2) {
         *tile = (Tile){ .rows = 8 * side, .columns = 8 * side, .invocations = { side, side } };
         g_snprintf(tile->shader, sizeof tile->shader, "matmul_shared%s",
                    mm->input_gradient ? "_input" : "");
@@ -170,8 +174,9 @@ static gboolean matrix_tile(const PenDeviceInfo *device, gboolean input_gradient
             };
             g_snprintf(tile->shader, sizeof tile->shader, "matmul_matrix%s_%u",
                        input_gradient ? "_input" : "", times);
-            if ((times == 1 || (has_registers(device, linear, times) &&
-                                enough_groups(m, n, tile->rows, tile->columns))) &&
+            if ((times == 1 ||
+                 (has_registers(device, linear, times) &&
+                  enough_groups(device, PEN_DTYPE_F16, linear, m, n, tile->rows, tile->columns))) &&
                 tile_fits(device, tile, PEN_DTYPE_F16))
                 return TRUE;
         }
@@ -201,6 +206,23 @@ static Tile choose_tile(const PenDeviceInfo *device, const PenMatmul *mm, guint6
          shared_tile(device, mm, m, n, &tile)))
         return tile;
     return register_tile(mm->input_gradient, m, n);
+}
+
+#define MANY_ROWS 65536 /* for all tiles, and not for G_MAXUINT32 of them */
+
+gboolean pen_lower_tile_choice(const PenDeviceInfo *device, PenDtype dtype, gboolean linear,
+                               guint32 *rows, guint32 *columns)
+{
+    PenTensor x = { .dtype = dtype };
+    PenMatmul any = { .x = &x, .linear = linear };
+    PenDeviceInfo with_large = *device, without = *device;
+    with_large.large_tiles_from[device->kernels][dtype][linear] = 1;
+    without.large_tiles_from[device->kernels][dtype][linear] = G_MAXUINT32;
+    Tile large = choose_tile(&with_large, &any, MANY_ROWS, MANY_ROWS);
+    Tile small = choose_tile(&without, &any, MANY_ROWS, MANY_ROWS);
+    *rows = large.rows;
+    *columns = large.columns;
+    return large.rows * large.columns != small.rows * small.columns;
 }
 
 void pen_lower_product(PenLowering *l, const PenMatmul *mm)

@@ -20,6 +20,11 @@ typedef struct {
 
 void pen_lower_product(PenLowering *l, const PenMatmul *mm);
 
+/* Whether the device's kernels have a smaller and a larger tile for products, between which
+ * large_tiles_from decides; and the rows and columns of y in the larger one. */
+gboolean pen_lower_tile_choice(const PenDeviceInfo *device, PenDtype dtype, gboolean linear,
+                               guint32 *rows, guint32 *columns);
+
 /* The same with fewer multiplications (shaders/winograd.glsl), where that is faster: FALSE, and
  * nothing is done, elsewhere. */
 gboolean pen_lower_winograd(PenLowering *l, const PenMatmul *mm);

@@ -291,7 +291,7 @@ void pen_round_panel_reuse(PenRoundPanel *panel, const PenRound *round)
 
 void pen_round_panel_take(PenRoundPanel *panel, const PenTakenSettings *taken)
 {
-    const PenPngSettings *settings = taken->settings;
+    const PenPictureSettings *settings = taken->settings;
     g_autoptr(PenStyle) style =
         taken->style ? pen_store_get_style(pen_app_store(panel->app), taken->style, NULL) : NULL;
     PenRound round = {

@@ -97,7 +97,8 @@ static const GOptionEntry entries[] = {
     { "mask", 0, 0, G_OPTION_ARG_FILENAME, &mask,
       N_("With --from: a PNG that is white where the picture may change"), N_("PICTURE") },
     { "settings-of", 0, 0, G_OPTION_ARG_FILENAME, &settings_of,
-      N_("Take the settings that are not given from this PNG of Penchant or A1111"), N_("PICTURE") },
+      N_("Take the settings that are not given from this picture (PNG, JPEG, WebP) of Penchant or A1111"),
+      N_("PICTURE") },
     G_OPTION_ENTRY_NULL,
 };
 
@@ -224,7 +225,7 @@ static gboolean take_settings(PenCli *cli, PenRoundRequest *request, PenTakenSet
     *taken = studio ? pen_studio_take_settings(studio, settings_of, error) : NULL;
     if (!*taken)
         return FALSE;
-    const PenPngSettings *settings = (*taken)->settings;
+    const PenPictureSettings *settings = (*taken)->settings;
     request->as_is = TRUE; /* the picture says what the recipe would */
     if (!prompt)
         request->prompt = settings->prompt ? settings->prompt : "";

@@ -171,9 +171,11 @@ static gboolean read_layer(PenAdapter *adapter, const PenSafetensors *tensors, c
     if (!(mid ? fold_mid(layer, mid, down, error)
               : pen_safetensor_to_f32(down, layer->down, error)) ||
         !pen_safetensor_to_f32(up, layer->up, error) ||
-        !(alpha ? pen_safetensor_to_f32(alpha, &layer->alpha, error)
-                : pen_adapter_scale_get(scale, path, found->named, layer->rank, &layer->alpha,
-                                        error)))
+        (alpha && !pen_safetensor_to_f32(alpha, &layer->alpha, error)))
+        return FALSE;
+    // An alpha of 0 is none: the trainers that write it (kohya's) draw with the rank.
+    if ((!alpha || layer->alpha == 0) &&
+        !pen_adapter_scale_get(scale, path, found->named, layer->rank, &layer->alpha, error))
         return FALSE;
     if (!all_finite(layer->down, layer->rank * layer->n_in) ||
         !all_finite(layer->up, up->n_elements) || !isfinite(layer->alpha))

@@ -26,6 +26,9 @@
        "of the same weights.")
 #define PICTURE N_("“%s” is a picture: choose the .safetensors file.")
 #define EMPTY N_("“%s” is empty: download it again.")
+#define ZEROS                                                                                      \
+    N_("“%s” holds nothing but zeros: its download did not get beyond reserving the space; "       \
+       "download it again.")
 
 static const struct {
     const char *start;
@@ -91,6 +94,15 @@ static const char *markup_sentence(const char *content, gsize size)
     return NULL;
 }
 
+// So many zeros at its beginning are in no format.
+static gboolean is_zero(const char *content, gsize size)
+{
+    gsize n = MIN(size, 512), i = 0;
+    while (i < n && content[i] == 0)
+        i++;
+    return i == n;
+}
+
 // The first words of what is nothing but text; NULL for anything else.
 static char *text_start(const char *content, gsize size)
 {
@@ -114,6 +126,8 @@ gboolean pen_file_kind_explain(const char *name, const void *bytes, gsize size, 
         sentence = markup_sentence(content, size);
     if (!sentence && size > 262 && memcmp(content + 257, "ustar", 5) == 0)
         sentence = ARCHIVE;
+    if (!sentence && is_zero(content, size))
+        sentence = ZEROS;
     if (sentence) {
         g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_UNSUPPORTED, _(sentence), name);
         return TRUE;

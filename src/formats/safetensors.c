@@ -137,9 +137,8 @@ static gboolean parse_tensor(PenSafetensor *tensor, JsonNode *node, gsize data_s
                          "download it again"),
                        name);
     if ((guint64)(end - begin) != tensor->size)
-        return invalid(error, file,
-                       _("tensor “%s” needs %zu bytes, but has %" PRId64),
-                       name, tensor->size, end - begin);
+        return invalid(error, file, _("tensor “%s” needs %zu bytes, but has %" PRId64), name,
+                       tensor->size, end - begin);
     *offset = (gsize)begin;
     return TRUE;
 }
@@ -273,7 +272,27 @@ static int compare_strings(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static PenSafetensors *open_sharded(const char *index_path, GError **error)
+// All of them must be there; one by one, a person would fetch them one by one.
+static gboolean check_shards(const char *index, const char *folder, GPtrArray *shards,
+                             GError **error)
+{
+    const char *first = NULL;
+    guint missing = 0;
+    for (guint i = 0; i < shards->len; i++) {
+        g_autofree char *path = g_build_filename(folder, shards->pdata[i], NULL);
+        if (g_file_test(path, G_FILE_TEST_EXISTS))
+            continue;
+        first = missing++ ? first : shards->pdata[i];
+    }
+    if (missing)
+        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
+                    _("“%s” only lists the files that hold the weights, of which %u of %u are "
+                      "missing (“%s”): download them into the same folder."),
+                    index, missing, shards->len, first);
+    return !missing;
+}
+
+PenSafetensors *pen_safetensors_open_sharded(const char *index_path, GError **error)
 {
     g_autoptr(PenSafetensors) self = new_empty(index_path);
     g_autoptr(PenJson) index = pen_json_load(index_path, error);
@@ -301,8 +320,11 @@ static PenSafetensors *open_sharded(const char *index_path, GError **error)
     }
     g_ptr_array_sort(shards, compare_strings);
 
-    // The tensors of shard i are ends[i - 1] <= index < ends[i].
     g_autofree char *folder = g_path_get_dirname(index_path);
+    if (!check_shards(self->name, folder, shards, error))
+        return NULL;
+
+    // The tensors of shard i are ends[i - 1] <= index < ends[i].
     g_autofree guint *ends = g_new0(guint, shards->len + 1);
     g_autoptr(GHashTable) numbers = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint i = 0; i < shards->len; i++) {
@@ -326,72 +348,6 @@ static PenSafetensors *open_sharded(const char *index_path, GError **error)
     return g_steal_pointer(&self);
 }
 
-static PenSafetensors *open_either(const char *path, GError **error)
-{
-    return g_str_has_suffix(path, ".json") ? open_sharded(path, error)
-                                           : pen_safetensors_open(path, error);
-}
-
-// The file in `folder` that holds the weights; NULL with an error if that is not clear.
-static char *find_weights(const char *folder, GError **error)
-{
-    static const char *const usual[] = {
-        "diffusion_pytorch_model.safetensors",
-        "model.safetensors",
-        "diffusion_pytorch_model.safetensors.index.json",
-        "model.safetensors.index.json",
-        "diffusion_pytorch_model.fp16.safetensors",
-        "model.fp16.safetensors",
-        "diffusion_pytorch_model.safetensors.index.fp16.json",
-        "model.safetensors.index.fp16.json",
-        "adapter_model.safetensors",
-        "pytorch_lora_weights.safetensors",
-    };
-    for (gsize i = 0; i < G_N_ELEMENTS(usual); i++) {
-        g_autofree char *path = g_build_filename(folder, usual[i], NULL);
-        if (g_file_test(path, G_FILE_TEST_EXISTS))
-            return g_steal_pointer(&path);
-    }
-
-    g_autofree char *shown = g_filename_display_name(folder);
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, error);
-    g_autofree char *only = NULL;
-    const char *name;
-    guint n = 0;
-    while (dir && (name = g_dir_read_name(dir)))
-        if (is_plain_name(name) && n++ == 0)
-            only = g_build_filename(folder, name, NULL);
-    if (n == 1)
-        return g_steal_pointer(&only);
-    if (dir && n == 0)
-        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
-                    _("The folder “%s” holds no weights: a .safetensors file is missing."), shown);
-    else if (dir)
-        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
-                    _("The folder “%s” holds several .safetensors files, none of a usual name; "
-                      "name one of them."),
-                    shown);
-    return NULL;
-}
-
-PenSafetensors *pen_safetensors_open_model(const char *path, GError **error)
-{
-    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
-        g_autofree char *found = find_weights(path, error);
-        return found ? open_either(found, error) : NULL;
-    }
-    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
-        static const char *const endings[] = { ".safetensors", ".safetensors.index.json",
-                                               ".index.json" };
-        for (gsize i = 0; i < G_N_ELEMENTS(endings); i++) {
-            g_autofree char *full = g_strconcat(path, endings[i], NULL);
-            if (g_file_test(full, G_FILE_TEST_EXISTS))
-                return open_either(full, error);
-        }
-    }
-    return open_either(path, error);
-}
-
 gboolean pen_safetensors_check(const PenSafetensors *tensors, GError **error)
 {
     for (guint i = 0; i < tensors->files->len; i++)
@@ -405,6 +361,28 @@ gboolean pen_safetensors_is_current(const PenSafetensors *tensors)
     for (guint i = 0; i < tensors->files->len; i++)
         if (!pen_file_map_is_current(tensors->files->pdata[i]))
             return FALSE;
+    return TRUE;
+}
+
+// More than the end of any real model has of zeros.
+#define ZEROS 65536
+
+gboolean pen_safetensors_check_end(const PenSafetensors *tensors, GError **error)
+{
+    for (guint i = 0; i < tensors->files->len; i++) {
+        gsize size, zeros = 0;
+        const char *end = g_bytes_get_data(tensors->files->pdata[i], &size);
+        end += size;
+        while (zeros < MIN(size, ZEROS) && *--end == 0)
+            zeros++;
+        if (zeros == ZEROS) {
+            g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_INVALID,
+                        _("“%s” ends in nothing but zeros: its download did not finish; download "
+                          "it again."),
+                        tensors->name);
+            return FALSE;
+        }
+    }
     return TRUE;
 }
 

@@ -6,8 +6,8 @@
 // Everything is checked on opening, as the format's specification asks, so that a PenSafetensors
 // that exists can be trusted: header at most 100 MB and inside the file; no name twice; known
 // types; shapes whose size is exactly that of their bytes; and the tensors' bytes cover the data
-// block without overlap, gap or rest. Tensor data may lie at any alignment. What a file is that is none
-// of these is said where its first bytes tell (src/formats/file-kind.h).
+// block without overlap, gap or rest. Tensor data may lie at any alignment. What a file is that is
+// none of these is said where its first bytes tell (src/formats/file-kind.h).
 //
 // Another program may change the files while they are open: nothing crashes, but the numbers are
 // wrong. Who has read some asks pen_safetensors_check() afterwards.
@@ -48,8 +48,8 @@ typedef struct {
     guint n_dims; // 0 for a scalar
     gsize dims[PEN_SAFETENSOR_MAX_DIMS];
     gsize n_elements;
-    const void *data; // of any alignment
-    gsize size;       // in bytes
+    const void *data;    // of any alignment
+    gsize size;          // in bytes
     gboolean transposed; // in views: a matrix whose data are column after column
 } PenSafetensor;
 
@@ -57,6 +57,9 @@ typedef struct _PenSafetensors PenSafetensors;
 
 // Opens one file.
 PenSafetensors *pen_safetensors_open(const char *path, GError **error);
+
+// Opens all files that a .safetensors.index.json file lists, as one.
+PenSafetensors *pen_safetensors_open_sharded(const char *index_path, GError **error);
 
 // Opens a model's weights, whichever way they are stored. `path` is one of
 //   - a .safetensors file or a .safetensors.index.json file,
@@ -70,13 +73,17 @@ PenSafetensors *pen_safetensors_open_model(const char *path, GError **error);
 gboolean pen_safetensors_check(const PenSafetensors *tensors, GError **error);
 gboolean pen_safetensors_is_current(const PenSafetensors *tensors);
 
+// An error if a file ends in many zeros, as one that a program reserved its whole size for and did
+// not get. For models: the matrices of an adapter may be zero.
+gboolean pen_safetensors_check_end(const PenSafetensors *tensors, GError **error);
+
 // A view shows tensors of another PenSafetensors under other names, without copying: for readers
 // that know a different naming. It starts empty, has the metadata and the name of `of`, and keeps
 // the mapped files alive by itself.
 PenSafetensors *pen_safetensors_new_view(const PenSafetensors *of);
 
-// Adds a tensor of the viewed file, or a part of one (pen_safetensor_rows()), as `name`. A name that
-// the view already has is an error. Pointers to the view's tensors become invalid.
+// Adds a tensor of the viewed file, or a part of one (pen_safetensor_rows()), as `name`. A name
+// that the view already has is an error. Pointers to the view's tensors become invalid.
 gboolean pen_safetensors_view_add(PenSafetensors *view, const char *name,
                                   const PenSafetensor *tensor, GError **error);
 
@@ -108,8 +115,8 @@ PenSafetensor pen_safetensor_rows(const PenSafetensor *tensor, gsize first, gsiz
 // A matrix the other way around, for a view.
 PenSafetensor pen_safetensor_transposed(const PenSafetensor *matrix);
 
-// Copies the n_elements values out, row-major, converted. Floats from F32, F16, BF16, F64 and every integer
-// type; whole numbers from every integer type and BOOL. Other types are an error.
+// Copies the n_elements values out, row-major, converted. Floats from F32, F16, BF16, F64 and every
+// integer type; whole numbers from every integer type and BOOL. Other types are an error.
 gboolean pen_safetensor_to_f32(const PenSafetensor *tensor, float *out, GError **error);
 gboolean pen_safetensor_to_i64(const PenSafetensor *tensor, gint64 *out, GError **error);
 

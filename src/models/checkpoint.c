@@ -232,12 +232,25 @@ static gboolean missing(const PenSafetensors *file, const char *what, GError **e
     return FALSE;
 }
 
+/* Whether a text encoder's layers start so, under whichever names. */
+static gboolean has_encoder(const PenSafetensors *file, const char *prefix)
+{
+    static const char *const layers[] = { "transformer.resblocks.", "text_model.encoder.",
+                                          "encoder.layers." };
+    for (gsize i = 0; i < G_N_ELEMENTS(layers); i++) {
+        g_autofree char *name = g_strconcat(prefix, layers[i], NULL);
+        if (any_name(file, name))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* Text encoder i, of CLIP's kind or OpenCLIP's, whose weights start with `prefix`. */
 static gboolean load_encoder(PenModel *model, const PenSafetensors *file, guint i,
                              const char *prefix, gboolean open_clip, GError **error)
 {
     PenTextEncoder *encoder = &model->encoders[i];
-    if (!any_name(file, prefix))
+    if (!has_encoder(file, prefix))
         return missing(file, i ? _("second text encoder") : _("text encoder"), error);
     encoder->weights =
         open_clip ? pen_ldm_open_clip(file, prefix, error) : pen_ldm_clip(file, prefix, error);
@@ -252,14 +265,16 @@ static gboolean load_encoders(PenModel *model, const PenSafetensors *file, Famil
     model->n_encoders = family == SDXL ? 2 : 1;
     model->zeros_without_text = family == SDXL;
     if (family != SDXL) {
-        gboolean renamed = !any_name(file, PEN_LDM_OPEN_CLIP);
+        gboolean renamed = !has_encoder(file, PEN_LDM_OPEN_CLIP);
         gboolean ok = load_encoder(model, file, 0, renamed ? PEN_LDM_CLIP : PEN_LDM_OPEN_CLIP,
                                    family == SD2, error);
         model->encoders[0].config.projection = 0;
         return ok;
     }
+    gboolean renamed = !has_encoder(file, PEN_LDM_SDXL_OPEN_CLIP);
+    const char *second = renamed ? PEN_LDM_SDXL_SECOND_CLIP : PEN_LDM_SDXL_OPEN_CLIP;
     if (!load_encoder(model, file, 0, PEN_LDM_SDXL_CLIP, FALSE, error) ||
-        !load_encoder(model, file, 1, PEN_LDM_SDXL_OPEN_CLIP, TRUE, error))
+        !load_encoder(model, file, 1, second, TRUE, error))
         return FALSE;
     model->encoders[0].config.projection = 0;
     for (guint i = 0; i < model->n_encoders; i++)
@@ -336,7 +351,7 @@ PenSafetensors *pen_checkpoint_open_vae(const char *path, PenVaeConfig *config, 
     g_autofree char *folder = is_folder ? vae_folder(path) : g_path_get_dirname(path);
     g_autofree char *config_file = g_build_filename(folder, "config.json", NULL);
     g_autoptr(PenSafetensors) file = pen_safetensors_open_model(is_folder ? folder : path, error);
-    if (!file)
+    if (!file || !pen_safetensors_check_end(file, error))
         return NULL;
 
     if (any_name(file, PEN_LDM_SDXL))

@@ -303,6 +303,18 @@ static int clip_block(const char *name)
     return take_number(&name, "text_model.encoder.layers.", &i) ? (int)i : -1;
 }
 
+/* OpenCLIP keeps it the other way around. */
+static gboolean is_open_clip_projection(const char *name, const PenSafetensor *tensor)
+{
+    return g_str_equal(name, "text_projection") && tensor->n_dims == 2;
+}
+
+static gboolean add_projection(PenSafetensors *shown, const PenSafetensor *tensor, GError **error)
+{
+    PenSafetensor projection = pen_safetensor_transposed(tensor);
+    return pen_safetensors_view_add(shown, "text_projection.weight", &projection, error);
+}
+
 /* `layers`: blocks from there on are left out. */
 static PenSafetensors *clip_view(const PenSafetensors *file, const char *prefix, int layers,
                                  GError **error)
@@ -313,6 +325,11 @@ static PenSafetensors *clip_view(const PenSafetensors *file, const char *prefix,
         if (!g_str_has_prefix(tensor->name, prefix))
             continue;
         const char *rest = tensor->name + strlen(prefix);
+        if (is_open_clip_projection(rest, tensor)) {
+            if (!add_projection(shown, tensor, error))
+                return NULL;
+            continue;
+        }
         g_autofree char *name = clip_name(rest);
         /* Some files have weights under both names: one is enough. */
         if ((name && has(file, "%s%s", prefix, name)) || clip_block(name ? name : rest) >= layers)
@@ -370,11 +387,8 @@ static gboolean add_open_clip(PenSafetensors *shown, const char *name, const Pen
     const char *rest = name;
     guint i;
 
-    if (g_str_equal(name, "text_projection") && tensor->n_dims == 2) {
-        PenSafetensor projection = pen_safetensor_transposed(tensor);
-        return pen_safetensors_view_add(shown, "text_projection.weight", &projection, error);
-    }
-
+    if (is_open_clip_projection(name, tensor))
+        return add_projection(shown, tensor, error);
     if (!take_number(&rest, "transformer.resblocks.", &i)) {
         g_autofree char *end = replace_start(rest, ends, G_N_ELEMENTS(ends));
         return pen_safetensors_view_add(shown, end ? end : rest, tensor, error);
@@ -397,11 +411,12 @@ PenSafetensors *pen_ldm_open_clip(const PenSafetensors *file, const char *prefix
     while (blocks < MAX_PIECES &&
            has(file, "%stransformer.resblocks.%u.ln_1.weight", prefix, blocks))
         blocks++;
+    gboolean sdxl = g_str_has_prefix(prefix, PEN_LDM_SDXL);
     if (!blocks) /* transformers' names in place of OpenCLIP's */
-        return clip_view(file, prefix, OPEN_CLIP_BLOCKS - 1, error);
+        return clip_view(file, prefix, sdxl ? G_MAXINT : OPEN_CLIP_BLOCKS - 1, error);
 
     g_autoptr(PenSafetensors) shown = pen_safetensors_new_view(file);
-    gboolean whole = !g_str_equal(prefix, PEN_LDM_OPEN_CLIP) || blocks == OPEN_CLIP_BLOCKS - 1;
+    gboolean whole = sdxl || blocks == OPEN_CLIP_BLOCKS - 1;
     guint layers = whole ? blocks : blocks - 1;
     for (guint i = 0; i < pen_safetensors_n_tensors(file); i++) {
         const PenSafetensor *tensor = pen_safetensors_nth(file, i);

@@ -113,10 +113,16 @@ static gboolean load_own_settings(PenModel *model, const char *folder, GError **
     return TRUE;
 }
 
+static PenSafetensors *open_weights(const char *path, GError **error)
+{
+    g_autoptr(PenSafetensors) file = pen_safetensors_open_model(path, error);
+    return file && pen_safetensors_check_end(file, error) ? g_steal_pointer(&file) : NULL;
+}
+
 static PenSafetensors *open_component(const char *folder, const char *component, GError **error)
 {
     g_autofree char *path = g_build_filename(folder, component, NULL);
-    return pen_safetensors_open_model(path, error);
+    return open_weights(path, error);
 }
 
 static gboolean load_encoder(PenModel *model, const char *folder, guint i, GError **error)
@@ -182,7 +188,7 @@ static gboolean load_folder(PenModel *model, GError **error)
 
 static gboolean load_file(PenModel *model, GError **error)
 {
-    g_autoptr(PenSafetensors) file = pen_safetensors_open_model(model->spec->model, error);
+    g_autoptr(PenSafetensors) file = open_weights(model->spec->model, error);
     if (!file)
         return FALSE;
     pen_few_steps_of_model(model->spec->model, file, &model->few_steps);

@@ -10,8 +10,7 @@
 
 #include "src/formats/adapter-names.h"
 #include "src/formats/file-kind.h"
-#include "src/formats/png-settings.h"
-#include "src/formats/png.h"
+#include "src/formats/picture-settings.h"
 #include "src/formats/safetensors.h"
 #include "src/models/model.h"
 #include "src/studio/studio.h"
@@ -106,13 +105,6 @@ static gboolean is_picture(const char *path)
     return gdk_pixbuf_get_file_info(path, &width, &height) != NULL;
 }
 
-static gboolean says_settings(const char *path)
-{
-    g_autofree char *text = pen_png_read_text(path, PEN_PNG_SETTINGS_KEY, NULL);
-    g_autoptr(PenPngSettings) settings = text ? pen_png_settings_from_text(text) : NULL;
-    return settings && pen_png_settings_say_something(settings);
-}
-
 /* The error that names it, if its first bytes tell. */
 static PenFileRole explain(const char *path, GError **error)
 {
@@ -135,8 +127,11 @@ PenFileRole pen_file_role(const char *path, GError **error)
 {
     if (g_file_test(path, G_FILE_TEST_IS_DIR))
         return role_of_folder(path, error);
+    g_autoptr(PenPictureSettings) settings = pen_picture_settings_read(path, NULL);
+    if (settings)
+        return PEN_FILE_SETTINGS;
     if (is_picture(path))
-        return says_settings(path) ? PEN_FILE_SETTINGS : PEN_FILE_PICTURE;
+        return PEN_FILE_PICTURE;
     g_autoptr(PenSafetensors) tensors = pen_safetensors_open(path, NULL);
     return tensors ? role_of_weights(path, tensors, error) : explain(path, error);
 }

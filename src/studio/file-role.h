@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 typedef enum {
     PEN_FILE_NOTHING,  /* with an error that says what it is, if that can be told, and what would do
                         */
-    PEN_FILE_SETTINGS, /* a picture that says how it was made (src/formats/png-settings.h) */
+    PEN_FILE_SETTINGS, /* a picture that says how it was made (src/formats/picture-settings.h) */
     PEN_FILE_PICTURE,  /* a picture that does not */
     PEN_FILE_MODEL,    /* what pen_model_open() opens */
     PEN_FILE_ADAPTER, /* LoRA and its kin, also those that the reader then refuses by their names */

@@ -6,8 +6,7 @@
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
 
-#include "src/formats/png-settings.h"
-#include "src/formats/png.h"
+#include "src/formats/picture-settings.h"
 #include "src/models/model.h"
 #include "src/sampling/noise.h"
 #include "src/store/repair.h"
@@ -40,13 +39,12 @@ gboolean pen_repair_database(const char *folder, char **moved_to, GError **error
  */
 
 /* What the first picture that says anything says, and when it was made; or NULL. */
-static PenPngSettings *read_settings(PenStore *store, gint64 id, guint n, gint64 *created)
+static PenPictureSettings *read_settings(PenStore *store, gint64 id, guint n, gint64 *created)
 {
     for (guint i = 0; i < n; i++) {
         g_autofree char *name = g_strdup_printf("rounds/%" G_GINT64_FORMAT "/%u.png", id, i);
         g_autofree char *path = pen_store_path(store, name);
-        g_autofree char *text = pen_png_read_text(path, PEN_PNG_SETTINGS_KEY, NULL);
-        g_autoptr(PenPngSettings) settings = text ? pen_png_settings_from_text(text) : NULL;
+        g_autoptr(PenPictureSettings) settings = pen_picture_settings_read(path, NULL);
         GStatBuf info;
         if (settings && settings->steps > 0 && settings->has_seed && settings->width > 0 &&
             g_stat(path, &info) == 0) {
@@ -58,7 +56,7 @@ static PenPngSettings *read_settings(PenStore *store, gint64 id, guint n, gint64
 }
 
 /* The model of that name, if it is here and still the same. */
-static PenModel *find_model(PenStudio *studio, const PenPngSettings *settings, char **spec)
+static PenModel *find_model(PenStudio *studio, const PenPictureSettings *settings, char **spec)
 {
     *spec = settings->model ? pen_model_find(settings->model, NULL) : NULL;
     g_autoptr(PenModel) model = *spec ? pen_studio_open_model(studio, *spec, NULL) : NULL;
@@ -67,7 +65,7 @@ static PenModel *find_model(PenStudio *studio, const PenPngSettings *settings, c
     return NULL;
 }
 
-static gboolean restore(PenStudio *studio, gint64 id, const PenPngSettings *s, guint n,
+static gboolean restore(PenStudio *studio, gint64 id, const PenPictureSettings *s, guint n,
                         gint64 created, GError **error)
 {
     PenStore *store = studio->store;
@@ -124,7 +122,7 @@ PenRepair *pen_studio_repair(PenStudio *studio, gboolean look, GError **error)
     for (guint i = 0; i < lost->len; i++) {
         gint64 id = g_array_index(lost, gint64, i), created = 0;
         guint n = MIN(pen_store_count_lost_candidates(store, id), PEN_ROUND_MAX);
-        g_autoptr(PenPngSettings) settings = read_settings(store, id, n, &created);
+        g_autoptr(PenPictureSettings) settings = read_settings(store, id, n, &created);
         if (!settings) {
             repair->unreadable++;
             continue;

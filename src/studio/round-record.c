@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "src/formats/png-settings.h"
+#include "src/formats/picture-settings.h"
 #include "src/formats/png.h"
 #include "src/models/user-files.h"
 #include "src/sampling/noise.h"
@@ -111,7 +111,7 @@ static char *list_adapters(const PenModelSpec *spec)
 static char *settings_text(const PenRoundWork *r, guint place)
 {
     const PenRoundRequest *request = &r->input->request;
-    g_autoptr(PenPngSettings) settings = pen_png_settings_new();
+    g_autoptr(PenPictureSettings) settings = pen_picture_settings_new();
     settings->prompt = g_strdup(request->prompt);
     settings->negative = g_strdup(request->negative_prompt);
     settings->words = request->words;
@@ -137,7 +137,7 @@ static char *settings_text(const PenRoundWork *r, guint place)
         settings->style = g_strdup(r->input->style->name);
         settings->style_strength = r->scale;
     }
-    return pen_png_settings_to_text(settings);
+    return pen_picture_settings_to_text(settings);
 }
 
 gboolean pen_round_record_candidate(PenRoundWork *r, guint place, const PenTrajectory *trajectory,
@@ -146,7 +146,7 @@ gboolean pen_round_record_candidate(PenRoundWork *r, guint place, const PenTraje
     const PenRoundRequest *request = &r->input->request;
     gboolean own = place < pen_round_first_drawn(r);
     g_autofree char *text = settings_text(r, place);
-    PenPngText chunk = { (char *)PEN_PNG_SETTINGS_KEY, text };
+    PenPngText chunk = { (char *)PEN_PICTURE_SETTINGS_KEY, text };
     g_autoptr(GBytes) png = pen_png_to_bytes(r->result->rgb[place], request->width, request->height,
                                              3, 0, &chunk, own ? 0 : 1, error);
     g_autoptr(GBytes) steps = png ? pen_trajectory_save(trajectory, error) : NULL;

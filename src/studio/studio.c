@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "compute/tune.h"
 #include "src/engine/denoiser.h"
 #include "src/models/text-chunks.h"
 #include "src/studio/job.h"
@@ -438,8 +439,12 @@ static gboolean open_device(PenJob *job, GError **error)
         return FALSE;
     const PenDeviceInfo *info = pen_device_info(workshop->device);
     pen_job_event(job, &(PenStudioEvent){.kind = PEN_STUDIO_DEVICE, .text = info->name});
-    if (info->kind == PEN_DEVICE_SOFTWARE)
+    if (info->kind == PEN_DEVICE_SOFTWARE) {
         pen_job_notice(job, _("No GPU was found: the processor does the work, more slowly."));
+        return TRUE;
+    }
+    /* Where that fails the usual tiles do; if the device is broken, the work itself says so. */
+    pen_device_tune(workshop->device, NULL);
     return TRUE;
 }
 

@@ -6,7 +6,6 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "src/formats/png.h"
 #include "src/models/model.h"
 #include "src/models/user-files.h"
 #include "src/sampling/method.h"
@@ -71,7 +70,7 @@ static void take_vae(PenModelSpec *spec, const char *name, GString *missing)
 
 static void take_model(PenTakenSettings *taken, GString *missing)
 {
-    const PenPngSettings *settings = taken->settings;
+    const PenPictureSettings *settings = taken->settings;
     g_autoptr(PenModelSpec) spec = pen_model_spec_new(NULL);
     spec->model = settings->model ? find_model(settings->model) : NULL;
     if (settings->model && !spec->model)
@@ -95,7 +94,7 @@ static void take_style(PenTakenSettings *taken, PenStudio *studio, GString *miss
 }
 
 /* Where nothing is said of eta, other programs' DDIM draws without fresh noise. */
-static void take_eta(PenPngSettings *settings, const PenMethod *method, GString *missing)
+static void take_eta(PenPictureSettings *settings, const PenMethod *method, GString *missing)
 {
     if (settings->eta < 0 && g_str_equal(pen_method_name(method), "DDIM"))
         settings->eta = 0;
@@ -106,7 +105,7 @@ static void take_eta(PenPngSettings *settings, const PenMethod *method, GString 
     settings->eta = -1;
 }
 
-static void take_sampler(PenPngSettings *settings, GString *missing)
+static void take_sampler(PenPictureSettings *settings, GString *missing)
 {
     PenSpread spread = PEN_SPREAD_AUTOMATIC;
     const PenMethod *method =
@@ -128,48 +127,11 @@ static void take_sampler(PenPngSettings *settings, GString *missing)
     }
 }
 
-/* Says which program's way of saying it a picture has that says nothing in A1111's. */
-static void explain_other_way(const char *file, GError **error)
-{
-    static const struct {
-        const char *key, *program;
-    } others[] = {
-        { "workflow", "ComfyUI" },
-        { "prompt", "ComfyUI" },
-        { "invokeai_metadata", "InvokeAI" },
-        { "invokeai_graph", "InvokeAI" },
-        { "sd-metadata", "InvokeAI" },
-        { "Dream", "InvokeAI" },
-        { "fooocus_scheme", "Fooocus" },
-        { PEN_PNG_SETTINGS_KEY, "JSON" },
-        { "Comment", "NovelAI" },
-    };
-    g_autoptr(PenPng) png = pen_png_read(file, NULL);
-    g_autofree char *name = g_filename_display_name(file);
-    for (gsize i = 0; png && i < G_N_ELEMENTS(others); i++)
-        if (pen_png_text(png, others[i].key) && *pen_png_text(png, others[i].key) &&
-            (!g_str_equal(others[i].program, "NovelAI") ||
-             g_strcmp0(pen_png_text(png, "Software"), "NovelAI") == 0)) {
-            g_clear_error(error);
-            g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
-                        _("“%s” says how it was made in a form that Penchant does not read (%s): "
-                          "save it with A1111's settings text, or type the prompt and settings."),
-                        name, others[i].program);
-            return;
-        }
-    if (png && error && !*error)
-        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
-                    _("“%s” does not say which settings it was made with."), name);
-}
-
 PenTakenSettings *pen_studio_take_settings(PenStudio *studio, const char *file, GError **error)
 {
-    g_autofree char *text = pen_png_read_text(file, PEN_PNG_SETTINGS_KEY, error);
-    g_autoptr(PenPngSettings) settings = text ? pen_png_settings_from_text(text) : NULL;
-    if (!settings || !pen_png_settings_say_something(settings)) {
-        explain_other_way(file, error);
+    g_autoptr(PenPictureSettings) settings = pen_picture_settings_read(file, error);
+    if (!settings)
         return NULL;
-    }
     PenTakenSettings *taken = g_new0(PenTakenSettings, 1);
     g_autoptr(GString) missing = g_string_new(NULL);
     taken->settings = g_steal_pointer(&settings);
@@ -187,7 +149,7 @@ void pen_taken_settings_free(PenTakenSettings *taken)
 {
     if (!taken)
         return;
-    pen_png_settings_free(taken->settings);
+    pen_picture_settings_free(taken->settings);
     g_free(taken->model);
     g_free(taken->notice);
     g_free(taken);

@@ -7,13 +7,13 @@
  * store.
  */
 
-#include "src/formats/png-settings.h"
+#include "src/formats/picture-settings.h"
 #include "src/studio/studio.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
-    PenPngSettings *settings; /* as the picture says them */
+    PenPictureSettings *settings; /* as the picture says them */
     char *model;              /* spec, also one of adapters alone; NULL: nothing of that is here */
     gint64 style;             /* 0: none, or not here */
     char *notice;             /* a sentence for people about what was not taken over, or NULL */

@@ -235,6 +235,63 @@ def test_settings_of_another_programs_picture(folder):
     assert "PNG" in run(folder, "generate", "--settings-of", ROOT / "README.md", status=2).err
 
 
+def exif(tags, own=(), order=">"):
+    """An EXIF block: tags and those of its own directory are (tag, type, bytes)."""
+    def directory(entries, at):
+        head, body = struct.pack(order + "H", len(entries)), b""
+        start = at + 2 + 12 * len(entries) + 4
+        for tag, kind, data in entries:
+            value = struct.pack(order + "I", data) if isinstance(data, int) else data
+            head += struct.pack(order + "HHI", tag, kind, 1 if isinstance(data, int) else len(value))
+            if len(value) <= 4:
+                head += value.ljust(4, b"\0")
+            else:
+                head += struct.pack(order + "I", start + len(body))
+                body += value
+        return head + bytes(4) + body
+
+    entries = sorted([*tags, *([(0x8769, 4, 0)] if own else [])])
+    end = 8 + len(directory(entries, 8))
+    entries = [(tag, kind, end if tag == 0x8769 else data) for tag, kind, data in entries]
+    return ((b"MM\0*" if order == ">" else b"II*\0") + struct.pack(order + "I", 8) + directory(entries, 8)
+            + (directory(own, end) if own else b""))
+
+
+def write_jpeg(path, block):
+    """The segments before the pixels, which nobody who asks for settings reads."""
+    segments = [(0xe0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0"), (0xe1, b"http://ns.adobe.com/xap/1.0/\0<x/>"),
+                (0xe1, b"Exif\0\0" + block)]
+    path.write_bytes(b"\xff\xd8" + b"".join(struct.pack(">BBH", 255, kind, len(body) + 2) + body for kind, body in segments)
+                     + b"\xff\xda\0\2\xff\xd9")
+
+
+def write_webp(path, block):
+    chunks = b"VP8X" + struct.pack("<I", 9) + bytes(9) + b"\0" + b"EXIF" + struct.pack("<I", len(block)) + block
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks)
+
+
+def test_settings_of_jpeg_and_webp(folder):
+    """In the EXIF's comment, in whichever way programs write it; what cameras write there is no prompt."""
+    text = "a bird, 猫, (neon:1.2)\nNegative prompt: dull\nSteps: 3, Sampler: DDIM, CFG scale: 4.5, Seed: %d, Size: 32x32"
+    picture, writers = folder / "picture", [write_jpeg, write_webp]
+    for seed, (mark, encoding) in enumerate([
+            (b"UNICODE\0", "utf-16-be"), (b"UNICODE\0", "utf-16-be"), (b"UNICODE\0", "utf-16-le"), (b"UNICODE\0", "utf-16"),
+            (b"UNICODE\0", "utf-8"), (b"ASCII\0\0\0", "utf-8"), (bytes(8), "utf-8"), (b"", "utf-8")]):
+        write, order = writers[seed % 2], "<>"[seed // 2 % 2]
+        comment = (0x9286, 7, mark + (text % seed).encode(encoding))
+        write(picture, exif([(0x10f, 2, b"x\0")], [comment], order) if mark else exif([comment], order=order))
+        done = run(folder, "generate", "--settings-of", picture, "--count", "1", "--steps", "1").out
+        row = history(folder, done)
+        assert (row["prompt"], row["negative"], row["guidance"], row["seed"]) == (
+            "a bird, 猫, (neon:1.2)", "dull", 4.5, seed), (write, mark, encoding, order, row)
+    for i, (block, said) in enumerate([
+            (exif([], [(0x9286, 7, b"ASCII\0\0\0Screenshot")]), "does not say"), (b"", "does not say"),
+            (exif([(0x110, 2, b'prompt:{"3": {}}\0')]), "ComfyUI"), (exif([(0x9286, 2, b'{"prompt": "a cat"}')]), "JSON")]):
+        writers[i % 2](picture, block)
+        error = run(folder, "generate", "--settings-of", picture, status=2).err
+        assert said in error and error.count("\n") == 1, error
+
+
 def test_settings_in_parts(folder):
     """Model, VAE and adapter by the names that A1111 writes, wherever they lie; a schedule that is not here leaves the sampler."""
     model = shutil.copytree(GOLDEN / "sd1/model", folder / "models/SD/Painter")
@@ -276,5 +333,5 @@ def test_settings_of_programs_with_forms_of_their_own(folder):
 
 main([test_linear_pictures, test_profiles_and_primaries, test_pictures_that_are_srgb_stay_as_they_are,
       test_grey_and_transparent_pictures, test_sides_of_any_length, test_settings_of_a_penchant_picture,
-      test_settings_of_another_programs_picture, test_settings_in_parts,
+      test_settings_of_another_programs_picture, test_settings_of_jpeg_and_webp, test_settings_in_parts,
       test_settings_of_programs_with_forms_of_their_own])

@@ -226,6 +226,52 @@ def test_ztsnr_without_v(folder):
     assert make(folder, "--model", path) == make(folder, "--model", path, "--prediction", "v")
 
 
+def test_second_encoder_with_clip_names(folder):
+    """SDXL's second text encoder under transformers' names, at either place, whole and with either projection."""
+    model = GOLDEN / "sdxl/model"
+    content = ldm_file.checkpoint(model)
+    expected = make(folder, "--model", single_file("sdxl", folder / "painter.safetensors"))
+    own = {name: tensor for name, tensor in content.items() if not name.startswith("conditioner.embedders.1.")}
+    for place in ["transformer.", "model."]:
+        renamed = ldm_file.clip(model, "conditioner.embedders.1." + place, "text_encoder_2")
+        projection = renamed.pop("conditioner.embedders.1.%stext_projection.weight" % place)
+        for name, tensor in [("text_projection.weight", projection), ("text_projection", ldm_file.transposed(projection))]:
+            ldm_file.write(folder / "renamed.safetensors",
+                           {**own, **renamed, "conditioner.embedders.1." + place + name: tensor})
+            assert make(folder, "--model", folder / "renamed.safetensors") == expected, (place, name)
+    ldm_file.write(folder / "half.safetensors", own)
+    error = run(folder, "generate", "--prompt", "x", "--model", folder / "half.safetensors", status=2).err
+    assert "second text encoder" in error, error
+
+
+def test_downloads_that_did_not_finish(folder):
+    """Zeros in place of all or of the end of a file; shards and weights that are not there."""
+    def said(model, *words):
+        error = run(folder, "generate", "--prompt", "x", "--model", model, status=2).err
+        assert error.count("\n") == 1 and all(word in error for word in words), error
+
+    path = folder / "painter.safetensors"
+    path.write_bytes(bytes(5000))
+    said(path, "zeros")
+    content = single_file("sd1", path).read_bytes()
+    path.write_bytes(content[:-100000] + bytes(100000))
+    said(path, "zeros", "again")
+    model = copy_model(folder, "folder")
+    (weights,) = (model / "unet").glob("*.safetensors")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-100000] + bytes(100000))
+    said(model, "zeros", "again")
+    weights.unlink()
+    said(model, "no weights")
+    (model / "unet/diffusion_pytorch_model.bin").write_bytes(whole)
+    said(model, "diffusion_pytorch_model.bin", ".safetensors")
+    for name in ["diffusion_pytorch_model", "unusual"]:
+        index = model / "unet" / (name + ".safetensors.index.json")
+        index.write_text(json.dumps({"weight_map": {"conv_in.weight": "a.safetensors", "conv_in.bias": "b.safetensors"}}))
+        said(model, "2 of 2", "a.safetensors")
+        index.unlink()
+
+
 def test_parts_alone(folder):
     """A file without some of the parts, or with numbers of 8 bits, says what to choose."""
     whole = ldm_file.checkpoint(GOLDEN / "sd1/model")
@@ -277,6 +323,16 @@ def test_adapter_strength(folder):
     header = {"unet.r": 4, "unet.lora_alpha": 32, "text_encoder.r": 4, "text_encoder.lora_alpha": 32}
     assert (drawn(adapter(folder / "header.safetensors", both, {"lora_adapter_metadata": json.dumps(header)}))
             == drawn(adapter(folder / "silent.safetensors", both), 8))
+
+
+def test_alpha_of_zero(folder):
+    """An alpha of 0 is none: the strength is that of the rank, as the trainers that write it draw."""
+    module, drawn = "lora_unet_" + QUERY.replace(".", "_"), []
+    for alpha in [4, 0]:
+        ldm_file.write_kohya(folder / "a.safetensors", [(module, 16, 16, 4, alpha)], 1)
+        drawn.append(make(folder, "--model", GOLDEN / "sd1/model", "--lora", folder / "a.safetensors"))
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != make(folder, "--model", GOLDEN / "sd1/model")
 
 
 def test_adapter_names(folder):
@@ -341,5 +397,6 @@ def test_moved_model(folder):
 
 main([test_kinds_of_files, test_device_by_name, test_no_locks, test_long_path, test_folders_of_other_programs,
       test_sample_size, test_where_models_are, test_vae_beside_other_parts, test_second_generation_with_clip_names,
-      test_prediction, test_ztsnr_without_v, test_parts_alone, test_adapter_strength, test_adapter_names, test_adapters_of_other_kinds,
+      test_second_encoder_with_clip_names, test_prediction, test_ztsnr_without_v, test_downloads_that_did_not_finish,
+      test_parts_alone, test_adapter_strength, test_alpha_of_zero, test_adapter_names, test_adapters_of_other_kinds,
       test_moved_model])

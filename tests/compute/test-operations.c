@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* Every operation on the Vulkan device: forward and backward, in both precisions, against the slow
  * evaluator, and the device's gradients against differences of the device's own results. */
+#include <glib/gstdio.h>
 #include <math.h>
+#include <string.h>
 
+#include "compute/findings.h"
 #include "compute/graph-private.h"
+#include "compute/lower-matmul.h"
 #include "compute/plan-private.h"
+#include "compute/tune.h"
 #include "tests/compute/fixture.h"
 
 static PenDevice *device;
@@ -312,6 +317,35 @@ static gboolean is_heavy(const FixtureCase *c)
 }
 
 /* A family of kernels that the device would not choose itself: what it computes, and no more. */
+/* Tiles are measured where there is a choice, and what was measured is kept. */
+static void test_tune(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *folder = g_dir_make_tmp("penchant-tune-XXXXXX", &error);
+    g_assert_no_error(error);
+    PenDeviceInfo *info = device->info, before = *info;
+    info->findings = g_build_filename(folder, "findings.ini", NULL);
+    memset(info->large_tiles_from, 0, sizeof info->large_tiles_from);
+    pen_device_tune(device, &error);
+    g_assert_no_error(error);
+    PenDeviceInfo kept = {.findings = info->findings};
+    pen_findings_read(&kept);
+    g_assert_true(memcmp(kept.large_tiles_from, info->large_tiles_from,
+                         sizeof info->large_tiles_from) == 0);
+    for (PenDtype dtype = PEN_DTYPE_F32; dtype <= PEN_DTYPE_F16; dtype++)
+        for (guint linear = 0; linear < 2; linear++) {
+            guint32 rows, columns, from = info->large_tiles_from[info->kernels][dtype][linear];
+            g_test_message("%s %s: from %u on", dtype == PEN_DTYPE_F16 ? "f16" : "f32",
+                           linear ? "linear" : "conv", from);
+            g_assert_true((from != 0) ==
+                          pen_lower_tile_choice(info, dtype, linear != 0, &rows, &columns));
+        }
+    g_unlink(info->findings);
+    g_rmdir(folder);
+    g_free(info->findings);
+    *info = before;
+}
+
 static void add_family(void)
 {
     for (guint i = 0; i < fixture_n_cases; i++) {
@@ -383,6 +417,7 @@ static void add_all(void)
 int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
+    gboolean tune = FALSE;
 
     g_test_init(&argc, &argv, NULL);
     device = pen_device_open(NULL, &error);
@@ -393,8 +428,11 @@ int main(int argc, char **argv)
         if (g_str_equal(argv[i], "in-parts"))
             device->cost_rate = 1e6;
         few = few || g_str_equal(argv[i], "few");
+        tune = tune || g_str_equal(argv[i], "tune");
     }
-    if (g_getenv("PENCHANT_KERNELS"))
+    if (tune)
+        g_test_add_func("/tune", test_tune);
+    else if (g_getenv("PENCHANT_KERNELS"))
         add_family();
     else
         add_all();

@@ -3,7 +3,7 @@
 // Broken files of every kind give errors, never a crash. Run under the sanitizers too.
 #include "src/formats/adapter-file.h"
 #include "src/formats/json.h"
-#include "src/formats/png-settings.h"
+#include "src/formats/picture-settings.h"
 #include "src/formats/png.h"
 #include "src/formats/tokenizer.h"
 #include "tests/formats/scratch.h"
@@ -55,9 +55,17 @@ static gboolean read_png(const char *path)
     g_autoptr(GError) error = NULL;
     g_autoptr(PenPng) png = pen_png_read(path, &error);
     g_assert_true((png == NULL) == (error != NULL));
-    const char *text = png ? pen_png_text(png, PEN_PNG_SETTINGS_KEY) : NULL;
-    g_autoptr(PenPngSettings) settings = text ? pen_png_settings_from_text(text) : NULL;
+    const char *text = png ? pen_png_text(png, PEN_PICTURE_SETTINGS_KEY) : NULL;
+    g_autoptr(PenPictureSettings) settings = text ? pen_picture_settings_from_text(text) : NULL;
     return png != NULL;
+}
+
+static gboolean read_settings(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenPictureSettings) settings = pen_picture_settings_read(path, &error);
+    g_assert_true((settings == NULL) == (error != NULL));
+    return settings != NULL;
 }
 
 static gboolean read_json(const char *path)
@@ -70,18 +78,11 @@ static gboolean read_json(const char *path)
 
 typedef gboolean (*Reader)(const char *path);
 
-// Every beginning of a file must be refused, and every change of some bytes survived.
-static void torture(Scratch *scratch, const char *name, GBytes *good, Reader reader, guint seed)
+// Every change of some bytes must be survived.
+static void mutate(Scratch *scratch, const char *name, const guint8 *data, gsize size,
+                   Reader reader, guint seed)
 {
-    gsize size;
-    const guint8 *data = g_bytes_get_data(good, &size);
     g_autoptr(GRand) random = g_rand_new_with_seed(seed);
-    g_assert_true(reader(scratch_write(scratch, name, data, size)));
-
-    gsize step = MAX(size / 1500, 1);
-    for (gsize length = 0; length < size; length += length < 1000 ? 1 : step)
-        g_assert_false(reader(scratch_write(scratch, name, data, length)));
-
     static const guint8 nasty[] = {
         0, 0xff, '"', '{', '[', ']', '}', '-', '9', 'e', ',', ':', '\\'
     };
@@ -98,6 +99,19 @@ static void torture(Scratch *scratch, const char *name, GBytes *good, Reader rea
         }
         reader(scratch_write(scratch, name, changed, size));
     }
+}
+
+// So must every beginning of a file, which is refused.
+static void torture(Scratch *scratch, const char *name, GBytes *good, Reader reader, guint seed)
+{
+    gsize size;
+    const guint8 *data = g_bytes_get_data(good, &size);
+    g_assert_true(reader(scratch_write(scratch, name, data, size)));
+
+    gsize step = MAX(size / 1500, 1);
+    for (gsize length = 0; length < size; length += length < 1000 ? 1 : step)
+        g_assert_false(reader(scratch_write(scratch, name, data, length)));
+    mutate(scratch, name, data, size, reader, seed);
 }
 
 static GBytes *read_back(const char *path)
@@ -251,6 +265,22 @@ static void test_png(void)
     torture(scratch, "x", good, read_png, 3);
 }
 
+// A text in a JPEG's EXIF: where it ends, not all of it, is the reader's to believe.
+static void test_exif(void)
+{
+    static const guint8 jpeg[] = "\xff\xd8\xff\xe1\0\x68"
+                                 "Exif\0\0"
+                                 "MM\0*\0\0\0\x08\0\x01\x87\x69\0\x04\0\0\0\x01\0\0\0\x1a\0\0\0\0"
+                                 "\0\x01\x92\x86\0\x07\0\0\0\x34\0\0\0\x2c\0\0\0\0"
+                                 "ASCII\0\0\0a bird\nSteps: 20, Seed: 3, Size: 64x64, x: y"
+                                 "\xff\xd9";
+    g_autoptr(Scratch) scratch = scratch_new();
+    g_assert_true(read_settings(scratch_write(scratch, "x", jpeg, sizeof jpeg - 1)));
+    for (gsize length = 0; length < sizeof jpeg - 1; length++)
+        read_settings(scratch_write(scratch, "x", jpeg, length));
+    mutate(scratch, "x", jpeg, sizeof jpeg - 1, read_settings, 5);
+}
+
 static void test_json(void)
 {
     g_autoptr(Scratch) scratch = scratch_new();
@@ -311,6 +341,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hostile/lies", test_lies);
     g_test_add_func("/hostile/adapter", test_adapter);
     g_test_add_func("/hostile/png", test_png);
+    g_test_add_func("/hostile/exif", test_exif);
     g_test_add_func("/hostile/json", test_json);
     g_test_add_func("/hostile/tokenizer", test_tokenizer);
     return g_test_run();

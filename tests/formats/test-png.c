@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "src/formats/png-settings.h"
+#include "src/formats/picture-settings.h"
 #include "src/formats/png.h"
 #include "tests/formats/scratch.h"
 
@@ -99,17 +99,17 @@ static void test_errors(void)
 
 static void test_settings_text(void)
 {
-    PenPngSettings settings = {
+    PenPictureSettings settings = {
         S("a cat, sitting"), S("dog"),     20,   S("DDIM"), 5,      -1, TRUE, 1, 64, 64,
         S("0123abcdef"),     S("starter"), NULL, -1,        NO_MORE
     };
-    g_autofree char *text = pen_png_settings_to_text(&settings);
+    g_autofree char *text = pen_picture_settings_to_text(&settings);
     g_assert_cmpstr(text, ==,
                     "a cat, sitting\nNegative prompt: dog\nSteps: 20, Sampler: DDIM, CFG scale: 5,"
                     " Seed: 1, Size: 64x64, Model hash: 0123abcdef, Model: starter");
 }
 
-static void assert_equal(const PenPngSettings *a, const PenPngSettings *b)
+static void assert_equal(const PenPictureSettings *a, const PenPictureSettings *b)
 {
     g_assert_cmpstr(a->prompt, ==, b->prompt);
     g_assert_cmpstr(a->negative, ==, b->negative);
@@ -137,7 +137,7 @@ static void assert_equal(const PenPngSettings *a, const PenPngSettings *b)
 
 static void test_settings_round_trip(void)
 {
-    PenPngSettings cases[] = {
+    PenPictureSettings cases[] = {
         { S("a cat"),
           S("dog"),
           20,
@@ -170,8 +170,8 @@ static void test_settings_round_trip(void)
         { NULL, NULL, 0, NULL, 0, -1, FALSE, 0, 0, 0, NULL, NULL, NULL, -1, NO_MORE },
     };
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *text = pen_png_settings_to_text(&cases[i]);
-        g_autoptr(PenPngSettings) read = pen_png_settings_from_text(text);
+        g_autofree char *text = pen_picture_settings_to_text(&cases[i]);
+        g_autoptr(PenPictureSettings) read = pen_picture_settings_from_text(text);
         g_test_message("%s", text);
         assert_equal(read, &cases[i]);
     }
@@ -179,7 +179,7 @@ static void test_settings_round_trip(void)
 
 static void test_settings_of_others(void)
 {
-    g_autoptr(PenPngSettings) read = pen_png_settings_from_text(
+    g_autoptr(PenPictureSettings) read = pen_picture_settings_from_text(
         "a cat\nsecond line\nNegative prompt: dog,\nfrog\nSteps: 30, Sampler: DPM++ 2M Karras,"
         " CFG scale: 7, Seed: 1234567890, Size: 512x768, Model hash: 6ce0161689, Model: v1-5,"
         " Lora hashes: \"x: 1, y: 2\", Version: v1.6.0, Schedule type: Beta, Eta DDIM: 0.5\n");
@@ -192,10 +192,10 @@ static void test_settings_of_others(void)
     g_assert_cmpstr(read->schedule, ==, "Beta");
 
     // Other programs' JSON is no prompt; a choice in curly brackets is one.
-    g_autoptr(PenPngSettings) json = pen_png_settings_from_text(" {\"prompt\": \"a cat\"}\n");
-    g_assert_false(pen_png_settings_say_something(json));
-    g_autoptr(PenPngSettings) choice = pen_png_settings_from_text("{red|blue} cat");
-    g_assert_true(pen_png_settings_say_something(choice));
+    g_autoptr(PenPictureSettings) json = pen_picture_settings_from_text(" {\"prompt\": \"a cat\"}\n");
+    g_assert_false(pen_picture_settings_say_something(json));
+    g_autoptr(PenPictureSettings) choice = pen_picture_settings_from_text("{red|blue} cat");
+    g_assert_true(pen_picture_settings_say_something(choice));
 
     static const char *const odd[] = { "",
                                        "\n",
@@ -208,7 +208,7 @@ static void test_settings_of_others(void)
                                        "\"",
                                        "a:\"b" };
     for (gsize i = 0; i < G_N_ELEMENTS(odd); i++) {
-        g_autoptr(PenPngSettings) settings = pen_png_settings_from_text(odd[i]);
+        g_autoptr(PenPictureSettings) settings = pen_picture_settings_from_text(odd[i]);
         g_assert_true(settings->steps == 0 && settings->width == 0 && !settings->has_seed);
         g_assert_true(settings->guidance == 0 && settings->eta == -1);
     }

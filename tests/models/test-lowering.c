@@ -7,6 +7,7 @@
 
 #include "compute/findings.h"
 #include "compute/kernel.h"
+#include "compute/lower-matmul.h"
 #include "compute/plan-private.h"
 #include "src/models/vae-coder.h"
 #include "tests/tools/graphs.h"
@@ -337,12 +338,15 @@ static void test_findings(void)
     g_assert_cmpuint(info.wrong_kernels[0] | info.wrong_kernels[1], ==, 0);
     info.wrong_kernels[PEN_DTYPE_F32] = BIT(LANES);
     info.wrong_kernels[PEN_DTYPE_F16] = BIT(LANES) | BIT(MATRIX);
+    info.large_tiles_from[PEN_KERNELS_MATRIX][PEN_DTYPE_F16][1] = 16;
     pen_findings_write(&info, NULL, &error);
     g_assert_no_error(error);
     PenDeviceInfo again = { .findings = path };
     pen_findings_read(&again);
     g_assert_cmpuint(again.wrong_kernels[PEN_DTYPE_F32], ==, BIT(LANES));
     g_assert_cmpuint(again.wrong_kernels[PEN_DTYPE_F16], ==, BIT(LANES) | BIT(MATRIX));
+    g_assert_true(memcmp(again.large_tiles_from, info.large_tiles_from,
+                         sizeof info.large_tiles_from) == 0);
     /* What nobody wrote says nothing. */
     g_file_set_contents(path, "[findings\nwrong=matrix.f16;", -1, &error);
     g_assert_no_error(error);
@@ -353,6 +357,39 @@ static void test_findings(void)
     g_unlink(path);
     g_rmdir(below);
     g_rmdir(folder);
+}
+
+/* Whether a product that has 32 of the larger tiles is cut into those. */
+static gboolean tile_is_large(PenDeviceInfo info, const PenMatrixShape *matrix, PenDtype dtype,
+                         guint32 large_from)
+{
+    for (guint k = 0; k < PEN_N_KERNELS; k++)
+        info.large_tiles_from[k][dtype][1] = large_from;
+    g_autoptr(PenDevice) device = open_device(info, matrix);
+    guint32 rows, columns;
+    g_assert_true(pen_lower_tile_choice(pen_device_info(device), dtype, TRUE, &rows, &columns));
+    PenGraph *graph = pen_graph_new(dtype);
+    g_autoptr(PenParameter) weight =
+        pen_parameter_new_abstract(PEN_SHAPE(1, 1, 4 * columns, 64), dtype, PEN_LAYOUT_PANEL);
+    PenTensor *x = pen_graph_input(graph, "x", PEN_SHAPE(1, 1, 8 * rows, 64));
+    pen_graph_output(graph, "y",
+                     pen_graph_linear(graph, x, pen_graph_parameter(graph, weight), NULL));
+    g_autoptr(PenPlan) plan = lower(device, graph);
+    const PenDispatch *product = &g_array_index(plan->dispatches, PenDispatch, 0);
+    guint32 groups = product->groups[0] * product->groups[1] * product->groups[2];
+    g_assert_true(groups == 32 || groups == 2 * 32 || groups == 4 * 32);
+    return groups == 32;
+}
+
+/* Between a larger and a smaller tile that decides which was measured, where it was. */
+static void test_tiles(void)
+{
+    static const PenMatrixShape matrix = { 16, 16, 16 };
+    g_assert_false(tile_is_large(large(), NULL, PEN_DTYPE_F32, 0));
+    g_assert_true(tile_is_large(large(), NULL, PEN_DTYPE_F32, 32));
+    g_assert_false(tile_is_large(large(), NULL, PEN_DTYPE_F32, 33));
+    g_assert_false(tile_is_large(large(), &matrix, PEN_DTYPE_F16, 0));
+    g_assert_true(tile_is_large(large(), &matrix, PEN_DTYPE_F16, 8));
 }
 
 int main(int argc, char **argv)
@@ -369,6 +406,7 @@ int main(int argc, char **argv)
     g_test_add_func("/lowering/pieces", test_pieces);
     g_test_add_func("/lowering/wrong-kernels", test_wrong_kernels);
     g_test_add_func("/lowering/findings", test_findings);
+    g_test_add_func("/lowering/tiles", test_tiles);
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
         g_autofree char *path = g_strdup_printf("/lowering/subgroups/%u", sizes[i]);
         g_test_add_data_func(path, GUINT_TO_POINTER(sizes[i]), test_subgroups);

@@ -61,6 +61,7 @@ report["taught"] = call("plug-in-penchant-teach", style="Batch", epochs=1)
 report["with an adapter"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", count=2, steps=3,
                                  width=64, height=64, adapters=[%r + ":0.5"], vae=%r)
 report["no adapter"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", adapters=["/none/x.safetensors"])
+report["refused"] = [call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", **words) for words in %r]
 report["pick with adapter"] = call("plug-in-penchant-pick", round=report["with an adapter"][0], order="0")[0]
 report["taught on an adapter"] = call("plug-in-penchant-teach", style="Inked", epochs=1, adapters=[%r + ":0.5"])
 report["with an adapter"] = report["with an adapter"][0]
@@ -120,6 +121,24 @@ def batch(env, interpreter, code):
     return result.stdout + result.stderr
 
 
+def refusals(folder):
+    """Arguments that are refused, and a word of the sentence that says why."""
+    def path(name, content):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(content)
+        return file.name
+
+    layer = {"lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q.%s": ("F32", [16, 16], bytes(1024))}
+    doras = os.path.join(folder, "dora.safetensors")
+    ldm_file.write(doras, {name % part: tensor for name, tensor in layer.items()
+                           for part in ["lora_down.weight", "lora_up.weight", "dora_scale"]})
+    return [({"model": path("zeros.safetensors", bytes(5000))}, "zeros"),
+            ({"model": path("pointer.safetensors", b"version https://git-lfs.github.com/spec/v1\n")}, "Git LFS"),
+            ({"model": folder}, "complete model"), ({"model": doras}, "adapter"), ({"adapters": [doras]}, "DoRA"),
+            ({"vae": path("page.safetensors", b"<!DOCTYPE html><html>")}, "web page"),
+            ({"prediction": "v_prediction"}, "single file"), ({"sampler": "nobody's"}, "nobody's")]
+
+
 def drawn_with(env, round):
     with sqlite3.connect("file:%s/penchant.db?mode=ro" % env["PENCHANT_DATA"], uri=True) as database:
         return database.execute("SELECT seed, words, clip_skip FROM rounds WHERE id = ?", (round,)).fetchone()
@@ -165,7 +184,9 @@ def main():
     ink = os.path.join(os.path.abspath(sys.argv[2]), "ink.safetensors")
     vae = os.path.join(ROOT, "models", "starter", "vae")
     ldm_file.write_kohya(ink, [("lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q", 128, 128, 4, 4)], 1)
-    output = batch(env, "python-fu-eval", PYTHON % (ink, vae, ink, os.path.abspath(path)))
+    refused = refusals(os.path.abspath(sys.argv[2]))
+    output = batch(env, "python-fu-eval",
+                   PYTHON % (ink, vae, [words for words, _ in refused], ink, os.path.abspath(path)))
     found = {}
     if os.path.exists(path):
         with open(path) as file:
@@ -197,6 +218,9 @@ def main():
     report.check("A candidate fills the canvas", found.get("filled") == [200, 100, 0, 0], found)
     report.check("A candidate that is not there is an error", "9" in str(found.get("no candidate")), found)
     report.check("A missing adapter is an error that names it", "/none/x.safetensors" in str(found.get("no adapter")), found)
+    for (words, said), error in zip(refused, found.get("refused", [None] * len(refused))):
+        report.check("A refusal is one sentence that says %s" % said,
+                     isinstance(error, str) and said in error and error.endswith(".") and "\n" not in error, error)
     report.check("An unknown style is an error that names it", "Nobody" in str(found.get("no style")), found)
     report.check("An unknown round is an error", "999" in str(found.get("no round")), found)
     report.check("A bad order is an error", "7" in str(found.get("bad order")), found)

@@ -4,7 +4,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "src/formats/png-settings.h"
+#include "src/formats/picture-settings.h"
 #include "src/formats/png.h"
 #include "src/formats/safetensors-writer.h"
 #include "src/models/model.h"
@@ -78,7 +78,7 @@ static void test_pictures(void)
 {
     static const guint8 pixels[4 * 4 * 3];
     g_autoptr(GError) error = NULL;
-    PenPngText text = { (char *)PEN_PNG_SETTINGS_KEY, (char *)"a bird\nSteps: 20, Seed: 3" };
+    PenPngText text = { (char *)PEN_PICTURE_SETTINGS_KEY, (char *)"a bird\nSteps: 20, Seed: 3" };
     PenPngText other = { (char *)"Comment", (char *)"a bird" };
     g_assert_true(pen_png_write(thing, pixels, 4, 4, 3, 0, &text, 1, &error));
     assert_role(PEN_FILE_SETTINGS);
@@ -87,6 +87,19 @@ static void test_pictures(void)
     g_autoptr(GdkPixbuf) pixbuf = gdk_pixbuf_new(GDK_COLORSPACE_RGB, FALSE, 8, 4, 4);
     g_assert_true(gdk_pixbuf_save(pixbuf, thing, "jpeg", &error, NULL));
     assert_role(PEN_FILE_PICTURE);
+
+    /* The same JPEG, which says how it was made (tests/cli/test-pictures.py has all ways). */
+    static const char exif[] = "\xff\xe1\0\x49"
+                               "Exif\0\0"
+                               "II*\0\x08\0\0\0\x01\0\x86\x92\x07\0\x27\0\0\0\x1a\0\0\0\0\0\0\0"
+                               "a bird\nSteps: 20, Seed: 3, x: y        ";
+    g_autofree char *jpeg = NULL;
+    gsize size;
+    g_assert_true(g_file_get_contents(thing, &jpeg, &size, &error));
+    g_autoptr(GString) said = g_string_new_len(jpeg, (gssize)size);
+    g_string_insert_len(said, 2, exif, 2 + 0x49);
+    g_assert_true(g_file_set_contents(thing, said->str, (gssize)said->len, &error));
+    assert_role(PEN_FILE_SETTINGS);
 }
 
 static void test_others(void)

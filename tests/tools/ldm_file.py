@@ -138,8 +138,8 @@ def text_weights(folder, component):
     return {name if name.startswith("text_") else "text_model." + name: tensor for name, tensor in tensors.items()}, config
 
 
-def clip(folder, prefix="cond_stage_model.transformer."):
-    tensors, _ = text_weights(folder, "text_encoder")
+def clip(folder, prefix="cond_stage_model.transformer.", component="text_encoder"):
+    tensors, _ = text_weights(folder, component)
     table = "text_model.embeddings.token_embedding.weight"
     tensors[table] = full_table(tensors[table])
     tensors["text_model.embeddings.position_ids"] = ("I64", [1, 77], struct.pack("<77q", *range(77)))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The settings a picture was made with, as the text that other programs read from a PNG's
-// `parameters` chunk (the form comes from the AUTOMATIC1111 web interface):
+// `parameters` chunk, or from the user's comment in the EXIF of a JPEG or WebP file (the form comes
+// from the AUTOMATIC1111 web interface):
 //
 //     PROMPT
 //     Negative prompt: NEGATIVE
@@ -12,12 +13,12 @@
 // ambiguous by nature where a prompt has a line that looks like one of the following lines.
 #pragma once
 
-#include <glib.h>
+#include "src/formats/file.h"
 
 G_BEGIN_DECLS
 
 // The keyword of the text chunk.
-#define PEN_PNG_SETTINGS_KEY "parameters"
+#define PEN_PICTURE_SETTINGS_KEY "parameters"
 
 // What is not known is NULL, 0, or negative for eta and candidate; it is left out of the text.
 typedef struct {
@@ -43,20 +44,24 @@ typedef struct {
     char *timesteps; // of the steps, "999 749 499 249"
     char *others;    // on reading: what has no place here, "KEY: VALUE, KEY: VALUE"
     char *schedule;  // on reading: what stands apart from the sampler, "Karras"
-} PenPngSettings;
+} PenPictureSettings;
 
 // New settings of which nothing is known.
-PenPngSettings *pen_png_settings_new(void);
-void pen_png_settings_free(PenPngSettings *settings);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenPngSettings, pen_png_settings_free)
+PenPictureSettings *pen_picture_settings_new(void);
+void pen_picture_settings_free(PenPictureSettings *settings);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenPictureSettings, pen_picture_settings_free)
 
-char *pen_png_settings_to_text(const PenPngSettings *settings);
+char *pen_picture_settings_to_text(const PenPictureSettings *settings);
 
 // Never fails: text without a line of settings is all prompt, and a JSON object, which is how some
 // programs write theirs, says nothing.
-PenPngSettings *pen_png_settings_from_text(const char *text);
+PenPictureSettings *pen_picture_settings_from_text(const char *text);
 
 // Whether there is anything to be taken over.
-gboolean pen_png_settings_say_something(const PenPngSettings *settings);
+gboolean pen_picture_settings_say_something(const PenPictureSettings *settings);
+
+// What a PNG, JPEG or WebP file says, if that is something; else NULL with an error. A picture that
+// says nothing, or says it in another program's form, which is named then, is NOT_FOUND.
+PenPictureSettings *pen_picture_settings_read(const char *path, GError **error);
 
 G_END_DECLS

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "src/formats/png-settings.h"
+#include "src/formats/picture-settings.h"
 
+#include <glib/gi18n-lib.h>
 #include <math.h>
 #include <string.h>
 
+#include "src/formats/exif.h"
 #include "src/formats/json.h"
+#include "src/formats/png.h"
+
+#define MAX_FILE (1 << 30)
 
 #define NEGATIVE "Negative prompt: "
 
-PenPngSettings *pen_png_settings_new(void)
+PenPictureSettings *pen_picture_settings_new(void)
 {
-    PenPngSettings *settings = g_new0(PenPngSettings, 1);
+    PenPictureSettings *settings = g_new0(PenPictureSettings, 1);
     settings->eta = -1;
     settings->candidate = -1;
     return settings;
 }
 
-void pen_png_settings_free(PenPngSettings *settings)
+void pen_picture_settings_free(PenPictureSettings *settings)
 {
     if (!settings)
         return;
@@ -63,7 +68,7 @@ static void append_number(GString *text, const char *key, double value)
     append_value(text, key, g_ascii_formatd(buffer, sizeof buffer, "%.6g", value));
 }
 
-char *pen_png_settings_to_text(const PenPngSettings *settings)
+char *pen_picture_settings_to_text(const PenPictureSettings *settings)
 {
     g_autoptr(GString) line = g_string_new(NULL);
     if (settings->steps > 0)
@@ -165,7 +170,7 @@ static gboolean is_idle(const char *key)
     return g_strv_contains(idle, key);
 }
 
-static char **find_text(PenPngSettings *settings, const char *key)
+static char **find_text(PenPictureSettings *settings, const char *key)
 {
     return g_str_equal(key, "Sampler")         ? &settings->sampler
            : g_str_equal(key, "Schedule type") ? &settings->schedule
@@ -178,7 +183,7 @@ static char **find_text(PenPngSettings *settings, const char *key)
                                                : NULL;
 }
 
-static int *find_count(PenPngSettings *settings, const char *key)
+static int *find_count(PenPictureSettings *settings, const char *key)
 {
     return g_str_equal(key, "Steps")       ? &settings->steps
            : g_str_equal(key, "Candidate") ? &settings->candidate
@@ -186,7 +191,7 @@ static int *find_count(PenPngSettings *settings, const char *key)
                                            : NULL;
 }
 
-static double *find_number(PenPngSettings *settings, const char *key)
+static double *find_number(PenPictureSettings *settings, const char *key)
 {
     return g_str_equal(key, "CFG scale")        ? &settings->guidance
            : g_str_equal(key, "CFG Rescale")    ? &settings->guidance_rescale
@@ -197,7 +202,7 @@ static double *find_number(PenPngSettings *settings, const char *key)
 }
 
 // FALSE: there is no place for this setting.
-static gboolean take(PenPngSettings *settings, const char *key, const char *value)
+static gboolean take(PenPictureSettings *settings, const char *key, const char *value)
 {
     double number = g_ascii_strtod(value, NULL);
     char **text = find_text(settings, key);
@@ -234,7 +239,7 @@ static gboolean take(PenPngSettings *settings, const char *key, const char *valu
 }
 
 // Fills in what the line says; returns the number of pairs, 0 if it is not a line of settings.
-static guint read_line(PenPngSettings *settings, const char *line)
+static guint read_line(PenPictureSettings *settings, const char *line)
 {
     g_autoptr(GString) others = g_string_new(NULL);
     guint n = 0;
@@ -261,9 +266,9 @@ static gboolean is_json_object(const char *text)
     return json && pen_json_is_object(json);
 }
 
-PenPngSettings *pen_png_settings_from_text(const char *text)
+PenPictureSettings *pen_picture_settings_from_text(const char *text)
 {
-    PenPngSettings *settings = pen_png_settings_new();
+    PenPictureSettings *settings = pen_picture_settings_new();
     if (is_json_object(text))
         return settings;
     g_autofree char *rest = g_strdup(text);
@@ -289,7 +294,95 @@ PenPngSettings *pen_png_settings_from_text(const char *text)
     return settings;
 }
 
-gboolean pen_png_settings_say_something(const PenPngSettings *settings)
+gboolean pen_picture_settings_say_something(const PenPictureSettings *settings)
 {
     return settings->steps || settings->prompt;
+}
+
+// ------------------------------------------------------------------ in a picture
+
+// Where other programs say it in a form of their own: the keyword of a PNG's text.
+static const struct {
+    const char *key, *program;
+} others[] = {
+    { "workflow", "ComfyUI" },
+    { "prompt", "ComfyUI" },
+    { "invokeai_metadata", "InvokeAI" },
+    { "invokeai_graph", "InvokeAI" },
+    { "sd-metadata", "InvokeAI" },
+    { "Dream", "InvokeAI" },
+    { "fooocus_scheme", "Fooocus" },
+    { PEN_PICTURE_SETTINGS_KEY, "JSON" },
+    { "Comment", "NovelAI" },
+};
+
+// The program whose form a PNG has; NULL for none.
+static const char *program_of_png(const char *path)
+{
+    g_autoptr(PenPng) png = pen_png_read(path, NULL);
+    for (gsize i = 0; png && i < G_N_ELEMENTS(others); i++) {
+        const char *text = pen_png_text(png, others[i].key);
+        if (text && *text &&
+            (!g_str_equal(others[i].program, "NovelAI") ||
+             g_strcmp0(pen_png_text(png, "Software"), "NovelAI") == 0))
+            return others[i].program;
+    }
+    return NULL;
+}
+
+// ComfyUI writes its texts, with their keywords, into what is for the camera's name.
+static const char *program_of_exif(const void *file, gsize size)
+{
+    static const PenExifTag tags[] = { PEN_EXIF_MAKE, PEN_EXIF_MODEL };
+    for (gsize i = 0; i < G_N_ELEMENTS(tags); i++) {
+        g_autofree char *text = pen_exif_text(file, size, tags[i]);
+        if (text && (g_str_has_prefix(text, "workflow:") || g_str_has_prefix(text, "prompt:")))
+            return "ComfyUI";
+    }
+    g_autofree char *comment = pen_exif_text(file, size, PEN_EXIF_USER_COMMENT);
+    return comment && is_json_object(comment) ? "JSON" : NULL;
+}
+
+PenPictureSettings *pen_picture_settings_read(const char *path, GError **error)
+{
+    static const char png_start[] = "\x89PNG\r\n\x1a\n";
+    g_autoptr(GBytes) bytes = pen_file_map(path, MAX_FILE, error);
+    if (!bytes)
+        return NULL;
+    gsize size;
+    const void *content = g_bytes_get_data(bytes, &size);
+    gboolean png = size >= 8 && memcmp(content, png_start, 8) == 0;
+    gboolean exif =
+        size >= 12 &&
+        (memcmp(content, "\xff\xd8\xff", 3) == 0 ||
+         (memcmp(content, "RIFF", 4) == 0 && memcmp((const char *)content + 8, "WEBP", 4) == 0));
+    g_autofree char *name = g_filename_display_name(path);
+    if (!png && !exif) {
+        g_set_error(
+            error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_UNSUPPORTED,
+            _("“%s” is no picture that says how it was made: PNG, JPEG and WebP files can."), name);
+        return NULL;
+    }
+
+    g_autoptr(GError) inner = NULL;
+    g_autofree char *text = png ? pen_png_read_text(path, PEN_PICTURE_SETTINGS_KEY, &inner)
+                                : pen_exif_text(content, size, PEN_EXIF_USER_COMMENT);
+    g_autoptr(PenPictureSettings) settings = text ? pen_picture_settings_from_text(text) : NULL;
+    /* Cameras write comments, too: those are no prompts. */
+    if (settings && (png ? pen_picture_settings_say_something(settings) : settings->steps > 0))
+        return g_steal_pointer(&settings);
+    if (inner && !g_error_matches(inner, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&inner));
+        return NULL;
+    }
+    const char *program = png ? program_of_png(path) : program_of_exif(content, size);
+    if (program)
+        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
+                    _("“%s” says how it was made in a form that Penchant does not read (%s): "
+                      "save it with A1111's settings text, or type the prompt and settings."),
+                    name, program);
+    else
+        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
+                    _("“%s” does not say which settings it was made with."), name);
+    return NULL;
 }

@@ -211,6 +211,8 @@ void pen_device_info_choose_matrix(PenDeviceInfo *info, const PenMatrixShape *sh
         info->matrix_subgroup = 0;
 }
 
+const char *const pen_no_such_kernels = N_("it has none of the kernels that PENCHANT_KERNELS names");
+
 const char *pen_kernels_name(PenKernels kernels)
 {
     static const char *const names[PEN_N_KERNELS] = { "tiles", "lanes", "shared", "matrix" };
@@ -261,14 +263,14 @@ void pen_device_info_choose_kernels(PenDeviceInfo *info)
     }
 
     const char *wanted = g_getenv("PENCHANT_KERNELS");
-    if (!wanted)
+    if (!wanted || !*wanted)
         return;
     for (guint i = 0; i < PEN_N_KERNELS; i++)
         if (g_str_equal(wanted, pen_kernels_name(i)) && info->possible_kernels & 1u << i) {
             info->kernels = i;
             return;
         }
-    info->unusable = N_("it has none of the kernels that PENCHANT_KERNELS names");
+    info->unusable = pen_no_such_kernels;
 }
 
 char *pen_physical_cache_path(VkPhysicalDevice physical, const char *what, const char *suffix)

@@ -53,6 +53,9 @@ char *pen_physical_cache_path(VkPhysicalDevice physical, const char *what, const
  * are wrong in float16 the device has none; where all are wrong in float32 it is not usable. */
 void pen_device_info_choose_kernels(PenDeviceInfo *info);
 
+/* The reason why a device is unusable where it is PENCHANT_KERNELS. */
+extern const char *const pen_no_such_kernels;
+
 /* Sets the cooperative matrices to use: the best of `shapes` for which there is a kernel that fits.
  */
 void pen_device_info_choose_matrix(PenDeviceInfo *info, const PenMatrixShape *shapes, guint n);

@@ -290,6 +290,12 @@ int pen_device_choose(GPtrArray *list, const char *wanted, char **why, GError **
     }
     if (best < 0) {
         const PenDeviceInfo *first = list->pdata[0];
+        if (first->unusable == pen_no_such_kernels)
+            g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_NO_DEVICE,
+                        _("The device “%s” has no kernels “%s”, which PENCHANT_KERNELS names: unset "
+                          "it, or name others (tiles, lanes, shared, matrix)."),
+                        first->name, g_getenv("PENCHANT_KERNELS"));
+        else
         g_set_error(error, PEN_COMPUTE_ERROR, PEN_COMPUTE_ERROR_NO_DEVICE,
                     _("No device can be used; “%s”: %s. Update its driver, or install "
                       "mesa-vulkan-drivers to work in software."),

@@ -27,8 +27,8 @@
 #define PICTURE N_("“%s” is a picture: choose the .safetensors file.")
 #define EMPTY N_("“%s” is empty: download it again.")
 #define ZEROS                                                                                      \
-    N_("“%s” holds nothing but zeros: its download did not get beyond reserving the space; "       \
-       "download it again.")
+    N_("“%s” begins with zeros in place of its content: its download did not finish; download it " \
+       "again.")
 
 static const struct {
     const char *start;
@@ -49,6 +49,7 @@ static const struct {
     { "\x1f\x8b", 2, ARCHIVE },
     { "7z\xbc\xaf", 4, ARCHIVE },
     { "Rar!", 4, ARCHIVE },
+    { "BZh", 3, ARCHIVE },
     { "\xfd"
       "7zXZ",
       5, ARCHIVE },
@@ -79,10 +80,6 @@ static const char *zip_sentence(const char *content, gsize size)
 
 static const char *markup_sentence(const char *content, gsize size)
 {
-    if (size >= 3 && memcmp(content, "\xef\xbb\xbf", 3) == 0) {
-        content += 3;
-        size -= 3;
-    }
     while (size && g_ascii_isspace(*content)) {
         content++;
         size--;
@@ -103,20 +100,30 @@ static gboolean is_zero(const char *content, gsize size)
     return i == n;
 }
 
-// The first words of what is nothing but text; NULL for anything else.
+// The first words of what is nothing but text, in UTF-8 or another encoding that has ASCII's
+// letters; NULL for anything else.
 static char *text_start(const char *content, gsize size)
 {
-    gsize n = MIN(size, 512);
-    for (gsize i = 0; i < n; i++)
-        if (!g_ascii_isprint(content[i]) && !g_ascii_isspace(content[i]))
+    gsize n = MIN(size, 512), foreign = 0;
+    for (gsize i = 0; i < n; i++) {
+        gboolean ascii = g_ascii_isprint(content[i]) || g_ascii_isspace(content[i]);
+        if (!ascii && (guchar)content[i] < 0x80)
             return NULL;
-    g_autofree char *start = g_strndup(content, MIN(size, 60));
+        foreign += !ascii;
+    }
+    if (foreign > n / 4 && !g_utf8_validate(content, (gssize)MIN(size, 16), NULL))
+        return NULL;
+    g_autofree char *start = g_utf8_make_valid(content, (gssize)MIN(size, 60));
     return g_strdup(g_strstrip(g_strdelimit(start, "\r\n\t", ' ')));
 }
 
 gboolean pen_file_kind_explain(const char *name, const void *bytes, gsize size, GError **error)
 {
     const char *content = bytes, *sentence = size == 0 ? EMPTY : NULL;
+    if (size >= 3 && memcmp(content, "\xef\xbb\xbf", 3) == 0) { // UTF-8's mark
+        content += 3;
+        size -= 3;
+    }
     for (gsize i = 0; i < G_N_ELEMENTS(starts) && !sentence; i++)
         if (size >= starts[i].size && memcmp(content, starts[i].start, starts[i].size) == 0)
             sentence = starts[i].sentence;

@@ -255,6 +255,10 @@ PenJson *pen_json_load(const char *path, GError **error)
         return NULL;
     gsize size;
     const char *text = g_bytes_get_data(bytes, &size);
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { // UTF-8's mark, which editors write
+        text += 3;
+        size -= 3;
+    }
     g_autofree char *name = g_filename_display_name(path);
     if (!looks_like_json(text, size) && pen_file_kind_explain(name, text, size, error))
         return NULL;
@@ -360,10 +364,9 @@ static gboolean read_int(const PenJson *json, const char *key, JsonNode *node, g
             return TRUE;
         }
     }
-    pen_json_set_error(
-        json, key, error,
-        _("a whole number from %" PRId64 " to %" PRId64 " is expected here."),
-        min, max);
+    pen_json_set_error(json, key, error,
+                       _("a whole number from %" PRId64 " to %" PRId64 " is expected here."), min,
+                       max);
     return FALSE;
 }
 
@@ -413,8 +416,7 @@ gboolean pen_json_get_ints(const PenJson *json, const char *key, gint64 min, gin
         return TRUE;
     JsonArray *array = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
     if (array && json_array_get_length(array) != n) {
-        pen_json_set_error(json, key, error,
-                           _("a list of %zu numbers is expected here."), n);
+        pen_json_set_error(json, key, error, _("a list of %zu numbers is expected here."), n);
         return FALSE;
     }
     for (gsize i = 0; i < n; i++)

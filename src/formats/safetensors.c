@@ -297,8 +297,17 @@ PenSafetensors *pen_safetensors_open_sharded(const char *index_path, GError **er
     g_autoptr(PenSafetensors) self = new_empty(index_path);
     g_autoptr(PenJson) index = pen_json_load(index_path, error);
     g_autoptr(PenJson) map = NULL;
-    if (!index || !pen_json_require(index, error, "weight_map", NULL) ||
-        !pen_json_get_object(index, "weight_map", &map, error))
+    if (!index)
+        return NULL;
+    if (!pen_json_has(index, "weight_map")) {
+        g_set_error(
+            error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_UNSUPPORTED,
+            _("“%s” holds no weights and no list of files that do: choose the folder that it "
+              "lies in, or a .safetensors file."),
+            self->name);
+        return NULL;
+    }
+    if (!pen_json_get_object(index, "weight_map", &map, error))
         return NULL;
 
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);

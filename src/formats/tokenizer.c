@@ -46,6 +46,23 @@ static Merge *find_slot(const PenTokenizer *self, gint32 left, gint32 right)
     return &self->merges[slot];
 }
 
+// Whether about all of the vocabulary's tokens of several characters can be made: with a list of
+// merges that was cut off, words would be read as their letters, and the picture be another.
+static gboolean has_merges(GHashTable *vocabulary, guint n_merges)
+{
+    GHashTableIter iter;
+    gpointer token;
+    guint made = 0;
+    g_hash_table_iter_init(&iter, vocabulary);
+    while (g_hash_table_iter_next(&iter, &token, NULL)) {
+        gsize length = strlen(token);
+        if (g_str_has_suffix(token, WORD_END))
+            length -= strlen(WORD_END);
+        made += !g_str_has_prefix(token, "<|") && g_utf8_strlen(token, (gssize)length) > 1;
+    }
+    return n_merges >= made - made / 10;
+}
+
 // `name` stands for the file in messages.
 static gboolean load_merges(PenTokenizer *self, GHashTable *vocabulary, GBytes *bytes,
                             const char *name, GError **error)
@@ -65,6 +82,7 @@ static gboolean load_merges(PenTokenizer *self, GHashTable *vocabulary, GBytes *
         self->merges[i].rank = G_MAXUINT32;
 
     // The first line is a version comment.
+    guint n_merges = 0;
     g_autoptr(GString) merged = g_string_new(NULL);
     const char *const end = text + size;
     const char *line = size ? memchr(text, '\n', size) : NULL;
@@ -93,8 +111,16 @@ static gboolean load_merges(PenTokenizer *self, GHashTable *vocabulary, GBytes *
             *find_slot(self, GPOINTER_TO_INT(left), GPOINTER_TO_INT(right)) =
                 (Merge){ GPOINTER_TO_INT(left), GPOINTER_TO_INT(right), number,
                          GPOINTER_TO_INT(both) };
+            n_merges++;
         }
         line = next;
+    }
+    if (!has_merges(vocabulary, n_merges)) {
+        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_INVALID,
+                    _("“%s” holds %u merges, too few for the vocabulary beside it: download both "
+                      "again."),
+                    name, n_merges);
+        return FALSE;
     }
     return TRUE;
 }
@@ -189,7 +215,7 @@ static gboolean load_config(PenTokenizer *self, GHashTable *vocabulary, const ch
 {
     g_autofree char *config_path = g_build_filename(folder, "tokenizer_config.json", NULL);
     g_autofree char *map_path = g_build_filename(folder, "special_tokens_map.json", NULL);
-    gboolean without = padding && !g_file_test(config_path, G_FILE_TEST_EXISTS);
+    gboolean without = !g_file_test(config_path, G_FILE_TEST_EXISTS);
     g_autoptr(PenJson) config = without ? pen_json_parse("{}", 2, folder, NULL, error)
                                         : pen_json_load_object(config_path, error);
     g_autoptr(PenJson) map = NULL;

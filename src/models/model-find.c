@@ -162,6 +162,25 @@ char **pen_model_names(void)
     return g_strv_builder_end(builder);
 }
 
+/* A file that is chosen in place of the folder it describes. */
+static char *file_or_folder(const char *path)
+{
+    g_autofree char *name = g_path_get_basename(path);
+    return g_str_equal(name, "model_index.json") ? g_path_get_dirname(path) : g_strdup(path);
+}
+
+static gboolean is_address(const char *wanted, GError **error)
+{
+    if (!strstr(wanted, "://"))
+        return FALSE;
+    g_set_error(
+        error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,
+        _("“%s” is an address, and Penchant downloads nothing: download the model, and name "
+          "its folder or .safetensors file."),
+        wanted);
+    return TRUE;
+}
+
 /* The path of a model that is named; NULL: the starter. */
 static char *find_path(const char *wanted, GError **error)
 {
@@ -179,7 +198,8 @@ static char *find_path(const char *wanted, GError **error)
     }
     gboolean exists = g_file_test(wanted, G_FILE_TEST_EXISTS);
     g_autofree char *here = g_canonicalize_filename(wanted, NULL);
-    char *found = g_file_test(wanted, G_FILE_TEST_IS_REGULAR) ? g_strdup(here) : model_folder(here);
+    char *found =
+        g_file_test(wanted, G_FILE_TEST_IS_REGULAR) ? file_or_folder(here) : model_folder(here);
     if (!found && !g_path_is_absolute(wanted))
         found = model_in(user, wanted);
     if (!found && !g_path_is_absolute(wanted))
@@ -187,9 +207,9 @@ static char *find_path(const char *wanted, GError **error)
     if (!found)
         found = model_below(here);
     /* What is there and no model says itself what it is. */
-    if (!found && (exists || strchr(wanted, G_DIR_SEPARATOR)))
+    if (!found && (exists || g_path_is_absolute(wanted)))
         found = g_steal_pointer(&here);
-    if (!found) {
+    if (!found && !is_address(wanted, error)) {
         g_auto(GStrv) names = pen_model_names();
         g_autofree char *list = g_strjoinv(", ", names);
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,

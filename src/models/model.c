@@ -19,11 +19,29 @@
 
 /* --- opening ------------------------------------------------------------------------------- */
 
-static void add_missing(GString *missing, const char *folder, const char *component)
+/* Whether it is there. */
+static gboolean add_missing(GString *missing, const char *folder, const char *component)
 {
     g_autofree char *path = g_build_filename(folder, component, NULL);
-    if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+    gboolean there = g_file_test(path, G_FILE_TEST_IS_DIR);
+    if (!there)
         g_string_append_printf(missing, "%s%s", missing->len ? ", " : "", component);
+    return there;
+}
+
+/* A folder without any part of a model: says what is the matter with the weights in it. */
+static gboolean refuse_folder(const char *folder, const char *name, GError **error)
+{
+    g_autoptr(GError) inner = NULL;
+    g_autoptr(PenSafetensors) weights = pen_safetensors_open_model(folder, &inner);
+    if (weights)
+        g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,
+                    _("%s is no model folder in the diffusers layout: choose one of the "
+                      ".safetensors files in it."),
+                    name);
+    else
+        g_propagate_error(error, g_steal_pointer(&inner));
+    return FALSE;
 }
 
 /* That the folder has all the parts of a model with so many text encoders. */
@@ -32,13 +50,15 @@ static gboolean check_folder(const char *folder, guint n_encoders, GError **erro
     g_autofree char *name = g_filename_display_name(folder);
 
     g_autoptr(GString) missing = g_string_new(NULL);
-    add_missing(missing, folder, "unet");
-    add_missing(missing, folder, "vae");
+    gboolean any = add_missing(missing, folder, "unet");
+    any |= add_missing(missing, folder, "vae");
     for (guint i = 0; i < n_encoders; i++)
-        add_missing(missing, folder, pen_model_encoder_folders[i]);
+        any |= add_missing(missing, folder, pen_model_encoder_folders[i]);
     for (guint i = 0; i < n_encoders; i++)
-        add_missing(missing, folder, pen_model_tokenizer_folders[i]);
-    add_missing(missing, folder, "scheduler");
+        any |= add_missing(missing, folder, pen_model_tokenizer_folders[i]);
+    any |= add_missing(missing, folder, "scheduler");
+    if (!any)
+        return refuse_folder(folder, name, error);
     if (missing->len) {
         g_set_error(error, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FOUND,
                     _("%s is not a complete model folder in the diffusers layout: it has no %s."),

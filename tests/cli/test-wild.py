@@ -19,6 +19,8 @@ def test_kinds_of_files(folder):
     for content, said in [(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
                           (b"<!DOCTYPE html><html><title>Log in</title>", "web page"),
                           (b"\x80\x02}q\x00", "pickle"), (b"PK\x03\x04" + bytes(20) + b"archive/data.pkl", "pickle"),
+                          ("Zugriff verweigert: Sie dürfen es nicht".encode("latin-1"), "text"),
+                          (b"\xef\xbb\xbfversion https://git-lfs.github.com/spec/v1\n", "Git LFS"), (b"BZh91AY", "archive"),
                           (b"GGUF\x03" + bytes(20), "GGUF"), (b"RIFF\0\0\1\0WEBPVP8 ", "picture")]:
         path = folder / "x.safetensors"
         path.write_bytes(content)
@@ -272,6 +274,44 @@ def test_downloads_that_did_not_finish(folder):
         index.unlink()
 
 
+def test_models_that_are_not_there(folder):
+    """Addresses, other people's repositories, lists without files, folders of many models: each says what to choose."""
+    def said(model, *words, status=2):
+        error = run(folder, "generate", "--prompt", "x", "--model", model, status=status).err
+        assert error.count("\n") == 1 and all(word in error for word in words), error
+
+    said("https://huggingface.co/painter/ink", "downloads nothing")
+    said("painter/ink", "There is no model", "starter")
+    model = copy_model(folder, "folder")
+    said(model / "unet/config.json", "choose the folder")
+    assert make(folder, "--model", model / "model_index.json") == make(folder, "--model", model)
+    shelf = folder / "shelf"
+    shelf.mkdir()
+    said(shelf, "no weights")
+    (shelf / "painter.ckpt").write_bytes(b"PK")
+    said(shelf, "painter.ckpt")
+    for name in ["one", "two"]:
+        single_file("sd1", shelf / (name + ".safetensors"))
+    said(shelf, "several")
+
+
+def test_tokenizers_that_were_cut(folder):
+    """A list of merges that is not whole would read words as letters, and draw something else."""
+    model = copy_model(folder, "model")
+    expected = make(folder, "--model", model)
+    merges = (model / "tokenizer/merges.txt").read_text()
+    for content in ["", "garbage", merges[:len(merges) // 2 + 1].rsplit("\n", 1)[0] + "\n"]:
+        (model / "tokenizer/merges.txt").write_text(content)
+        error = run(folder, "generate", "--prompt", "x", "--model", model, status=2).err
+        assert "merges" in error and error.count("\n") == 1, error
+    # What transformers does without, too; and the mark that some editors put in front.
+    (model / "tokenizer/merges.txt").write_text(merges)
+    (model / "tokenizer/tokenizer_config.json").unlink()
+    config = model / "unet/config.json"
+    config.write_text("\ufeff" + config.read_text())
+    assert make(folder, "--model", model) == expected
+
+
 def test_parts_alone(folder):
     """A file without some of the parts, or with numbers of 8 bits, says what to choose."""
     whole = ldm_file.checkpoint(GOLDEN / "sd1/model")
@@ -398,5 +438,5 @@ def test_moved_model(folder):
 main([test_kinds_of_files, test_device_by_name, test_no_locks, test_long_path, test_folders_of_other_programs,
       test_sample_size, test_where_models_are, test_vae_beside_other_parts, test_second_generation_with_clip_names,
       test_second_encoder_with_clip_names, test_prediction, test_ztsnr_without_v, test_downloads_that_did_not_finish,
-      test_parts_alone, test_adapter_strength, test_alpha_of_zero, test_adapter_names, test_adapters_of_other_kinds,
+      test_models_that_are_not_there, test_tokenizers_that_were_cut, test_parts_alone, test_adapter_strength, test_alpha_of_zero, test_adapter_names, test_adapters_of_other_kinds,
       test_moved_model])

@@ -207,7 +207,7 @@ static char *find_path(const char *wanted, GError **error)
     if (!found)
         found = model_below(here);
     /* What is there and no model says itself what it is. */
-    if (!found && (exists || g_path_is_absolute(wanted)))
+    if (!found && (exists || g_path_is_absolute(wanted) || *wanted == '.'))
         found = g_steal_pointer(&here);
     if (!found && !is_address(wanted, error)) {
         g_auto(GStrv) names = pen_model_names();

@@ -542,13 +542,18 @@ void pen_app_log_changed(PenApp *app)
     g_signal_emit(app, signals[LOG_CHANGED], 0);
 }
 
+void pen_app_rounds_changed(PenApp *app)
+{
+    g_signal_emit(app, signals[ROUNDS_CHANGED], 0);
+    pen_app_picks_changed(app);
+}
+
 static void bring_back(PenApp *app, const char *round)
 {
     g_autoptr(GError) error = NULL;
     if (!pen_store_undelete_round(pen_app_store(app), g_ascii_strtoll(round, NULL, 10), &error))
         pen_app_report(app, error);
-    g_signal_emit(app, signals[ROUNDS_CHANGED], 0);
-    pen_app_picks_changed(app);
+    pen_app_rounds_changed(app);
 }
 
 void pen_app_delete_round(PenApp *app, gint64 round)
@@ -558,8 +563,7 @@ void pen_app_delete_round(PenApp *app, gint64 round)
         pen_app_report(app, error);
         return;
     }
-    g_signal_emit(app, signals[ROUNDS_CHANGED], 0);
-    pen_app_picks_changed(app);
+    pen_app_rounds_changed(app);
     g_autofree char *id = g_strdup_printf("%" G_GINT64_FORMAT, round);
     g_autofree char *text =
         g_strdup_printf(_("Round %s is deleted, with its vote. Its pictures go after %d days."), id,

@@ -23,7 +23,7 @@
  *                       a candidate has become that layer; `width` and `height` are those of its
  *                       place in the image where it has fewer pixels than that, else 0
  *     jobs-changed()    a job started or ended
- *     rounds-changed()  a round was thrown away or brought back
+ *     rounds-changed()  rounds were thrown away or brought back, or came with a pack
  */
 
 #include <gtk/gtk.h>
@@ -60,6 +60,8 @@ PenStyle *pen_app_load_style(PenApp *app);
 void pen_app_set_style(PenApp *app, gint64 style);
 void pen_app_styles_changed(PenApp *app);
 void pen_app_picks_changed(PenApp *app);
+/* Rounds came, went or are back, with their picks. */
+void pen_app_rounds_changed(PenApp *app);
 
 /*
  * The chosen model's numbers are read in the background; NULL until they are, or when they could

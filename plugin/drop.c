@@ -5,6 +5,7 @@
 
 #include "plugin/image.h"
 #include "plugin/model-chooser.h"
+#include "plugin/pack-files.h"
 #include "plugin/style-files.h"
 #include "src/studio/file-role.h"
 
@@ -108,6 +109,9 @@ static void use(Target *target, Finding *finding)
     case PEN_FILE_VAE:
         pen_app_set_vae(app, finding->path);
         tell(app, _("“%s” is the decoder now."), finding->path);
+        break;
+    case PEN_FILE_PACK:
+        pen_pack_merge_file(app, finding->path);
         break;
     case PEN_FILE_EMBEDDING:
         tell(app,

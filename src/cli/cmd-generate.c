@@ -8,20 +8,21 @@
 
 #include "src/cli/cli.h"
 #include "src/cli/start-picture.h"
-#include "src/models/model.h"
 #include "src/models/model-spec.h"
+#include "src/models/model.h"
+#include "src/sampling/noise.h"
+#include "src/cli/prompt-list.h"
 #include "src/studio/taken-settings.h"
 
 static char *model, *vae, *prediction, *prompt, *negative, *style_name, *seed, *out, *from, *mask,
-    *settings_of, *like, *sampler, *schedule, *timesteps;
+    *settings_of, *like, *sampler, *schedule, *timesteps, *prompt_file;
 static char **loras;
 static gboolean words, no_recipe, fast, no_fast;
 static int wide = PEN_CLI_UNSET_COUNT, count = PEN_CLI_UNSET_COUNT, steps = PEN_CLI_UNSET_COUNT,
            width = PEN_CLI_UNSET_COUNT, height = PEN_CLI_UNSET_COUNT,
-           clip_skip = PEN_CLI_UNSET_COUNT;
+           clip_skip = PEN_CLI_UNSET_COUNT, n_rounds = PEN_CLI_UNSET_COUNT;
 static double guidance = PEN_CLI_UNSET, guidance_rescale = PEN_CLI_UNSET, eta = PEN_CLI_UNSET,
-              strength = PEN_CLI_UNSET,
-              part = PEN_CLI_UNSET, style_strength = PEN_CLI_UNSET;
+              strength = PEN_CLI_UNSET, part = PEN_CLI_UNSET, style_strength = PEN_CLI_UNSET;
 static gboolean shared_noise;
 
 static const GOptionEntry entries[] = {
@@ -36,8 +37,15 @@ static const GOptionEntry entries[] = {
       N_("FILE[:X]") },
     { "prediction", 0, 0, G_OPTION_ARG_STRING, &prediction,
       N_("What a single-file model predicts, where that is guessed wrong"), "epsilon|v" },
-    { "prompt", 'p', 0, G_OPTION_ARG_STRING, &prompt, N_("What the pictures show (needed, unless --settings-of says it)"),
+    { "prompt", 'p', 0, G_OPTION_ARG_STRING, &prompt,
+      N_("What the pictures show (needed, unless --prompts, --like or --settings-of say it)"),
       N_("TEXT") },
+    { "prompts", 0, 0, G_OPTION_ARG_FILENAME, &prompt_file,
+      N_("Make many rounds: take the prompts of FILE, one a line, in turn"), N_("FILE") },
+    { "rounds", 0, 0, G_OPTION_ARG_INT, &n_rounds,
+      N_("With --prompts: so many rounds (one of each prompt); those that are there are not made "
+         "again"),
+      "N" },
     { "negative", 'n', 0, G_OPTION_ARG_STRING, &negative, N_("What they shall not show"),
       N_("TEXT") },
     { "words", 0, 0, G_OPTION_ARG_NONE, &words,
@@ -58,23 +66,27 @@ static const GOptionEntry entries[] = {
     { "part", 0, 0, G_OPTION_ARG_DOUBLE, &part,
       N_("With --like: how much of the way all share, from 0 to less than 1 (0.5)"), N_("X") },
     { "seed", 0, 0, G_OPTION_ARG_STRING, &seed,
-      N_("The same seed gives the same pictures (default: random)"), "N" },
+      N_("The same seed gives the same pictures (default: random; with --prompts 0)"), "N" },
     { "shared-noise", 0, 0, G_OPTION_ARG_NONE, &shared_noise,
       N_("All candidates start from the same noise, as in the published script"), NULL },
     { "sampler", 0, 0, G_OPTION_ARG_STRING, &sampler,
-      N_("DDIM (the default, unless the style has one), Euler, Euler a, DPM++ 2M, DPM++ 2M SDE, DPM++ SDE, UniPC, LCM or TCD; "
+      N_("DDIM (the default, unless the style has one), Euler, Euler a, DPM++ 2M, DPM++ 2M SDE, "
+         "DPM++ SDE, UniPC, LCM or TCD; "
          "also with a schedule, as in “DPM++ 2M Karras”"),
       N_("NAME") },
     { "schedule", 0, 0, G_OPTION_ARG_STRING, &schedule,
       N_("Normal, Leading, Karras or SGM Uniform (default: what suits the sampler)"), N_("NAME") },
     { "fast", 0, 0, G_OPTION_ARG_NONE, &fast,
-      N_("4 to 8 steps with the sampler and the guidance that go with them, for models and adapters "
-         "that were made for it (LCM, Lightning, Turbo, Hyper-SD, DMD2, TCD); those that are called so "
+      N_("4 to 8 steps with the sampler and the guidance that go with them, for models and "
+         "adapters "
+         "that were made for it (LCM, Lightning, Turbo, Hyper-SD, DMD2, TCD); those that are "
+         "called so "
          "are drawn so anyway"),
       NULL },
     { "no-fast", 0, 0, G_OPTION_ARG_NONE, &no_fast,
       N_("Draw like any other a model or adapter that is called so"), NULL },
-    { "steps", 0, 0, G_OPTION_ARG_INT, &steps, N_("Sampling steps (the style's, else what suits the model: 20, or few)"), "N" },
+    { "steps", 0, 0, G_OPTION_ARG_INT, &steps,
+      N_("Sampling steps (the style's, else what suits the model: 20, or few)"), "N" },
     { "timesteps", 0, 0, G_OPTION_ARG_STRING, &timesteps,
       N_("The steps' own timesteps in place of a schedule, as in 999,749,499,249"), "T,T…" },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &guidance,
@@ -90,8 +102,8 @@ static const GOptionEntry entries[] = {
     { "height", 'H', 0, G_OPTION_ARG_INT, &height, N_("The same"), N_("PIXELS") },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &out,
       N_("Also write the pictures to FOLDER, as roundID-PLACE.png"), N_("FOLDER") },
-    { "from", 0, 0, G_OPTION_ARG_FILENAME, &from, N_("Start from this PNG of any size, not from noise alone"),
-      N_("PICTURE") },
+    { "from", 0, 0, G_OPTION_ARG_FILENAME, &from,
+      N_("Start from this PNG of any size, not from noise alone"), N_("PICTURE") },
     { "strength", 0, 0, G_OPTION_ARG_DOUBLE, &strength,
       N_("With --from: 0 keeps the picture, 1 nearly ignores it (0.6)"), N_("X") },
     { "mask", 0, 0, G_OPTION_ARG_FILENAME, &mask,
@@ -175,7 +187,7 @@ static gboolean report_round(PenCli *cli, const Watch *watch, const PenRoundResu
 {
     /* The id first: it is what the next command needs, even if a copy fails. */
     if (made)
-        pen_cli_print(cli, "%" G_GINT64_FORMAT, watch->round);
+        pen_cli_print(cli, "%" PRId64, watch->round);
     g_autoptr(GPtrArray) files = round_files(cli, watch, error);
     if (!files)
         return FALSE;
@@ -183,6 +195,7 @@ static gboolean report_round(PenCli *cli, const Watch *watch, const PenRoundResu
     json_object_set_int_member(object, "round", watch->round);
     if (made) {
         json_object_set_int_member(object, "seed", (gint64)made->seed);
+        json_object_set_boolean_member(object, "was_there", made->was_there);
         json_object_set_int_member(object, "width", made->width);
         json_object_set_int_member(object, "height", made->height);
         json_object_set_int_member(object, "made", made->made);
@@ -310,7 +323,7 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
 {
     if (part != PEN_CLI_UNSET && !like)
         return pen_cli_usage_error(error, _("--part goes with --like ROUND:PLACE."));
-    if (!prompt && !settings_of && !like)
+    if (!prompt && !prompt_file && !settings_of && !like)
         return pen_cli_usage_error(error, _("What shall the pictures show? Give --prompt TEXT."));
     if (count != PEN_CLI_UNSET_COUNT && (count < 1 || count > PEN_ROUND_MAX))
         return pen_cli_usage_error(error, _("--count is 1 to %d, not %d."), PEN_ROUND_MAX, count);
@@ -386,33 +399,21 @@ static gboolean fill_request(PenCli *cli, PenRoundRequest *request, char **spec,
     return (!like || like_option(cli, request, error)) && (!out || prepare_folder(out, error));
 }
 
-static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
+/* Makes a round, reports it, and says what of it stays if it is stopped. */
+static gboolean make_round(PenCli *cli, const PenRoundRequest *request,
+                           const PenStartPicture *start, gboolean *was_there, GError **error)
 {
-    PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
-    g_autoptr(PenStyle) style = NULL;
-    g_autoptr(PenTakenSettings) taken = NULL;
-    g_auto(PenStartPicture) start = { 0 };
-    g_autofree char *spec = NULL;
-    if (!from && (mask || strength != PEN_CLI_UNSET))
-        return pen_cli_usage_error(error, _("--mask and --strength go with --from PICTURE."));
-    if (!fill_request(cli, &request, &spec, &style, &taken, error) ||
-        (from && !pen_start_picture_read(&start, &request, from, mask, error)))
-        return FALSE;
-    if (strength != PEN_CLI_UNSET)
-        request.start_strength = strength;
-    PenStudio *studio = pen_cli_studio(cli, error);
-    if (!studio)
-        return FALSE;
-    Watch watch = { .cli = cli, .start = start };
+    Watch watch = { .cli = cli, .start = *start };
     g_auto(PenCliJob) job;
     pen_cli_job_init(&job, cli);
-    pen_studio_generate_async(studio, &request, on_event, &watch, job.cancellable, pen_cli_job_done,
-                              &job);
+    pen_studio_generate_async(cli->studio, request, on_event, &watch, job.cancellable,
+                              pen_cli_job_done, &job);
     g_autoptr(GError) inner = NULL;
     g_autoptr(PenRoundResult) made =
-        pen_studio_generate_finish(studio, pen_cli_job_wait(&job), &inner);
+        pen_studio_generate_finish(cli->studio, pen_cli_job_wait(&job), &inner);
     if (made) {
         watch.round = made->round;
+        *was_there = made->was_there;
         return report_round(cli, &watch, made, error);
     }
     if (!g_error_matches(inner, G_IO_ERROR, G_IO_ERROR_CANCELLED) || !watch.finished) {
@@ -428,6 +429,88 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
     return FALSE;
 }
 
+/* --- many rounds ------------------------------------------------------------------------------ */
+
+/* The store does not keep whether the noise was shared, so such rounds have seeds of their own. */
+static guint64 list_seed(const PenRoundRequest *request)
+{
+    guint64 given = request->has_seed ? request->seed : 0;
+    return request->shared_noise ? pen_noise_derive_seed(given, PEN_STREAM_PROMPT_LIST, 1) : given;
+}
+
+static void report_list(PenCli *cli, guint n, guint there)
+{
+    pen_cli_note(cli,
+                 g_dngettext(GETTEXT_PACKAGE, "%u round, of which %u was there already.",
+                             "%u rounds, of which %u were there already.", n),
+                 n, there);
+    JsonObject *object = pen_cli_object("rounds");
+    json_object_set_int_member(object, "rounds", n);
+    json_object_set_int_member(object, "made", n - there);
+    json_object_set_int_member(object, "were_there", there);
+    pen_cli_emit(cli, object);
+}
+
+static gboolean make_list(PenCli *cli, PenRoundRequest *request, const PenStartPicture *start,
+                          GError **error)
+{
+    g_auto(GStrv) prompts = pen_prompt_list_load(prompt_file, error);
+    if (!prompts)
+        return FALSE;
+    guint n = n_rounds != PEN_CLI_UNSET_COUNT ? (guint)n_rounds : g_strv_length(prompts);
+    guint64 seed_of_list = list_seed(request);
+    guint there = 0;
+    request->has_seed = request->once = TRUE;
+    for (guint i = 0; i < n; i++) {
+        gboolean was_there = FALSE;
+        request->prompt = pen_prompt_list_get(prompts, i, seed_of_list, &request->seed);
+        if (!make_round(cli, request, start, &was_there, error)) {
+            g_prefix_error(error, _("Round %u of %u: "), i + 1, n);
+            return FALSE;
+        }
+        there += was_there;
+    }
+    report_list(cli, n, there);
+    return TRUE;
+}
+
+static gboolean check_list_options(GError **error)
+{
+    if (!prompt_file)
+        return n_rounds == PEN_CLI_UNSET_COUNT ||
+               pen_cli_usage_error(error, _("--rounds goes with --prompts FILE."));
+    if (prompt || like || from || wide != PEN_CLI_UNSET_COUNT)
+        return pen_cli_usage_error(
+            error,
+            _("--prompts makes plain rounds of its own prompts: leave --prompt, --like, --from "
+              "and --wide away."));
+    if (n_rounds != PEN_CLI_UNSET_COUNT && (n_rounds < 1 || n_rounds > PEN_PROMPT_LIST_MAX))
+        return pen_cli_usage_error(error, _("%s is from %d to %d, not %d."), "--rounds", 1,
+                                   PEN_PROMPT_LIST_MAX, n_rounds);
+    return TRUE;
+}
+
+static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
+{
+    PenRoundRequest request = PEN_ROUND_REQUEST_INIT;
+    g_autoptr(PenStyle) style = NULL;
+    g_autoptr(PenTakenSettings) taken = NULL;
+    g_auto(PenStartPicture) start = { 0 };
+    g_autofree char *spec = NULL;
+    if (!from && (mask || strength != PEN_CLI_UNSET))
+        return pen_cli_usage_error(error, _("--mask and --strength go with --from PICTURE."));
+    if (!check_list_options(error) || !fill_request(cli, &request, &spec, &style, &taken, error) ||
+        (from && !pen_start_picture_read(&start, &request, from, mask, error)))
+        return FALSE;
+    if (strength != PEN_CLI_UNSET)
+        request.start_strength = strength;
+    if (!pen_cli_studio(cli, error))
+        return FALSE;
+    gboolean was_there;
+    return prompt_file ? make_list(cli, &request, &start, error)
+                       : make_round(cli, &request, &start, &was_there, error);
+}
+
 const PenCommand pen_command_generate = {
     .name = "generate",
     .arguments = NULL,
@@ -435,7 +518,10 @@ const PenCommand pen_command_generate = {
     .description = N_("The round's id is all that goes to standard output, so that\n"
                       "  R=$(penchant generate --prompt \"a bird\" --out /tmp/birds)\n"
                       "  penchant pick $R --best 2\n"
-                      "works. Each PNG holds the settings it was made with."),
+                      "works. Each PNG holds the settings it was made with. With --prompts the ids "
+                      "of all rounds\n"
+                      "are printed; the same command, stopped and started again, makes only those "
+                      "that are missing."),
     .entries = entries,
     .run = run,
 };

@@ -86,6 +86,24 @@ static void show_origin(PenCli *cli, JsonObject *object, gint64 candidate)
     json_object_set_string_member(object, "like", like);
 }
 
+/* The picks of other artists, by name. */
+static void show_others(PenCli *cli, JsonObject *object, gint64 round)
+{
+    g_autoptr(GPtrArray) picks =
+        pen_store_list_round_picks(pen_studio_store(cli->studio), round, NULL);
+    g_autofree char *own = pen_store_get_artist(pen_studio_store(cli->studio));
+    JsonObject *others = json_object_new();
+    for (guint i = 0; picks && i < picks->len; i++) {
+        const PenPick *pick = picks->pdata[i];
+        g_autofree char *order = pen_notation_write(pick->ranks, pick->n);
+        if (g_str_equal(pick->artist, own))
+            continue;
+        pen_cli_print(cli, "  %s: %s", pick->artist, order);
+        json_object_set_string_member(others, pick->artist, order);
+    }
+    json_object_set_object_member(object, "others", others);
+}
+
 static void show_round(PenCli *cli, const PenRound *round, const char *style)
 {
     PenStore *store = pen_studio_store(cli->studio);
@@ -118,6 +136,7 @@ static void show_round(PenCli *cli, const PenRound *round, const char *style)
     pen_cli_set_number(object, "eta", round->eta);
     json_object_set_int_member(object, "seed", (gint64)round->seed);
     json_object_set_string_member(object, "order", order);
+    show_others(cli, object, round->id);
     int guess = candidates ? pen_candidates_get_guess(candidates) : -1;
     if (guess >= 0)
         json_object_set_int_member(object, "guess", guess);
@@ -191,18 +210,19 @@ static gboolean change(PenCli *cli, char **arguments, GError **error)
     gboolean delete = g_str_equal(arguments[0], "delete");
     if ((!delete && !g_str_equal(arguments[0], "restore")) || !arguments[1])
         return pen_cli_usage_error(
-            error, _("“history” lists rounds; “history delete ROUND…” throws some away, and “history "
-                     "restore ROUND…” brings them back."));
+            error,
+            _("“history” lists rounds; “history delete ROUND…” throws some away, and “history "
+              "restore ROUND…” brings them back."));
     PenStudio *studio = pen_cli_studio(cli, error);
     if (!studio)
         return FALSE;
     for (char **word = arguments + 1; *word; word++) {
         guint64 round;
         if (!g_ascii_string_to_unsigned(*word, 10, 1, G_MAXINT64, &round, NULL))
-            return pen_cli_usage_error(error, _("“%s” is not a round's id; “penchant history” lists the rounds."),
-                *word);
-        if (!(delete ? pen_store_delete_round : pen_store_undelete_round)(
-                pen_studio_store(studio), (gint64)round, error))
+            return pen_cli_usage_error(
+                error, _("“%s” is not a round's id; “penchant history” lists the rounds."), *word);
+        if (!(delete ? pen_store_delete_round : pen_store_undelete_round)(pen_studio_store(studio),
+                                                                          (gint64)round, error))
             return FALSE;
         if (delete)
             pen_cli_print(cli, _("Round %d is deleted; its files stay for %d days."), (int)round,

@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "src/cli/cli.h"
+#include "src/studio/packs/pack.h"
 #include "src/studio/repair.h"
 
 static void report(PenCli *cli, const PenRepair *repair, const char *what)
@@ -97,6 +98,145 @@ static gboolean run_repair(PenCli *cli, char **arguments G_GNUC_UNUSED, GError *
     return TRUE;
 }
 
+static gboolean run_artist(PenCli *cli, char **arguments, GError **error)
+{
+    PenStudio *studio = pen_cli_studio(cli, error);
+    if (!studio ||
+        (arguments[0] && !pen_store_set_artist(pen_studio_store(studio), arguments[0], error)))
+        return FALSE;
+    g_autofree char *name = pen_store_get_artist(pen_studio_store(studio));
+    pen_cli_print(cli, "%s", name);
+    JsonObject *object = pen_cli_object("result");
+    json_object_set_string_member(object, "artist", name);
+    pen_cli_emit(cli, object);
+    return TRUE;
+}
+
+/* --- packs -------------------------------------------------------------------------------------
+ */
+
+static char *rounds, *of_pack;
+static gboolean light, picks_alone;
+
+static const GOptionEntry export_entries[] = {
+    { "rounds", 0, 0, G_OPTION_ARG_STRING, &rounds, N_("Only these rounds, as in 5-40 or 7 (all)"),
+      N_("FIRST[-LAST]") },
+    { "of", 0, 0, G_OPTION_ARG_FILENAME, &of_pack, N_("Only the rounds of that pack"), N_("PACK") },
+    { "light", 0, 0, G_OPTION_ARG_NONE, &light,
+      N_("Without what is needed to teach: enough to look and to pick"), NULL },
+    { "picks", 0, 0, G_OPTION_ARG_NONE, &picks_alone,
+      N_("Picks alone, for a store that has the rounds"), NULL },
+    G_OPTION_ENTRY_NULL,
+};
+
+static gboolean read_rounds(gint64 *first, gint64 *last, GError **error)
+{
+    guint64 from = 1, to = 0;
+    g_auto(GStrv) parts = rounds ? g_strsplit(rounds, "-", 2) : NULL;
+    gboolean ok = !parts || (parts[0] &&
+                             g_ascii_string_to_unsigned(parts[0], 10, 1, G_MAXINT64, &from, NULL));
+    if (ok && parts)
+        ok = parts[1] ? g_ascii_string_to_unsigned(parts[1], 10, from, G_MAXINT64, &to, NULL)
+                      : (to = from) > 0;
+    *first = (gint64)from;
+    *last = (gint64)to;
+    return ok || pen_cli_usage_error(
+                     error,
+                     _("--rounds is a round's number or a range of them, as in 5-40; “%s” is not."),
+                     rounds);
+}
+
+static gboolean run_export(PenCli *cli, char **arguments, GError **error)
+{
+    PenPackSelection selection = {
+        .kind = light         ? PEN_PACK_LIGHT
+                : picks_alone ? PEN_PACK_PICKS
+                              : PEN_PACK_WHOLE,
+        .of_pack = of_pack,
+    };
+    if (light && picks_alone)
+        return pen_cli_usage_error(error, _("--light and --picks do not go together."));
+    PenStudio *studio = read_rounds(&selection.first, &selection.last, error) &&
+                                pen_cli_check_target(arguments[0], error)
+                            ? pen_cli_studio(cli, error)
+                            : NULL;
+    PenPackContent content;
+    if (!studio || !pen_studio_write_pack(studio, &selection, arguments[0], &content, error))
+        return FALSE;
+    pen_cli_print(cli, _("%s: %u rounds, %u picks"), arguments[0], content.rounds, content.picks);
+    JsonObject *object = pen_cli_object("result");
+    json_object_set_string_member(object, "file", arguments[0]);
+    json_object_set_int_member(object, "rounds", content.rounds);
+    json_object_set_int_member(object, "picks", content.picks);
+    pen_cli_emit(cli, object);
+    return TRUE;
+}
+
+static gboolean run_merge(PenCli *cli, char **arguments, GError **error)
+{
+    PenStudio *studio = pen_cli_studio(cli, error);
+    if (!studio)
+        return FALSE;
+    for (char **file = arguments; *file; file++) {
+        PenImported imported;
+        if (!pen_studio_merge_pack(studio, *file, &imported, error))
+            return FALSE;
+        pen_cli_print(
+            cli,
+            _("%s: %u rounds are new, %u were here, %u were thrown away here; %u picks are "
+              "new"),
+            *file, imported.rounds, imported.known, imported.deleted, imported.picks);
+        JsonObject *object = pen_cli_object("result");
+        json_object_set_string_member(object, "file", *file);
+        json_object_set_int_member(object, "rounds", imported.rounds);
+        json_object_set_int_member(object, "known", imported.known);
+        json_object_set_int_member(object, "completed", imported.completed);
+        json_object_set_int_member(object, "deleted", imported.deleted);
+        json_object_set_int_member(object, "picks", imported.picks);
+        if (imported.first)
+            json_object_set_int_member(object, "first", imported.first);
+        pen_cli_emit(cli, object);
+    }
+    return TRUE;
+}
+
+static const PenCommand command_export = {
+    .name = "export",
+    .arguments = N_("FILE"),
+    .summary = N_("Write rounds and their picks to a pack, for another store"),
+    .description =
+        N_("A pack is one tar archive. Whoever merges it, or drops it on the window, can pick from "
+           "its rounds\nand give the picks back: “penchant store export --picks FILE”."),
+    .entries = export_entries,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_export,
+};
+
+static const PenCommand command_merge = {
+    .name = "merge",
+    .arguments = N_("FILE…"),
+    .summary = N_("Take in packs of other stores"),
+    .description =
+        N_("Rounds are known by their content: to merge a file twice, or several in another "
+           "order, changes nothing.\nRounds of a style that is here teach it; others can be "
+           "adopted by one. A file that is not as it should be\nleaves the store as it was."),
+    .min_arguments = 1,
+    .max_arguments = G_MAXUINT,
+    .run = run_merge,
+};
+
+/* -----------------------------------------------------------------------------------------------
+ */
+
+static const PenCommand command_artist = {
+    .name = "artist",
+    .arguments = N_("[NAME]"),
+    .summary = N_("Print whose picks are made here, or set it (at first the login's name)"),
+    .max_arguments = 1,
+    .run = run_artist,
+};
+
 static const PenCommand command_check = {
     .name = "check",
     .summary = N_("Look whether database and files are sound and belong together"),
@@ -113,10 +253,11 @@ static const PenCommand command_repair = {
     .run = run_repair,
 };
 
-static const PenCommand *const commands[] = { &command_check, &command_repair, NULL };
+static const PenCommand *const commands[] = { &command_artist, &command_check,  &command_export,
+                                              &command_merge,  &command_repair, NULL };
 
 const PenCommand pen_command_store = {
     .name = "store",
-    .summary = N_("Check and repair what Penchant remembers: check, repair"),
+    .summary = N_("What Penchant remembers: artist, check, export, merge, repair"),
     .commands = commands,
 };

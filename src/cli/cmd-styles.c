@@ -16,6 +16,46 @@ static void add_recipe(JsonObject *object, const PenStyle *style)
         json_object_set_member(object, "recipe", json_from_string(style->recipe, NULL));
 }
 
+/* Where several people teach a style: who, and how far each two agree. */
+static gboolean show_artists(PenCli *cli, const PenStyle *style, JsonObject *object, GError **error)
+{
+    PenStore *store = pen_studio_store(cli->studio);
+    g_autoptr(GPtrArray) artists = pen_store_list_artists(store, style->id, error);
+    if (!artists)
+        return FALSE;
+    JsonArray *names = json_array_new(), *agreements = json_array_new();
+    json_object_set_array_member(object, "artists", names);
+    json_object_set_array_member(object, "agreement", agreements);
+    for (guint i = 0; i < artists->len; i++) {
+        const PenArtist *one = artists->pdata[i];
+        JsonObject *entry = json_object_new();
+        json_object_set_string_member(entry, "name", one->name);
+        json_object_set_int_member(entry, "picks", one->picks);
+        json_array_add_object_element(names, entry);
+        if (artists->len > 1)
+            pen_cli_print(cli, _("%-20s %s: %d picks"), "", one->name, one->picks);
+        for (guint j = 0; j < i; j++) {
+            const PenArtist *other = artists->pdata[j];
+            PenAgreement agreement;
+            if (!pen_store_get_agreement(store, style->id, other->name, one->name, &agreement,
+                                         error))
+                return FALSE;
+            if (!agreement.pairs)
+                continue;
+            pen_cli_print(cli, _("%-20s %s and %s prefer alike in %d of %d pairs; by chance: %.1f"),
+                          "", other->name, one->name, agreement.alike, agreement.pairs,
+                          agreement.pairs / 2.0);
+            entry = json_object_new();
+            json_object_set_string_member(entry, "one", other->name);
+            json_object_set_string_member(entry, "other", one->name);
+            json_object_set_int_member(entry, "pairs", agreement.pairs);
+            json_object_set_int_member(entry, "alike", agreement.alike);
+            json_array_add_object_element(agreements, entry);
+        }
+    }
+    return TRUE;
+}
+
 static gboolean run_styles(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
 {
     PenStudio *studio = pen_cli_studio(cli, error);
@@ -63,7 +103,10 @@ static gboolean run_styles(PenCli *cli, char **arguments G_GNUC_UNUSED, GError *
         pen_cli_set_number(object, "guesses_by_chance", guesses.chance);
         pen_cli_set_number(object, "strength", style->strength);
         add_recipe(object, style);
+        gboolean ok = show_artists(cli, style, object, error);
         pen_cli_emit(cli, object);
+        if (!ok)
+            return FALSE;
     }
     if (!styles->len)
         pen_cli_note(cli, _("There are no styles yet. “penchant style create NAME” makes one."));
@@ -167,8 +210,9 @@ static const PenCommand command_export = {
     .name = "export",
     .arguments = N_("NAME FILE"),
     .summary = N_("Write a style's current version and recipe to a .safetensors file"),
-    .description = N_("Other programs load the file as a LoRA; “penchant style import” makes a style of it\n"
-                      "again, with its name, strength and recipe."),
+    .description =
+        N_("Other programs load the file as a LoRA; “penchant style import” makes a style of it\n"
+           "again, with its name, strength and recipe."),
     .entries = export_entries,
     .min_arguments = 2,
     .max_arguments = 2,
@@ -196,11 +240,11 @@ static gboolean run_import(PenCli *cli, char **arguments, GError **error)
 
 static const GOptionEntry import_entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
-      N_("The model that the file was made for (default: the one that it says, else the starter model)"),
+      N_("The model that the file was made for (default: the one that it says, else the starter "
+         "model)"),
       N_("MODEL") },
     { "name", 0, 0, G_OPTION_ARG_STRING, &name,
-      N_("Name of the style (default: what the file says, else its own)"),
-      N_("NAME") },
+      N_("Name of the style (default: what the file says, else its own)"), N_("NAME") },
     G_OPTION_ENTRY_NULL,
 };
 
@@ -266,7 +310,8 @@ static gboolean run_set(PenCli *cli, char **arguments, GError **error)
     if (words)
         pen_cli_print(cli, _("“%s” draws with %s."), now->name, words);
     else
-        pen_cli_print(cli, _("“%s” has no recipe: it draws with what a round asks for."), now->name);
+        pen_cli_print(cli, _("“%s” has no recipe: it draws with what a round asks for."),
+                      now->name);
     JsonObject *object = pen_cli_object("result");
     json_object_set_string_member(object, "done", "set");
     json_object_set_string_member(object, "style", now->name);
@@ -431,18 +476,17 @@ static const PenCommand command_relocate = {
     .name = "relocate",
     .arguments = N_("NAME MODEL"),
     .summary = N_("Say where the model of a style lies now, after it was moved"),
-    .description = N_("The model is known by its content: another one is refused. Models in the models "
-                      "folder are\nfound without this."),
+    .description =
+        N_("The model is known by its content: another one is refused. Models in the models "
+           "folder are\nfound without this."),
     .min_arguments = 2,
     .max_arguments = 2,
     .run = run_relocate,
 };
 
 static const PenCommand *const style_commands[] = {
-    &command_create, &command_export,   &command_import,   &command_delete,
-    &command_rename, &command_versions, &command_relocate, &command_set,
-    &command_use,
-    NULL,
+    &command_create,   &command_export,   &command_import, &command_delete, &command_rename,
+    &command_versions, &command_relocate, &command_set,    &command_use,    NULL,
 };
 
 const PenCommand pen_command_style = {

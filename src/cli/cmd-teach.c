@@ -7,7 +7,8 @@
 #include "src/studio/own-picture.h"
 #include "src/studio/teach-options.h"
 
-static char *style_name, *model, *seed, *like, *prompt;
+static char *style_name, *model, *seed, *like, *prompt, *artist_names;
+static char **artists; /* of --artists; NULL: all */
 static int rank = PEN_CLI_UNSET_COUNT;
 static gboolean fresh, adopt;
 
@@ -27,6 +28,9 @@ static const GOptionEntry entries[] = {
       N_("TEXT") },
     { "rank", 0, 0, G_OPTION_ARG_INT, &rank, N_("Adapter rank of a style that is made here (4)"),
       "N" },
+    { "artists", 0, 0, G_OPTION_ARG_STRING, &artist_names,
+      N_("Learn the picks of these people alone, with commas between them (default: of all)"),
+      N_("NAMES") },
     { "adopt", 0, 0, G_OPTION_ARG_NONE, &adopt,
       N_("Also learn the picked rounds that belong to no style"), NULL },
     { "fresh", 0, 0, G_OPTION_ARG_NONE, &fresh,
@@ -65,10 +69,13 @@ static GPtrArray *list_stray_rounds(PenStore *store, const char *model_hash, gbo
         const PenRound *round = rounds->pdata[i];
         if (round->style || (model_hash && !g_str_equal(round->model_hash, model_hash)))
             continue;
-        g_autoptr(PenPick) pick = pen_store_get_pick(store, round->id, NULL);
-        if (pick && pen_pick_prefers(pick))
+        g_autoptr(GPtrArray) picks = pen_store_list_round_picks(store, round->id, NULL);
+        gboolean prefers = FALSE;
+        for (guint j = 0; picks && j < picks->len; j++)
+            prefers = prefers || pen_pick_prefers(picks->pdata[j]);
+        if (prefers)
             g_ptr_array_add(strays, pen_round_copy(round));
-        else if (pick && ties)
+        else if (picks && picks->len && ties)
             *ties = TRUE;
     }
     return rounds ? g_steal_pointer(&strays) : NULL;
@@ -80,6 +87,9 @@ static const PenRound *find_teachable(PenCli *cli, const GPtrArray *rounds, int 
 {
     for (guint i = 0; i < rounds->len; i++) {
         const PenRound *round = rounds->pdata[i];
+        g_autoptr(PenPick) own = pen_store_get_pick(pen_studio_store(cli->studio), round->id, NULL);
+        if (!own) /* others picked: what is wrong with it, the lesson itself says */
+            return round;
         g_autoptr(GError) inner = NULL;
         g_auto(PenCliJob) job;
         pen_cli_job_init(&job, cli);
@@ -161,8 +171,7 @@ static PenStyle *prepare_style(PenCli *cli, GError **error)
                               "style that is made here."),
                             style->name, style->rank);
         return NULL;
-    }
-    else if (model && !pen_studio_relocate_style(studio, style->id, model, error))
+    } else if (model && !pen_studio_relocate_style(studio, style->id, model, error))
         return NULL;
     g_autoptr(GPtrArray) picks =
         style ? pen_store_list_picks(store, style->id, FALSE, error) : NULL;
@@ -179,6 +188,40 @@ static PenStyle *prepare_style(PenCli *cli, GError **error)
         pen_cli_note(cli, _("An unfinished teaching goes on with the settings it began with; "
                             "--fresh starts over with the ones given now."));
     return g_steal_pointer(&style);
+}
+
+/* --- whose picks -------------------------------------------------------------------------------
+ */
+
+static gboolean read_artists(GError **error)
+{
+    if (!artist_names)
+        return TRUE;
+    artists = g_strsplit(artist_names, ",", -1);
+    for (char **name = artists; *name; name++)
+        if (!pen_artist_check_name(g_strstrip(*name), error)) {
+            g_prefix_error(error, "--artists: ");
+            return FALSE;
+        }
+    return TRUE;
+}
+
+/* Every one that is asked for has picks that teach the style. */
+static gboolean check_artists(PenCli *cli, const PenStyle *style, GError **error)
+{
+    g_autoptr(GPtrArray) there =
+        pen_store_list_artists(pen_studio_store(cli->studio), style->id, error);
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    for (guint i = 0; there && i < there->len; i++)
+        g_strv_builder_add(builder, ((const PenArtist *)there->pdata[i])->name);
+    g_auto(GStrv) names = g_strv_builder_end(builder);
+    g_autofree char *list = g_strjoinv(", ", names);
+    for (char **name = artists; there && name && *name; name++)
+        if (!g_strv_contains((const char *const *)names, *name))
+            return pen_cli_usage_error(error, _("“%s” has no picks for “%s”. These have: %s."),
+                                       *name, style->name, list);
+    pen_store_choose_artists(pen_studio_store(cli->studio), (const char *const *)artists);
+    return there != NULL;
 }
 
 /* --- pictures of the artist's own --------------------------------------------------------------
@@ -304,14 +347,14 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
     PenTeachSettings settings;
     if (!style_name)
         return pen_cli_usage_error(error, _("Which style shall learn? Give --style NAME."));
-    if (!read_settings(&settings, error))
+    if (!read_settings(&settings, error) || !read_artists(error))
         return FALSE;
     if (prompt && !like)
         return pen_cli_usage_error(error, _("--prompt goes with --like FOLDER."));
     if (like && !learn_own(cli, error))
         return FALSE;
     g_autoptr(PenStyle) style = prepare_style(cli, error);
-    if (!style)
+    if (!style || !check_artists(cli, style, error))
         return FALSE;
     Watch watch = { .cli = cli };
     PenTeachResult taught;

@@ -522,6 +522,18 @@ gboolean pen_json_get_object(const PenJson *json, const char *key, PenJson **val
     return TRUE;
 }
 
+gboolean pen_json_get_array(const PenJson *json, const char *key, PenJson **value, GError **error)
+{
+    JsonNode *node = member(json, key);
+    if (!node)
+        return TRUE;
+    if (!read_array(json, key, node, error))
+        return FALSE;
+    pen_json_free(*value);
+    *value = view(json, node, g_strdup_printf("%s%s.", json->where, key));
+    return TRUE;
+}
+
 guint pen_json_n_elements(const PenJson *json)
 {
     return pen_json_is_array(json) ? json_array_get_length(json_node_get_array(json->node)) : 0;

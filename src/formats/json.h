@@ -85,6 +85,9 @@ gboolean pen_json_get_strings(const PenJson *json, const char *key, char ***valu
 // An object in the object. `*value` is freed and replaced by a new view.
 gboolean pen_json_get_object(const PenJson *json, const char *key, PenJson **value, GError **error);
 
+// An array in the object. `*value` is freed and replaced by a new view.
+gboolean pen_json_get_array(const PenJson *json, const char *key, PenJson **value, GError **error);
+
 // Arrays: how many elements, and a new view on one of them.
 guint pen_json_n_elements(const PenJson *json);
 PenJson *pen_json_element(const PenJson *json, guint index);

@@ -47,6 +47,7 @@
 #define PEN_STREAM_FEATURES PEN_STREAM(8, 0)
 #define PEN_STREAM_SKETCH PEN_STREAM(9, 0)
 #define PEN_STREAM_PAIRS(epoch) PEN_STREAM(10, epoch)
+#define PEN_STREAM_PROMPT_LIST PEN_STREAM(11, 0)
 
 static inline guint64 pen_noise_step_stream(guint step)
 {

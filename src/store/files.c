@@ -40,9 +40,16 @@ gboolean pen_files_make_folder(const char *path, GError **error)
     return sync_folder(parent, error);
 }
 
+gboolean pen_files_sync_rounds(PenStore *store, GError **error)
+{
+    g_autofree char *path = pen_store_path(store, "rounds");
+    return sync_folder(path, error);
+}
+
 gboolean pen_files_check_locks(const char *folder, GError **error)
 {
-    /* A file of its own: closing the database's would drop the locks that another store here has. */
+    /* A file of its own: closing the database's would drop the locks that another store here has.
+     */
     g_autofree char *probe = g_build_filename(folder, "locks-XXXXXX", NULL);
     int fd = g_mkstemp(probe);
     if (fd < 0) /* what cannot be written says so itself */
@@ -53,11 +60,12 @@ gboolean pen_files_check_locks(const char *folder, GError **error)
     close(fd);
     if (problem != ENOLCK && problem != ENOSYS && problem != EOPNOTSUPP && problem != EINVAL)
         return TRUE;
-    g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_FAILED,
-                _("The folder %s lies on a file system without locks (%s), as some network and FUSE "
-                  "file systems are: choose another one with the environment variable "
-                  "PENCHANT_DATA."),
-                folder, g_strerror(problem));
+    g_set_error(
+        error, PEN_STORE_ERROR, PEN_STORE_ERROR_FAILED,
+        _("The folder %s lies on a file system without locks (%s), as some network and FUSE "
+          "file systems are: choose another one with the environment variable "
+          "PENCHANT_DATA."),
+        folder, g_strerror(problem));
     return FALSE;
 }
 

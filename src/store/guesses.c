@@ -75,6 +75,7 @@ gboolean pen_store_get_guess_record(PenStore *store, gint64 style, PenGuessRecor
     *record = (PenGuessRecord){ 0 };
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     pen_sql_lock(&scope, store->sql);
+    g_autofree char *artist = pen_artist_read(store->sql);
     /* Of each pick: whether the guess has the highest rank, and the share of candidates that do. */
     return pen_sql_each(
         store->sql,
@@ -86,8 +87,8 @@ gboolean pen_store_get_guess_record(PenStore *store, gint64 style, PenGuessRecor
         "    ROW_NUMBER() OVER (PARTITION BY p.id ORDER BY c.score DESC, c.place) AS row"
         "  FROM valid_picks p JOIN rounds o ON o.id = p.round JOIN pick_ranks r ON r.pick = p.id"
         "    JOIN candidates c ON c.id = r.candidate"
-        "  WHERE o.style IS ?1) "
+        "  WHERE o.style IS ?1 AND p.artist = ?2) "
         "SELECT MAX(row = 1 AND rank = best), AVG(rank = best) FROM ranked "
         "WHERE scores > 0 AND worst < best GROUP BY pick",
-        PEN_SQL_VALUES(PEN_SQL_ID(style)), add_guess, record, error);
+        PEN_SQL_VALUES(PEN_SQL_ID(style), PEN_SQL_TEXT(artist)), add_guess, record, error);
 }

@@ -25,7 +25,8 @@ gboolean pen_store_set_scores(PenStore *store, gint64 round, const double *score
  * candidates, PenCandidate by place, have none. */
 int pen_candidates_get_guess(GPtrArray *candidates);
 
-/* How the guesses of a style's rounds (0: of the rounds without one) fared with their picks. */
+/* How the guesses of a style's rounds (0: of the rounds without one) fared with the own artist's
+ * picks. */
 typedef struct {
     int picks;     /* with a guess, that prefer anything */
     int right;     /* of which the guess was the best, or one of the best */

@@ -60,6 +60,7 @@ static void take_round(sqlite3_stmt *row, gpointer data)
 
 static gboolean read_round(PenSql *sql, gint64 round, PenPastRound **past, GError **error)
 {
+    g_autofree char *artist = pen_artist_read(sql);
     return pen_sql_each(
         sql,
         "SELECT r.id, r.created, r.prompt, s.name, v.number, "
@@ -69,8 +70,9 @@ static gboolean read_round(PenSql *sql, gint64 round, PenPastRound **past, GErro
         "(SELECT MIN(rank) < MAX(rank) FROM pick_ranks WHERE pick = p.id) "
         "FROM rounds r LEFT JOIN style_versions v ON v.id = r.style_version "
         "LEFT JOIN styles s ON s.id = COALESCE(v.style, r.style) "
-        "LEFT JOIN valid_picks p ON p.round = r.id WHERE r.id = ? AND r.deleted IS NULL",
-        PEN_SQL_VALUES(PEN_SQL_INT(round)), take_round, past, error);
+        "LEFT JOIN valid_picks p ON p.round = r.id AND p.artist = ? WHERE r.id = ? AND r.deleted "
+        "IS NULL",
+        PEN_SQL_VALUES(PEN_SQL_TEXT(artist), PEN_SQL_INT(round)), take_round, past, error);
 }
 
 GPtrArray *pen_store_list_history(PenStore *store, const PenHistoryFilter *filter, gint64 before,
@@ -86,7 +88,8 @@ GPtrArray *pen_store_list_history(PenStore *store, const PenHistoryFilter *filte
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     if (!pen_sql_begin_reading(&scope, store->sql, error) ||
         !pen_sql_each(store->sql,
-                      "SELECT id, prompt FROM rounds WHERE id < ?1 AND deleted IS NULL AND (?2 = 0 OR style = ?2 OR "
+                      "SELECT id, prompt FROM rounds WHERE id < ?1 AND deleted IS NULL AND (?2 = 0 "
+                      "OR style = ?2 OR "
                       "style_version IN (SELECT id FROM style_versions WHERE style = ?2)) "
                       "ORDER BY id DESC LIMIT ?3",
                       PEN_SQL_VALUES(PEN_SQL_INT(before ? before : G_MAXINT64),

@@ -16,8 +16,8 @@ typedef struct {
     char *prompt;
     char *style_name; /* that drew it, or that it teaches; NULL: none */
     int style_number; /* the version that drew it; 0: the bare model */
-    char *picture;    /* relative: the best, or the first that was finished; NULL: none */
-    gboolean voted;   /* its pick prefers something */
+    char *picture; /* relative: the own artist's best, or the first that was finished; NULL: none */
+    gboolean voted; /* the own artist's pick prefers something */
 } PenPastRound;
 
 void pen_past_round_free(PenPastRound *past);

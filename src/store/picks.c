@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "src/store/artists.h"
 #include "src/store/private.h"
 #include "src/store/runs.h"
 
@@ -11,6 +12,7 @@ PenPick *pen_pick_copy(const PenPick *pick)
     if (!pick)
         return NULL;
     PenPick *copy = g_memdup2(pick, sizeof *pick);
+    copy->artist = g_strdup(pick->artist);
     copy->ranks = g_memdup2(pick->ranks, (gsize)pick->n * sizeof *pick->ranks);
     return copy;
 }
@@ -19,8 +21,16 @@ void pen_pick_free(PenPick *pick)
 {
     if (!pick)
         return;
+    g_free(pick->artist);
     g_free(pick->ranks);
     g_free(pick);
+}
+
+void pen_picks_keep_artists(GPtrArray *picks, const char *const *artists)
+{
+    for (guint i = picks->len; artists && i-- > 0;)
+        if (!g_strv_contains(artists, ((const PenPick *)picks->pdata[i])->artist))
+            g_ptr_array_remove_index(picks, i);
 }
 
 gboolean pen_pick_prefers(const PenPick *pick)
@@ -88,13 +98,36 @@ static gboolean check_ranks(const GArray *candidates, gint64 round, const int *r
     return TRUE;
 }
 
-/* Adds a pick that ranks nobody yet; its action comes at the end (log_pick()). */
-static gint64 insert_pick(PenSql *sql, gint64 round, GError **error)
+/* The round's candidates; none if it is not there. */
+static GArray *list_rankable(PenSql *sql, gint64 round, GError **error)
 {
-    return pen_sql_run(sql, error, "INSERT INTO picks (round, created) VALUES (?, ?)",
-                       PEN_SQL_INT(round), PEN_SQL_INT(g_get_real_time()))
-               ? pen_sql_last_id(sql)
-               : 0;
+    g_autoptr(GArray) candidates = g_array_new(FALSE, FALSE, sizeof(Rankable));
+    return pen_sql_each(sql,
+                        "SELECT c.id, c.state = 'complete' FROM candidates c "
+                        "JOIN rounds r ON r.id = c.round WHERE c.round = ? AND r.deleted IS NULL "
+                        "ORDER BY c.place",
+                        PEN_SQL_VALUES(PEN_SQL_INT(round)), add_rankable, candidates, error)
+               ? g_steal_pointer(&candidates)
+               : NULL;
+}
+
+gint64 pen_pick_insert(PenSql *sql, gint64 round, const PenPick *pick, GError **error)
+{
+    g_autoptr(GArray) candidates = list_rankable(sql, round, error);
+    if (!candidates || !check_ranks(candidates, round, pick->ranks, pick->n, error) ||
+        !pen_sql_run(sql, error, "INSERT INTO picks (round, created, artist) VALUES (?, ?, ?)",
+                     PEN_SQL_INT(round), PEN_SQL_INT(pick->created), PEN_SQL_TEXT(pick->artist)))
+        return 0;
+    gint64 id = pen_sql_last_id(sql);
+    for (int i = 0; i < pick->n; i++) {
+        const Rankable *candidate = &g_array_index(candidates, Rankable, i);
+        if (candidate->complete && pick->ranks[i] != PEN_RANK_NONE &&
+            !pen_sql_run(sql, error,
+                         "INSERT INTO pick_ranks (pick, candidate, rank) VALUES (?, ?, ?)",
+                         PEN_SQL_INT(id), PEN_SQL_INT(candidate->id), PEN_SQL_INT(pick->ranks[i])))
+            return 0;
+    }
+    return id;
 }
 
 static gboolean log_pick(PenSql *sql, gint64 pick, GError **error)
@@ -105,30 +138,15 @@ static gboolean log_pick(PenSql *sql, gint64 pick, GError **error)
 
 gint64 pen_store_add_pick(PenStore *store, gint64 round, const int *ranks, int n, GError **error)
 {
-    PenSql *sql = store->sql;
-    g_autoptr(GArray) candidates = g_array_new(FALSE, FALSE, sizeof(Rankable));
-
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
-    if (!pen_sql_begin(&scope, sql, error) ||
-        !pen_sql_each(sql,
-                      "SELECT c.id, c.state = 'complete' FROM candidates c "
-                      "JOIN rounds r ON r.id = c.round WHERE c.round = ? AND r.deleted IS NULL "
-                      "ORDER BY c.place",
-                      PEN_SQL_VALUES(PEN_SQL_INT(round)), add_rankable, candidates, error) ||
-        !check_ranks(candidates, round, ranks, n, error))
+    if (!pen_sql_begin(&scope, store->sql, error))
         return 0;
-    gint64 pick = insert_pick(sql, round, error);
-    if (!pick)
-        return 0;
-    for (int i = 0; i < n; i++) {
-        const Rankable *candidate = &g_array_index(candidates, Rankable, i);
-        if (candidate->complete && ranks[i] != PEN_RANK_NONE &&
-            !pen_sql_run(sql, error,
-                         "INSERT INTO pick_ranks (pick, candidate, rank) VALUES (?, ?, ?)",
-                         PEN_SQL_INT(pick), PEN_SQL_INT(candidate->id), PEN_SQL_INT(ranks[i])))
-            return 0;
-    }
-    return log_pick(sql, pick, error) && pen_sql_commit(&scope, error) ? pick : 0;
+    g_autofree char *artist = pen_artist_read(store->sql);
+    PenPick pick = {
+        .created = g_get_real_time(), .artist = artist, .n = n, .ranks = (int *)ranks
+    };
+    gint64 id = pen_pick_insert(store->sql, round, &pick, error);
+    return id && log_pick(store->sql, id, error) && pen_sql_commit(&scope, error) ? id : 0;
 }
 
 /* A pick that ranks nobody. */
@@ -137,8 +155,12 @@ gboolean pen_store_withdraw_pick(PenStore *store, gint64 round, GError **error)
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     if (!pen_sql_begin(&scope, store->sql, error))
         return FALSE;
-    gint64 pick = insert_pick(store->sql, round, error);
-    return pick && log_pick(store->sql, pick, error) && pen_sql_commit(&scope, error);
+    g_autofree char *artist = pen_artist_read(store->sql);
+    return pen_sql_run(store->sql, error,
+                       "INSERT INTO picks (round, created, artist) VALUES (?, ?, ?)",
+                       PEN_SQL_INT(round), PEN_SQL_INT(g_get_real_time()), PEN_SQL_TEXT(artist)) &&
+           log_pick(store->sql, pen_sql_last_id(store->sql), error) &&
+           pen_sql_commit(&scope, error);
 }
 
 /* Rows of PICK_RANKS: one for each candidate of each pick, in order. */
@@ -153,6 +175,7 @@ static void add_rank(sqlite3_stmt *row, gpointer data)
         pick->id = id;
         pick->round = sqlite3_column_int64(row, 1);
         pick->created = sqlite3_column_int64(row, 2);
+        pick->artist = g_utf8_make_valid((const char *)sqlite3_column_text(row, 4), -1);
         g_ptr_array_add(picks, pick);
     }
     pick->ranks = g_renew(int, pick->ranks, pick->n + 1);
@@ -162,7 +185,7 @@ static void add_rank(sqlite3_stmt *row, gpointer data)
 
 /* Continued by WHERE; ends with PICK_ORDER. */
 #define PICK_RANKS(picks)                                                                          \
-    "SELECT p.id, p.round, p.created, r.rank FROM " picks " p "                                    \
+    "SELECT p.id, p.round, p.created, r.rank, p.artist FROM " picks " p "                          \
     "JOIN candidates c ON c.round = p.round "                                                      \
     "LEFT JOIN pick_ranks r ON r.pick = p.id AND r.candidate = c.id "
 #define PICK_ORDER " ORDER BY p.id, c.place"
@@ -178,15 +201,22 @@ static GPtrArray *list_picks(PenStore *store, const char *text, const PenSqlValu
     return g_steal_pointer(&picks);
 }
 
+GPtrArray *pen_store_list_round_picks(PenStore *store, gint64 round, GError **error)
+{
+    return list_picks(store,
+                      PICK_RANKS("valid_picks") "WHERE p.round = ? AND EXISTS (SELECT 1 FROM "
+                                                "pick_ranks WHERE pick = p.id)" PICK_ORDER,
+                      PEN_SQL_VALUES(PEN_SQL_INT(round)), error);
+}
+
 PenPick *pen_store_get_pick(PenStore *store, gint64 round, GError **error)
 {
-    g_autoptr(GPtrArray) picks =
-        list_picks(store,
-                   PICK_RANKS("valid_picks") "WHERE p.round = ? AND EXISTS (SELECT 1 FROM "
-                                             "pick_ranks WHERE pick = p.id)" PICK_ORDER,
-                   PEN_SQL_VALUES(PEN_SQL_INT(round)), error);
+    g_autofree char *artist = pen_store_get_artist(store);
+    const char *own[] = { artist, NULL };
+    g_autoptr(GPtrArray) picks = pen_store_list_round_picks(store, round, error);
     if (!picks)
         return NULL;
+    pen_picks_keep_artists(picks, own);
     if (picks->len == 0) {
         g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND,
                     _("Round %d has no pick yet."), (int)round);
@@ -197,7 +227,7 @@ PenPick *pen_store_get_pick(PenStore *store, gint64 round, GError **error)
 
 GPtrArray *pen_store_list_picks(PenStore *store, gint64 style, gboolean only_new, GError **error)
 {
-    return list_picks(
+    GPtrArray *picks = list_picks(
         store,
         "WITH RECURSIVE ancestry (version) AS ("
         "  SELECT current_version FROM styles WHERE id = ?1"
@@ -210,6 +240,11 @@ GPtrArray *pen_store_list_picks(PenStore *store, gint64 style, gboolean only_new
                            "  WHERE u.pick = p.id AND v.id IN (SELECT version FROM "
                            "ancestry)))" PICK_ORDER,
         PEN_SQL_VALUES(PEN_SQL_INT(style), PEN_SQL_INT(only_new != FALSE)), error);
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    if (picks)
+        pen_picks_keep_artists(picks, (const char *const *)store->artists);
+    return picks;
 }
 
 static void take_text(sqlite3_stmt *row, gpointer data)

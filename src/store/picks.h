@@ -9,15 +9,17 @@
 G_BEGIN_DECLS
 
 /*
- * Picks: how the artist ranks a round's candidates. Picks are never changed: picking again adds a
- * pick, and a round's valid pick is its latest that has not been undone (actions.h).
+ * Picks: how an artist (artists.h) ranks a round's candidates. Picks are never changed: picking
+ * again adds a pick, and an artist's valid pick of a round is the latest that has not been undone
+ * (actions.h).
  */
 typedef struct {
     gint64 id;
     gint64 round;
     gint64 created;
-    int n;      /* candidates of the round */
-    int *ranks; /* by place; PEN_RANK_NONE: the candidate was not finished */
+    char *artist; /* whose it is */
+    int n;        /* candidates of the round */
+    int *ranks;   /* by place; PEN_RANK_NONE: the candidate was not finished */
 } PenPick;
 
 PenPick *pen_pick_copy(const PenPick *pick);
@@ -27,18 +29,24 @@ gboolean pen_pick_prefers(const PenPick *pick);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenPick, pen_pick_free)
 
 /*
- * Records a pick: `ranks` has `n` numbers as in notation.h, one for each of the round's candidates.
- * Candidates that are not complete are left out. INVALID if n is not the round's count, or if only
- * unfinished candidates have the highest rank. When it returns, the pick is on disk. Returns the
- * pick's id.
+ * Records a pick of the store's own artist: `ranks` has `n` numbers as in notation.h, one for each
+ * of the round's candidates. Candidates that are not complete are left out. INVALID if n is not the
+ * round's count, or if only unfinished candidates have the highest rank. When it returns, the pick
+ * is on disk. Returns the pick's id.
  */
 gint64 pen_store_add_pick(PenStore *store, gint64 round, const int *ranks, int n, GError **error);
 
-/* Takes a round's pick away: it has none from now on, until that is undone. */
+/* Takes the own artist's pick of a round away: it has none from now on, until that is undone. */
 gboolean pen_store_withdraw_pick(PenStore *store, gint64 round, GError **error);
 
-/* The round's valid pick; NOT_FOUND if it has none. */
+/* The own artist's valid pick of a round; NOT_FOUND if it has none. */
 PenPick *pen_store_get_pick(PenStore *store, gint64 round, GError **error);
+
+/* PenPick: the valid picks of a round, of all artists, oldest first. */
+GPtrArray *pen_store_list_round_picks(PenStore *store, gint64 round, GError **error);
+
+/* Takes out of a list of PenPick what is not of these artists; NULL: nothing. */
+void pen_picks_keep_artists(GPtrArray *picks, const char *const *artists);
 
 /* The picture (a relative path) that was best in the latest pick of the style; NULL: none.
  * g_free().
@@ -46,9 +54,10 @@ PenPick *pen_store_get_pick(PenStore *store, gint64 round, GError **error);
 char *pen_store_find_style_picture(PenStore *store, gint64 style);
 
 /*
- * PenPick, oldest first: the valid picks that teach a style and prefer anything. With `only_new`
- * only those that the current version has not learnt: no finished training run in its ancestry
- * used them. (So after a return to an earlier version, what only the later ones learnt is new.)
+ * PenPick, oldest first: the valid picks of all artists (or of those that were chosen: artists.h) that teach a style and prefer anything.
+ * With `only_new` only those that the current version has not learnt: no finished training run in
+ * its ancestry used them. (So after a return to an earlier version, what only the later ones learnt
+ * is new.)
  */
 GPtrArray *pen_store_list_picks(PenStore *store, gint64 style, gboolean only_new, GError **error);
 

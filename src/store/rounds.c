@@ -126,17 +126,27 @@ gint64 pen_store_begin_round(PenStore *store, const PenRound *round, const guint
     return pen_sql_commit(&scope, error) ? id : 0;
 }
 
+gint64 pen_round_insert(PenSql *sql, const PenRound *round, GError **error)
+{
+    return pen_row_insert(sql, &pen_round_type, round, error);
+}
+
+gint64 pen_candidate_insert(PenSql *sql, const PenCandidate *candidate, GError **error)
+{
+    return pen_row_insert(sql, &pen_candidate_type, candidate, error);
+}
+
 gboolean pen_round_insert_as(PenSql *sql, const PenRound *round, GError **error)
 {
-    gint64 id = pen_row_insert(sql, &pen_round_type, round, error);
+    gint64 id = pen_round_insert(sql, round, error);
     return id && pen_sql_run(sql, error, "UPDATE rounds SET id = ? WHERE id = ?",
                              PEN_SQL_INT(round->id), PEN_SQL_INT(id));
 }
 
 /*
- * A round's files are written before a row names them, and outside the lock, which the window's calls
- * take: to make files last takes long. Whoever writes them is the only one to do so, and while the round
- * is running nobody collects them (pen_store_collect_garbage()).
+ * A round's files are written before a row names them, and outside the lock, which the window's
+ * calls take: to make files last takes long. Whoever writes them is the only one to do so, and
+ * while the round is running nobody collects them (pen_store_collect_garbage()).
  */
 gboolean pen_store_set_round_start(PenStore *store, gint64 round, GBytes *picture, GBytes *mask,
                                    GError **error)
@@ -262,6 +272,29 @@ int pen_store_has_own_picture(PenStore *store, gint64 style, const char *own_pic
     return n > 0;
 }
 
+gboolean pen_store_find_same_round(PenStore *store, const PenRound *like, guint n_candidates,
+                                   gint64 *round, GError **error)
+{
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    pen_sql_lock(&scope, store->sql);
+    return pen_sql_int(
+        store->sql, round, error,
+        "SELECT MIN(id) FROM rounds WHERE seed = ? AND prompt = ? AND negative_prompt IS ? "
+        "AND model_path = ? AND model_hash = ? AND style IS ? AND style_version IS ? "
+        "AND style_strength = ? AND words = ? AND clip_skip = ? AND width = ? AND height = ? "
+        "AND steps = ? AND guidance = ? AND guidance_rescale = ? AND eta = ? AND sampler = ? "
+        "AND timesteps IS ? AND start = 'text' AND origin IS NULL AND own_picture IS NULL "
+        "AND state = 'complete' AND deleted IS NULL "
+        "AND (SELECT COUNT(*) FROM candidates WHERE round = rounds.id) = ?",
+        PEN_SQL_INT((gint64)like->seed), PEN_SQL_TEXT(like->prompt),
+        PEN_SQL_TEXT(like->negative_prompt), PEN_SQL_TEXT(like->model_path),
+        PEN_SQL_TEXT(like->model_hash), PEN_SQL_ID(like->style), PEN_SQL_ID(like->style_version),
+        PEN_SQL_REAL(like->style_strength), PEN_SQL_INT(like->words), PEN_SQL_INT(like->clip_skip),
+        PEN_SQL_INT(like->width), PEN_SQL_INT(like->height), PEN_SQL_INT(like->steps),
+        PEN_SQL_REAL(like->guidance), PEN_SQL_REAL(like->guidance_rescale), PEN_SQL_REAL(like->eta),
+        PEN_SQL_TEXT(like->sampler), PEN_SQL_TEXT(like->timesteps), PEN_SQL_INT(n_candidates));
+}
+
 PenRound *pen_store_get_round(PenStore *store, gint64 round, GError **error)
 {
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
@@ -285,10 +318,12 @@ gint64 pen_store_find_neighbour(PenStore *store, gint64 round, int direction)
     pen_sql_lock(&scope, store->sql);
     gint64 id = 0;
     if (direction > 0)
-        pen_sql_int(store->sql, &id, NULL, "SELECT MIN(id) FROM rounds WHERE deleted IS NULL AND id > ? AND ?",
+        pen_sql_int(store->sql, &id, NULL,
+                    "SELECT MIN(id) FROM rounds WHERE deleted IS NULL AND id > ? AND ?",
                     PEN_SQL_INT(round), PEN_SQL_INT(round != 0));
     else
-        pen_sql_int(store->sql, &id, NULL, "SELECT MAX(id) FROM rounds WHERE deleted IS NULL AND id < ?",
+        pen_sql_int(store->sql, &id, NULL,
+                    "SELECT MAX(id) FROM rounds WHERE deleted IS NULL AND id < ?",
                     PEN_SQL_INT(round ? round : G_MAXINT64));
     return id;
 }

@@ -44,7 +44,8 @@ typedef struct {
     double eta;
     guint64 seed; /* of the initial noise */
     char *sampler;
-    char *timesteps; /* of the steps, where not as the sampler spreads them: "999 749 499 249"; or NULL */
+    char *timesteps; /* of the steps, where not as the sampler spreads them: "999 749 499 249"; or
+                        NULL */
     char *prediction_type; /* "epsilon", "v_prediction" */
     char *device;
     char *precision; /* "f32", "f16" */
@@ -71,7 +72,8 @@ typedef struct {
     guint64 seed;
     char *picture_file; /* relative; NULL until complete */
     char *trajectory_file;
-    char *features_file; /* relative; what a predictor of picks goes by (guesses.h); NULL: not known */
+    char *features_file; /* relative; what a predictor of picks goes by (guesses.h); NULL: not known
+                          */
     double score;        /* what it said before the pick; NaN: nothing */
     PenRoundState state;
 } PenCandidate;
@@ -117,9 +119,16 @@ int pen_store_adopt_rounds(PenStore *store, gint64 style, GError **error);
 /* How many a new style for that model would adopt and could learn from, or -1. */
 int pen_store_count_adoptable(PenStore *store, const char *model_hash, GError **error);
 
-/* Whether a picture (PenRound.own_picture) is in a picked round of the style: 1, 0, or -1 with an error. */
+/* Whether a picture (PenRound.own_picture) is in a picked round of the style: 1, 0, or -1 with an
+ * error. */
 int pen_store_has_own_picture(PenStore *store, gint64 style, const char *own_picture,
                               GError **error);
+
+/* `*round` gets the first complete round of `n_candidates` that teaches, draws and is seeded just
+ * as `like`, from text alone; 0: none. What says when, where and on which device it was made does
+ * not matter. */
+gboolean pen_store_find_same_round(PenStore *store, const PenRound *like, guint n_candidates,
+                                   gint64 *round, GError **error);
 
 PenRound *pen_store_get_round(PenStore *store, gint64 round, GError **error);
 /* PenRound, latest first, at most `limit`; of one style, or with 0 all. */

@@ -299,8 +299,27 @@ static const char version_14[] =
 static const char version_15[] = "ALTER TABLE runs ADD COLUMN one_pair INTEGER NOT NULL DEFAULT 0;";
 static const char version_16[] = "ALTER TABLE runs ADD COLUMN word INTEGER NOT NULL DEFAULT 0;";
 
+/* Whose a pick is (artists.h); earlier ones are of the one whose store it is. Picks that came from other stores
+ * have no action: they are not undone. */
+static const char version_17[] =
+    "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "ALTER TABLE picks ADD COLUMN artist TEXT NOT NULL DEFAULT '';"
+    "UPDATE picks SET artist = pen_login();"
+    "CREATE INDEX rounds_of_seed ON rounds (seed);"
+    "DROP VIEW valid_picks;"
+    "CREATE VIEW valid_picks AS"
+    "  SELECT picks.* FROM picks WHERE id ="
+    "    (SELECT MAX(p.id) FROM picks p WHERE p.round = picks.round AND p.artist = picks.artist"
+    "     AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.pick = p.id AND a.state <> 'done'))"
+    "  AND (SELECT deleted IS NULL FROM rounds WHERE id = picks.round);";
+
+/* What a round is known by in every store (import.h); NULL until somebody asks. */
+static const char version_18[] =
+    "ALTER TABLE rounds ADD COLUMN content TEXT;"
+    "CREATE INDEX rounds_of_content ON rounds (content) WHERE content IS NOT NULL;";
+
 const char *const pen_store_migrations[] = { version_1, version_2, version_3, version_4,
                                              version_5, version_6, version_7, version_8,
                                              version_9, version_10, version_11, version_12,
                                              version_13, version_14, version_15, version_16,
-                                             NULL };
+                                             version_17, version_18, NULL };

@@ -45,8 +45,7 @@ void pen_session_end(PenStore *store)
     g_clear_pointer(&store->session, g_free);
 }
 
-/* Removes the file of a dead session, too. */
-static gboolean is_alive(PenStore *store, const char *session)
+gboolean pen_session_is_alive(PenStore *store, const char *session)
 {
     if (g_strcmp0(session, store->session) == 0)
         return TRUE;
@@ -84,7 +83,7 @@ gboolean pen_session_recover(PenStore *store, GError **error)
         return FALSE;
     for (guint i = 0; i < sessions->len; i++) {
         const char *session = sessions->pdata[i];
-        if (is_alive(store, session))
+        if (pen_session_is_alive(store, session))
             continue;
         if (!pen_sql_run(sql, error,
                          "UPDATE candidates SET state = 'failed' WHERE state = 'running' AND round "

@@ -5,6 +5,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "src/store/artists.h"
 #include "src/store/store.h"
 
 struct _PenSql {
@@ -96,7 +97,8 @@ static void finalize(gpointer statement)
     sqlite3_finalize(statement);
 }
 
-/* SQLite cannot open what is longer, and says only that it cannot. Its log's name is longer by 8. */
+/* SQLite cannot open what is longer, and says only that it cannot. Its log's name is longer by 8.
+ */
 static gboolean check_length(const char *path, GError **error)
 {
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
@@ -104,11 +106,24 @@ static gboolean check_length(const char *path, GError **error)
     gsize length = strlen(absolute), most = (gsize)MAX(vfs->mxPathname, 8) - 8;
     if (length <= most)
         return TRUE;
-    g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_FAILED,
-                _("The path %s is too long for a database: it has %zu bytes, at most %zu are possible. "
-                  "Choose another folder with the environment variable PENCHANT_DATA."),
-                absolute, length, most);
+    g_set_error(
+        error, PEN_STORE_ERROR, PEN_STORE_ERROR_FAILED,
+        _("The path %s is too long for a database: it has %zu bytes, at most %zu are possible. "
+          "Choose another folder with the environment variable PENCHANT_DATA."),
+        absolute, length, most);
     return FALSE;
+}
+
+const char *pen_sql_login(void)
+{
+    const char *name = g_get_user_name();
+    return pen_artist_check_name(name, NULL) ? name : "artist";
+}
+
+static void run_login(sqlite3_context *context, int n G_GNUC_UNUSED,
+                      sqlite3_value **values G_GNUC_UNUSED)
+{
+    sqlite3_result_text(context, pen_sql_login(), -1, SQLITE_TRANSIENT);
 }
 
 PenSql *pen_sql_open(const char *path, GError **error)
@@ -130,6 +145,8 @@ PenSql *pen_sql_open(const char *path, GError **error)
         return NULL;
     }
     sqlite3_extended_result_codes(sql->db, 1);
+    sqlite3_create_function(sql->db, "pen_login", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,
+                            run_login, NULL, NULL);
     sqlite3_busy_timeout(sql->db, PEN_STORE_BUSY_MS);
     if (sqlite3_db_readonly(sql->db, "main") == 1) {
         pen_sql_set_errno(error, EACCES, path);

@@ -40,6 +40,9 @@ typedef struct {
 #define PEN_SQL_REAL(x) ((PenSqlValue){ .kind = PEN_SQL_KIND_REAL, .real = (x) })
 #define PEN_SQL_TEXT(x) ((PenSqlValue){ .kind = PEN_SQL_KIND_TEXT, .text = (x) })
 
+/* The name of the login, which SQL knows as the function pen_login(). */
+const char *pen_sql_login(void);
+
 /* Opens `path` for reading and writing, and makes it if it is missing. */
 PenSql *pen_sql_open(const char *path, GError **error);
 void pen_sql_close(PenSql *sql);
@@ -51,10 +54,7 @@ typedef struct {
     gboolean transaction;
 } PenSqlScope;
 
-#define PEN_SQL_SCOPE_INIT                                                                         \
-    {                                                                                              \
-        NULL, FALSE                                                                                \
-    }
+#define PEN_SQL_SCOPE_INIT { NULL, FALSE }
 
 void pen_sql_lock(PenSqlScope *scope, PenSql *sql);
 /* Locks and takes the database's write lock at once, so that what is read stays true. */

@@ -184,6 +184,7 @@ void pen_store_close(PenStore *store)
         return;
     pen_session_end(store);
     g_clear_pointer(&store->sql, pen_sql_close);
+    g_strfreev(store->artists);
     g_free(store->folder);
     g_free(store);
 }

@@ -14,11 +14,13 @@ G_BEGIN_DECLS
  *     rounds/<id>/<n>-features.safetensors   what a predictor of picks goes by
  *     styles/<uuid>/v<n>.safetensors  the adapter of a style's version
  *     runs/<id>/step-<n>.safetensors  where an unfinished training run continues
+ *     incoming/<uuid>/                what a pack of another store brings, while it is checked
  *     sessions/<uuid>                 locked by each process that is making a round or teaching
  *
  * This header opens and checks the store. The others are its chapters:
- * styles.h, rounds.h, places.h, picks.h (with notation.h for the notation), guesses.h, runs.h, comparisons.h,
- * history.h, actions.h (undo), trash.h, repair.h and files.h.
+ * styles.h, rounds.h, places.h, picks.h (with notation.h for the notation), artists.h, guesses.h, runs.h,
+ * comparisons.h, history.h, actions.h (undo), trash.h, repair.h, import.h (what comes from other stores) and
+ * files.h.
  *
  * Promises
  *   - What a function has acknowledged by returning success survives kill -9 and a power cut:

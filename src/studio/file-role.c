@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "src/formats/adapter-names.h"
+#include "src/formats/archive.h"
 #include "src/formats/file-kind.h"
 #include "src/formats/picture-settings.h"
 #include "src/formats/safetensors.h"
@@ -132,6 +133,8 @@ PenFileRole pen_file_role(const char *path, GError **error)
         return PEN_FILE_SETTINGS;
     if (is_picture(path))
         return PEN_FILE_PICTURE;
+    if (pen_archive_is_one(path))
+        return PEN_FILE_PACK;
     g_autoptr(PenSafetensors) tensors = pen_safetensors_open(path, NULL);
     return tensors ? role_of_weights(path, tensors, error) : explain(path, error);
 }

@@ -19,6 +19,7 @@ typedef enum {
     PEN_FILE_ADAPTER, /* LoRA and its kin, also those that the reader then refuses by their names */
     PEN_FILE_STYLE,   /* an adapter that is a style of Penchant's (pen_studio_import_style()) */
     PEN_FILE_VAE,     /* a decoder by itself */
+    PEN_FILE_PACK,    /* rounds and picks of another store (pack.h), or another tar archive */
     PEN_FILE_EMBEDDING, /* works from the models folder, by its name in a prompt */
 } PenFileRole;
 

@@ -139,6 +139,8 @@ static gboolean learn(PenJob *job, PenRuntime *runtime, gint64 style, PenPredict
               : pen_store_list_adoptable_picks(store, model->identity, error);
     if (!picks)
         return FALSE;
+    g_autofree char *artist = pen_store_get_artist(store);
+    pen_picks_keep_artists(picks, (const char *const[]){ artist, NULL }); /* it guesses theirs */
     Learning l = {
         .job = job,
         .runtime = runtime,

@@ -47,6 +47,11 @@ static PenPng *read_candidate(PenStore *store, const PenRefineRequest *request, 
 static gboolean find_style(PenStore *store, const PenRound *round, PenRoundRequest *request,
                            GError **error)
 {
+    if (!round->style_version && round->style_strength != 0)
+        return pen_studio_invalid(error,
+                                  _("Round %d was drawn with a style that is not here: it can be "
+                                    "refined where it was made."),
+                                  (int)round->id);
     if (!round->style_version)
         return TRUE;
     g_autoptr(PenStyleVersion) version =

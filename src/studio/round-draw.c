@@ -228,11 +228,8 @@ static gboolean sample(PenRoundWork *r, GError **error)
 /* The adapter on the device, unless the bare model samples. */
 static gboolean load_style(PenRoundWork *r, GError **error)
 {
-    const PenRoundRequest *request = &r->input->request;
-    const PenStyle *style = r->input->style;
     if (!pen_round_version(r))
         return TRUE;
-    r->scale = request->style_strength < 0 ? style->strength : request->style_strength;
     g_autofree float *values = NULL;
     r->adapter =
         pen_studio_load_adapter(r->job->studio, r->model, pen_round_version(r), &values, error);

@@ -29,6 +29,18 @@ static void round_clear(PenRoundWork *r)
     pen_sampling_choice_clear(&r->sampling);
 }
 
+/* The round that the store has already, if it was asked for once. */
+static gboolean find_made(PenRoundWork *r, GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    g_autoptr(PenRound) row = request->once ? pen_round_describe(r) : NULL;
+    if (row && !pen_store_find_same_round(r->job->studio->store, row, request->count,
+                                          &r->result->round, error))
+        return FALSE;
+    r->result->was_there = r->result->round != 0;
+    return TRUE;
+}
+
 static gpointer make(PenJob *job, PenRoundInput *input, GError **error)
 {
     PenRoundWork r = { .job = job, .input = input, .result = g_new0(PenRoundResult, 1) };
@@ -38,8 +50,11 @@ static gpointer make(PenJob *job, PenRoundInput *input, GError **error)
         r.input->style = pen_store_get_style(job->studio->store, style, error);
         ok = r.input->style != NULL;
     }
-    ok = ok && pen_round_plan(&r, error) && pen_round_draw(&r, error);
-    ok = pen_round_end(&r, ok, ok ? error : NULL) && ok;
+    ok = ok && pen_round_plan(&r, error) && find_made(&r, error);
+    if (!r.result->was_there) {
+        ok = ok && pen_round_draw(&r, error);
+        ok = pen_round_end(&r, ok, ok ? error : NULL) && ok;
+    }
     round_clear(&r);
     if (!ok)
         g_clear_pointer(&r.result, pen_round_result_free);

@@ -244,6 +244,9 @@ gboolean pen_round_plan(PenRoundWork *r, GError **error)
                        _("With guidance 1 what the pictures should not show is not looked at."));
     r->height = request->height / r->model->factor;
     r->width = request->width / r->model->factor;
+    if (pen_round_version(r))
+        r->scale =
+            request->style_strength < 0 ? r->input->style->strength : request->style_strength;
     r->tile = request->tiles ? info->size / r->model->factor : 0;
 
     PenRoundResult *result = r->result;

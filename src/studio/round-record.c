@@ -38,7 +38,7 @@ static gboolean record_place(PenRoundWork *r, GError **error)
             pen_store_set_place(r->job->studio->store, r->result->round, place, mask, error));
 }
 
-gboolean pen_round_record(PenRoundWork *r, GError **error)
+PenRound *pen_round_describe(const PenRoundWork *r)
 {
     const PenRoundRequest *request = &r->input->request;
     PenDevice *device = pen_runtime_device(r->runtime);
@@ -52,7 +52,7 @@ gboolean pen_round_record(PenRoundWork *r, GError **error)
     g_autofree char *timesteps = pen_sampling_choice_timesteps(&r->sampling, request->steps);
     PenRound row = {
         .style = pen_round_teaches(r) ? style->id : 0,
-        .style_version = r->adapter ? pen_round_version(r) : 0,
+        .style_version = pen_round_version(r),
         .style_strength = r->scale,
         .prompt = (char *)request->prompt,
         .negative_prompt = (char *)request->negative_prompt,
@@ -81,11 +81,18 @@ gboolean pen_round_record(PenRoundWork *r, GError **error)
         .origin = r->origin.candidate,
         .own_picture = own_picture,
     };
+    return pen_round_copy(&row);
+}
+
+gboolean pen_round_record(PenRoundWork *r, GError **error)
+{
+    const PenRoundRequest *request = &r->input->request;
+    g_autoptr(PenRound) row = pen_round_describe(r);
     guint64 seeds[PEN_ROUND_MAX];
     for (guint i = 0; i < request->count; i++)
         seeds[i] = pen_noise_derive_seed(r->result->seed, PEN_STREAM_CANDIDATE, r->guess.chosen[i]);
     r->result->round =
-        pen_store_begin_round(r->job->studio->store, &row, seeds, request->count, error);
+        pen_store_begin_round(r->job->studio->store, row, seeds, request->count, error);
     if (!r->result->round)
         return FALSE;
     if (!record_start(r, error) || !record_place(r, error))

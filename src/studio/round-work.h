@@ -60,6 +60,9 @@ guint pen_round_first_drawn(const PenRoundWork *round);
 /* Makes the candidates and keeps them. */
 gboolean pen_round_draw(PenRoundWork *round, GError **error);
 
+/* What the store keeps of the round beside its candidates. */
+PenRound *pen_round_describe(const PenRoundWork *round);
+
 /* Begins the round in the store, with what it started from and its place. */
 gboolean pen_round_record(PenRoundWork *round, GError **error);
 

@@ -24,6 +24,7 @@
 #include "src/learning/d3po.h"
 #include "src/models/few-steps.h"
 #include "src/store/actions.h"
+#include "src/store/artists.h"
 #include "src/store/comparisons.h"
 #include "src/store/files.h"
 #include "src/store/guesses.h"
@@ -136,6 +137,8 @@ typedef struct {
     guint64 seed;
     gboolean shared_noise; /* all candidates start from one noise, as in the published script */
     gboolean keep; /* record the round in the store; else only make the pictures */
+    gboolean once; /* a complete round of the store that was drawn in just this way, from text, is the
+                      result, and nothing is drawn */
     gboolean previews;
 
     /* Starting from a picture: rows of R, G, B of width x height; NULL: from noise alone. */
@@ -182,6 +185,7 @@ PenRoundRequest pen_round_request_again(const PenRound *round);
 
 typedef struct {
     gint64 round; /* 0 when it was not kept */
+    gboolean was_there; /* of a request for `once`: nothing was drawn, and there are no pixels */
     guint64 seed;
     guint n, width, height;
     guint made; /* candidates of which those n were chosen; n in a plain round */

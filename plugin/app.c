@@ -84,9 +84,8 @@ static void pen_app_class_init(PenAppClass *class)
     signals[LOG_CHANGED] = add_signal("log-changed");
     signals[IMAGE_CHANGED] = add_signal("image-changed");
     signals[PLACING_CHANGED] = add_signal("placing-changed");
-    signals[INSERTED] =
-        g_signal_new("inserted", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
-                     5, G_TYPE_INT, G_TYPE_INT64, G_TYPE_INT, G_TYPE_INT, G_TYPE_INT);
+    signals[INSERTED] = g_signal_new("inserted", PEN_TYPE_APP, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                     NULL, G_TYPE_NONE, 1, G_TYPE_POINTER);
     signals[JOBS_CHANGED] = add_signal("jobs-changed");
     signals[ROUNDS_CHANGED] = add_signal("rounds-changed");
 }
@@ -438,10 +437,9 @@ void pen_app_start_from(PenApp *app, GimpImage *image)
 
 /* --- messages -------------------------------------------------------------------------------- */
 
-void pen_app_inserted(PenApp *app, GimpLayer *layer, gint64 round, int place, int width, int height)
+void pen_app_inserted(PenApp *app, PenInsertion *insertion)
 {
-    g_signal_emit(app, signals[INSERTED], 0, gimp_item_get_id(GIMP_ITEM(layer)), round, place,
-                  width, height);
+    g_signal_emit(app, signals[INSERTED], 0, insertion);
 }
 
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text)

@@ -19,9 +19,8 @@
  *     log-changed()     something else that can be undone was done, undone or redone
  *     image-changed()   another image was chosen
  *     placing-changed() how pictures will lie in it was changed
- *     inserted(layer: int, round: int64, place: int, width: int, height: int)
- *                       a candidate has become that layer; `width` and `height` are those of its
- *                       place in the image where it has fewer pixels than that, else 0
+ *     inserted(insertion: PenInsertion *)
+ *                       a candidate has become a layer (plugin/picture-use.h)
  *     jobs-changed()    a job started or ended
  *     rounds-changed()  rounds were thrown away or brought back, or came with a pack
  */
@@ -94,8 +93,8 @@ void pen_app_placing_changed(PenApp *app);
 /* Rounds start from the active layer of that image from now on. */
 void pen_app_start_from(PenApp *app, GimpImage *image);
 
-void pen_app_inserted(PenApp *app, GimpLayer *layer, gint64 round, int place, int width,
-                      int height);
+typedef struct _PenInsertion PenInsertion;
+void pen_app_inserted(PenApp *app, PenInsertion *insertion);
 
 void pen_app_notify(PenApp *app, GtkMessageType type, const char *text);
 /* The same with a button in the bar that calls `answer` with the app and `data`, a string of which

@@ -64,6 +64,15 @@ char *pen_image_label(GimpImage *image)
     return g_strdup_printf("%s-%d", name ? name : "", gimp_image_get_id(image));
 }
 
+GeglRectangle pen_image_layer_bounds(GimpLayer *layer)
+{
+    GeglRectangle bounds;
+    gimp_drawable_get_offsets(GIMP_DRAWABLE(layer), &bounds.x, &bounds.y);
+    bounds.width = gimp_drawable_get_width(GIMP_DRAWABLE(layer));
+    bounds.height = gimp_drawable_get_height(GIMP_DRAWABLE(layer));
+    return bounds;
+}
+
 GimpImageType pen_image_layer_type(GimpImage *image)
 {
     switch (gimp_image_get_base_type(image)) {

@@ -29,6 +29,9 @@ char *pen_image_find_identity(GimpImage *image);
 /* Its name with its number, as in the title of its window: "[Untitled]-3". Free with g_free(). */
 char *pen_image_label(GimpImage *image);
 
+/* Where a layer lies in its image. */
+GeglRectangle pen_image_layer_bounds(GimpLayer *layer);
+
 /* What a new layer with alpha of this image has. The format may be NULL. */
 GimpImageType pen_image_layer_type(GimpImage *image);
 const Babl *pen_image_layer_format(GimpImage *image);

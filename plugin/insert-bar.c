@@ -6,7 +6,6 @@
 #include "plugin/image.h"
 #include "plugin/picture-use.h"
 #include "plugin/picture.h"
-#include "plugin/spot.h"
 #include "plugin/ui.h"
 
 #define PEN_TYPE_INSERT_BAR (pen_insert_bar_get_type())
@@ -16,19 +15,16 @@ struct _PenInsertBar {
     GtkRevealer parent;
     PenApp *app;
     GtkWidget *text, *remove, *twice, *four_times, *to_place, *stop, *close;
-    gint32 layer; /* id of the one that was inserted last */
-    gint64 round;
-    int place;
-    int wide, high;    /* of the place in the image; 0: none of its own */
-    GCancellable *job; /* of refining; NULL: nothing is */
-    gboolean latest;   /* nothing was voted since the insert */
+    PenInsertion *last; /* what was inserted last; NULL: nothing yet */
+    GCancellable *job;  /* of refining; NULL: nothing is */
+    gboolean latest;    /* nothing was voted since the insert */
 };
 
 G_DEFINE_FINAL_TYPE(PenInsertBar, pen_insert_bar, GTK_TYPE_REVEALER)
 
 static GimpLayer *layer_of(PenInsertBar *bar)
 {
-    return gimp_item_id_is_layer(bar->layer) ? gimp_layer_get_by_id(bar->layer) : NULL;
+    return bar->last ? pen_insertion_find_layer(bar->last) : NULL;
 }
 
 static void update(PenInsertBar *bar)
@@ -38,7 +34,7 @@ static void update(PenInsertBar *bar)
     gtk_widget_set_visible(bar->remove, !refining);
     gtk_widget_set_visible(bar->twice, !refining);
     gtk_widget_set_visible(bar->four_times, !refining);
-    gtk_widget_set_visible(bar->to_place, !refining && bar->wide);
+    gtk_widget_set_visible(bar->to_place, !refining && bar->last && bar->last->coarse);
     gtk_widget_set_visible(bar->close, !refining);
 }
 
@@ -125,7 +121,7 @@ static void on_refined(GObject *source, GAsyncResult *result, gpointer data)
         g_autoptr(GdkPixbuf) picture =
             pen_picture_new(made->rgb[0], (int)made->width, (int)made->height);
         /* The coarse one stays below, unseen. */
-        PenPictureUse use = { bar->round, bar->place, picture, bar->layer };
+        PenPictureUse use = { bar->last->round, bar->last->place, picture, bar->last };
         pen_picture_insert(bar->app, &use);
     } else {
         pen_app_report(bar->app, error);
@@ -133,14 +129,14 @@ static void on_refined(GObject *source, GAsyncResult *result, gpointer data)
     pen_app_end_job(bar->app, job);
 }
 
-static void refine(PenInsertBar *bar, double scale, int wide, int high)
+static void refine(PenInsertBar *bar, double scale, int least_width, int least_height)
 {
     PenRefineRequest request = PEN_REFINE_REQUEST_INIT;
-    request.round = bar->round;
-    request.place = bar->place;
+    request.round = bar->last->round;
+    request.place = bar->last->place;
     request.scale = scale;
-    request.least_width = (guint)wide;
-    request.least_height = (guint)high;
+    request.least_width = (guint)least_width;
+    request.least_height = (guint)least_height;
     bar->job = pen_app_begin_job(bar->app);
     gtk_label_set_text(GTK_LABEL(bar->text), pen_app_is_teaching(bar->app)
                                                  ? _("Waiting until teaching is done…")
@@ -162,7 +158,7 @@ static void on_four_times(GtkButton *button, PenInsertBar *bar)
 
 static void on_to_place(GtkButton *button, PenInsertBar *bar)
 {
-    refine(bar, 1, bar->wide, bar->high);
+    refine(bar, 1, bar->last->spot->place.width, bar->last->spot->place.height);
 }
 
 static void on_stop(GtkButton *button, PenInsertBar *bar)
@@ -172,23 +168,20 @@ static void on_stop(GtkButton *button, PenInsertBar *bar)
 
 /* --- showing --------------------------------------------------------------------------------- */
 
-static void on_inserted(PenApp *app, int layer, gint64 round, int place, int wide, int high,
-                        PenInsertBar *bar)
+static void on_inserted(PenApp *app, PenInsertion *insertion, PenInsertBar *bar)
 {
     if (bar->job)
         return; /* it comes back when that is done */
-    bar->layer = layer;
-    bar->round = round;
-    bar->place = place;
-    bar->wide = wide;
-    bar->high = high;
+    g_clear_pointer(&bar->last, pen_insertion_unref);
+    bar->last = g_rc_box_acquire(insertion);
+    const PenPlace *place = &insertion->spot->place;
     GimpLayer *inserted = layer_of(bar);
     if (!inserted)
         return;
     g_autofree char *file = pen_image_label(gimp_item_get_image(GIMP_ITEM(inserted)));
     g_autofree char *text = g_strdup_printf(_("Inserted into %s"), file);
     gtk_label_set_text(GTK_LABEL(bar->text), text);
-    g_autofree char *label = g_strdup_printf(_("Refine to %d × %d"), wide, high);
+    g_autofree char *label = g_strdup_printf(_("Refine to %d × %d"), place->width, place->height);
     gtk_button_set_label(GTK_BUTTON(bar->to_place), label);
     update(bar);
     gtk_revealer_set_reveal_child(GTK_REVEALER(bar), TRUE);
@@ -206,8 +199,15 @@ static GtkWidget *add_button(PenInsertBar *bar, GtkWidget *box, const char *labe
     return button;
 }
 
+static void pen_insert_bar_finalize(GObject *object)
+{
+    g_clear_pointer(&PEN_INSERT_BAR(object)->last, pen_insertion_unref);
+    G_OBJECT_CLASS(pen_insert_bar_parent_class)->finalize(object);
+}
+
 static void pen_insert_bar_class_init(PenInsertBarClass *class)
 {
+    G_OBJECT_CLASS(class)->finalize = pen_insert_bar_finalize;
 }
 
 static void pen_insert_bar_init(PenInsertBar *bar)

@@ -301,9 +301,13 @@ void pen_insert_async(GimpImage *image, PenSpot *spot, GdkPixbuf *picture, const
         start_rendering(task);
 }
 
-GimpLayer *pen_insert_finish(GAsyncResult *result, GError **error)
+GimpLayer *pen_insert_finish(GAsyncResult *result, PenSpot **spot, GError **error)
 {
-    return g_task_propagate_pointer(G_TASK(result), error);
+    Insert *insert = g_task_get_task_data(G_TASK(result));
+    GimpLayer *layer = g_task_propagate_pointer(G_TASK(result), error);
+    if (spot && layer)
+        *spot = g_steal_pointer(&insert->spot);
+    return layer;
 }
 
 /* --- as an image ----------------------------------------------------------------------------- */
@@ -313,7 +317,7 @@ static void on_inserted(GObject *source, GAsyncResult *result, gpointer data)
     GTask *task = data;
     GimpImage *image = g_task_get_task_data(task);
     GError *error = NULL;
-    if (!pen_insert_finish(result, &error)) {
+    if (!pen_insert_finish(result, NULL, &error)) {
         gimp_image_delete(image);
         g_task_return_error(task, error);
     } else {

@@ -29,7 +29,8 @@ void pen_insert_warm(GimpImage *image);
  */
 void pen_insert_async(GimpImage *image, PenSpot *spot, GdkPixbuf *picture, const char *name,
                       GAsyncReadyCallback callback, gpointer data);
-GimpLayer *pen_insert_finish(GAsyncResult *result, GError **error);
+/* `*spot` is where it went, with its mask loaded, and the caller's; `spot` may be NULL. */
+GimpLayer *pen_insert_finish(GAsyncResult *result, PenSpot **spot, GError **error);
 
 /* A new image of `picture`, without a window: gimp_display_new(). */
 void pen_insert_as_image_async(GdkPixbuf *picture, const char *name, GAsyncReadyCallback callback,

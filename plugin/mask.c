@@ -109,3 +109,28 @@ guint8 *pen_mask_cover(const guint8 *mask, int width, int height, int to_width, 
     }
     return cover;
 }
+
+guint8 *pen_mask_scale(const guint8 *mask, int width, int height, int to_width, int to_height)
+{
+    if (width == to_width && height == to_height)
+        return g_memdup2(mask, (gsize)width * height);
+    const Babl *format = babl_format("Y float");
+    const GeglRectangle from = { 0, 0, width, height }, to = { 0, 0, to_width, to_height };
+    guint8 *scaled = g_malloc((gsize)to_width * to_height);
+    g_autoptr(GeglBuffer) source = gegl_buffer_new(&from, format);
+    g_autoptr(GeglBuffer) target = gegl_buffer_new(&to, format);
+    gegl_buffer_set(source, NULL, 0, babl_format("Y u8"), mask, GEGL_AUTO_ROWSTRIDE);
+    g_autoptr(GeglNode) graph = gegl_node_new();
+    GeglNode *in =
+        gegl_node_new_child(graph, "operation", "gegl:buffer-source", "buffer", source, NULL);
+    GeglNode *scale = gegl_node_new_child(
+        graph, "operation", "gegl:scale-size", "x", (double)to_width, "y", (double)to_height,
+        "sampler", GEGL_SAMPLER_LINEAR, "abyss-policy", GEGL_ABYSS_CLAMP, NULL);
+    GeglNode *out =
+        gegl_node_new_child(graph, "operation", "gegl:write-buffer", "buffer", target, NULL);
+    gegl_node_link_many(in, scale, out, NULL);
+    gegl_node_process(out);
+    gegl_buffer_get(target, &to, 1, babl_format("Y u8"), scaled, GEGL_AUTO_ROWSTRIDE,
+                    GEGL_ABYSS_NONE);
+    return scaled;
+}

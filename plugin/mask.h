@@ -23,4 +23,7 @@ gboolean pen_mask_is_full(const guint8 *mask, int width, int height);
 /* to_width x to_height bytes, 255 where anything of the mask below the pixel is not 0. */
 guint8 *pen_mask_cover(const guint8 *mask, int width, int height, int to_width, int to_height);
 
+/* The mask in another size. */
+guint8 *pen_mask_scale(const guint8 *mask, int width, int height, int to_width, int to_height);
+
 G_END_DECLS

@@ -7,6 +7,21 @@
 #include "plugin/insert.h"
 #include "plugin/ui.h"
 
+static void insertion_clear(gpointer data)
+{
+    pen_spot_free(((PenInsertion *)data)->spot);
+}
+
+void pen_insertion_unref(PenInsertion *insertion)
+{
+    g_rc_box_release_full(insertion, insertion_clear);
+}
+
+GimpLayer *pen_insertion_find_layer(const PenInsertion *insertion)
+{
+    return gimp_item_id_is_layer(insertion->layer) ? gimp_layer_get_by_id(insertion->layer) : NULL;
+}
+
 static char *layer_name(PenApp *app, const PenPictureUse *use)
 {
     g_autoptr(PenRound) round = pen_store_get_round(pen_app_store(app), use->round, NULL);
@@ -17,27 +32,16 @@ static char *layer_name(PenApp *app, const PenPictureUse *use)
 typedef struct {
     PenApp *app;
     GCancellable *job;
-    gint64 round;
-    int place;
-    int width, height; /* of the place, where the picture has fewer pixels; else 0 */
-    gint32 replaces;   /* layer's id; 0: none */
+    PenPictureUse use; /* its references are counted */
 } Inserting;
 
-static GimpLayer *find_layer(gint32 id)
+static Inserting *begin(PenApp *app, const PenPictureUse *use)
 {
-    return id && gimp_item_id_is_layer(id) ? gimp_layer_get_by_id(id) : NULL;
-}
-
-static Inserting *begin(PenApp *app, const PenPictureUse *use, const PenSpot *spot)
-{
-    Inserting *inserting = g_new0(Inserting, 1);
-    *inserting =
-        (Inserting){ g_object_ref(app), pen_app_begin_job(app), use->round, use->place, 0, 0,
-                     use->replaces };
-    if (spot && spot->place.width > gdk_pixbuf_get_width(use->picture)) {
-        inserting->width = spot->place.width;
-        inserting->height = spot->place.height;
-    }
+    Inserting *inserting = g_new(Inserting, 1);
+    *inserting = (Inserting){ g_object_ref(app), pen_app_begin_job(app), *use };
+    g_object_ref(use->picture);
+    if (use->replaces)
+        g_rc_box_acquire(use->replaces);
     return inserting;
 }
 
@@ -47,6 +51,8 @@ static void end(Inserting *inserting, const GError *error)
         pen_app_report(inserting->app, error);
     pen_app_end_job(inserting->app, inserting->job);
     g_object_unref(inserting->app);
+    g_object_unref(inserting->use.picture);
+    g_clear_pointer(&inserting->use.replaces, pen_insertion_unref);
     g_free(inserting);
 }
 
@@ -65,39 +71,50 @@ static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
 void pen_picture_open(PenApp *app, const PenPictureUse *use)
 {
     g_autofree char *name = layer_name(app, use);
-    pen_insert_as_image_async(use->picture, name, on_opened, begin(app, use, NULL));
+    pen_insert_as_image_async(use->picture, name, on_opened, begin(app, use));
 }
 
 static void on_inserted(GObject *source, GAsyncResult *result, gpointer data)
 {
     Inserting *inserting = data;
+    const PenPictureUse *use = &inserting->use;
     g_autoptr(GError) error = NULL;
-    GimpLayer *layer = pen_insert_finish(result, &error);
+    PenSpot *spot;
+    GimpLayer *layer = pen_insert_finish(result, &spot, &error);
     if (layer) {
-        GimpLayer *replaced = find_layer(inserting->replaces);
+        GimpLayer *replaced = use->replaces ? pen_insertion_find_layer(use->replaces) : NULL;
         if (replaced) {
             gimp_item_set_visible(GIMP_ITEM(replaced), FALSE);
             gimp_displays_flush();
         }
-        pen_app_inserted(inserting->app, layer, inserting->round, inserting->place,
-                         inserting->width, inserting->height);
+        g_autoptr(PenInsertion) insertion = g_rc_box_new0(PenInsertion);
+        insertion->layer = gimp_item_get_id(GIMP_ITEM(layer));
+        insertion->round = use->round;
+        insertion->place = use->place;
+        insertion->spot = spot;
+        insertion->area = pen_image_layer_bounds(layer);
+        insertion->coarse = spot->place.width > gdk_pixbuf_get_width(use->picture);
+        pen_app_inserted(inserting->app, insertion);
     }
     end(inserting, error);
 }
 
 void pen_picture_insert(PenApp *app, const PenPictureUse *use)
 {
-    GimpLayer *replaced = find_layer(use->replaces);
+    const PenInsertion *replaces = use->replaces;
+    GimpLayer *replaced = replaces ? pen_insertion_find_layer(replaces) : NULL;
     GimpImage *image = replaced ? gimp_item_get_image(GIMP_ITEM(replaced)) : pen_app_image(app);
     if (!image) {
         pen_picture_open(app, use);
         return;
     }
-    PenSpot *spot = pen_spot_for_insert(pen_app_store(app), use->round, image, use->picture,
-                                        pen_app_settings(app));
+    PenSpot *spot = replaced ? pen_spot_follow(replaces->spot, &replaces->area, replaced,
+                                               gdk_pixbuf_get_width(use->picture),
+                                               gdk_pixbuf_get_height(use->picture))
+                             : pen_spot_for_insert(pen_app_store(app), use->round, image,
+                                                   use->picture, pen_app_settings(app));
     g_autofree char *name = layer_name(app, use);
-    Inserting *inserting = begin(app, use, spot);
-    pen_insert_async(image, spot, use->picture, name, on_inserted, inserting);
+    pen_insert_async(image, spot, use->picture, name, on_inserted, begin(app, use));
 }
 
 /* --- saving ---------------------------------------------------------------------------------- */

@@ -10,15 +10,32 @@
 #include <gtk/gtk.h>
 
 #include "plugin/app.h"
+#include "plugin/spot.h"
 
 G_BEGIN_DECLS
+
+/* A candidate that has become a layer; counted references. */
+struct _PenInsertion {
+    gint32 layer; /* id: pen_insertion_find_layer() */
+    gint64 round;
+    int place;          /* among the candidates, from 0 */
+    PenSpot *spot;      /* where it was put, */
+    GeglRectangle area; /* and where the layer lay in the image then */
+    gboolean coarse;    /* it has fewer pixels than it covers */
+};
+
+void pen_insertion_unref(PenInsertion *insertion);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenInsertion, pen_insertion_unref)
+
+/* NULL: it is gone. */
+GimpLayer *pen_insertion_find_layer(const PenInsertion *insertion);
 
 /* A candidate that is stored, as it is shown or was refined. */
 typedef struct {
     gint64 round;
     int place; /* from 0 */
     GdkPixbuf *picture;
-    gint32 replaces; /* the id of a layer, or 0: the picture goes into its image, and hides it */
+    PenInsertion *replaces; /* whose layer it hides, and in whose place it goes; may be NULL */
 } PenPictureUse;
 
 /* Into the app's image; without one it is opened as one. */

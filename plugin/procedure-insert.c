@@ -18,7 +18,7 @@ GimpLayer *pen_procedure_insert(PenStudio *studio, GimpImage *image, gint64 roun
     PenWait wait = PEN_WAIT_INIT;
     pen_insert_async(image, spot, picture, name, pen_procedure_on_ready, &wait);
     pen_procedure_wait(&wait);
-    GimpLayer *layer = pen_insert_finish(wait.result, error);
+    GimpLayer *layer = pen_insert_finish(wait.result, NULL, error);
     g_object_unref(wait.result);
     return layer;
 }

@@ -41,15 +41,6 @@ static GeglRectangle canvas_of(GimpImage *image)
     return (GeglRectangle){ 0, 0, gimp_image_get_width(image), gimp_image_get_height(image) };
 }
 
-static GeglRectangle layer_bounds(GimpLayer *layer)
-{
-    GeglRectangle bounds;
-    gimp_drawable_get_offsets(GIMP_DRAWABLE(layer), &bounds.x, &bounds.y);
-    bounds.width = gimp_drawable_get_width(GIMP_DRAWABLE(layer));
-    bounds.height = gimp_drawable_get_height(GIMP_DRAWABLE(layer));
-    return bounds;
-}
-
 static gboolean selection_bounds(GimpImage *image, GeglRectangle *bounds)
 {
     gboolean selected = FALSE;
@@ -138,7 +129,7 @@ PenSpot *pen_spot_find(GimpImage *image, PenFrom from, const PenSpotWish *wish, 
                         _("No layer is selected. Select one, or start from text alone."));
             return NULL;
         }
-        place = layer_bounds(layer);
+        place = pen_image_layer_bounds(layer);
         break;
     }
     case PEN_FROM_SELECTION:
@@ -193,6 +184,7 @@ PenSpot *pen_spot_find_for_picture(GimpImage *image, int width, int height, PenF
     place.x = region.x + (region.width - place.width) / 2;
     place.y = region.y + (region.height - place.height) / 2;
     set_place(spot, &place);
+    spot->own_size = fit == PEN_FIT_OWN;
     if (fit == PEN_FIT_FILL && selected) {
         spot->from = PEN_FROM_SELECTION;
         spot->grow = grow;
@@ -224,7 +216,7 @@ PenSpot *pen_spot_load(PenStore *store, gint64 round, GimpImage *image)
     spot->bounds = (GeglRectangle){ place->x, place->y, place->width, place->height };
     if (layer) {
         /* The layer lies in the middle of its place: match_shape(). */
-        GeglRectangle now = layer_bounds(layer);
+        GeglRectangle now = pen_image_layer_bounds(layer);
         GeglRectangle centred = now;
         centred.width = place->width;
         centred.height = place->height;
@@ -246,6 +238,55 @@ PenSpot *pen_spot_for_insert(PenStore *store, gint64 round, GimpImage *image,
                                             settings->grow, settings->soften);
 }
 
+/* Whether a layer of the size of `area` has become `now` by scaling: its proportions are the same.
+ */
+static gboolean is_scaled(const GeglRectangle *area, const GeglRectangle *now)
+{
+    double wanted = (double)area->height * now->width / area->width;
+    return fabs(wanted - now->height) <= 1;
+}
+
+/* The place within `area` as it is within `now`. */
+static GeglRectangle carry(const PenPlace *place, const GeglRectangle *area,
+                           const GeglRectangle *now)
+{
+    double x_scale = (double)now->width / area->width;
+    double y_scale = (double)now->height / area->height;
+    return (GeglRectangle){ now->x + (int)lround((place->x - area->x) * x_scale),
+                            now->y + (int)lround((place->y - area->y) * y_scale),
+                            MAX((int)lround(place->width * x_scale), 1),
+                            MAX((int)lround(place->height * y_scale), 1) };
+}
+
+PenSpot *pen_spot_follow(const PenSpot *spot, const GeglRectangle *area, GimpLayer *layer,
+                         int width, int height)
+{
+    GeglRectangle now = pen_image_layer_bounds(layer);
+    if (!is_scaled(area, &now))
+        now = *area;
+    PenSpot *follower = new_spot(gimp_item_get_image(GIMP_ITEM(layer)), PEN_FROM_LAYER);
+    GeglRectangle place = carry(&spot->place, area, &now);
+    follower->bounds = now;
+    follower->matte = spot->matte;
+    follower->own_size = spot->own_size;
+    follower->place.layer = (int)gimp_item_get_tattoo(GIMP_ITEM(layer));
+    if (spot->own_size) {
+        place.x += (place.width - width) / 2;
+        place.y += (place.height - height) / 2;
+        place.width = width;
+        place.height = height;
+        follower->bounds = place;
+    }
+    set_place(follower, &place);
+    if (spot->mask) {
+        follower->mask_width = spot->place.width;
+        follower->mask_height = spot->place.height;
+        follower->mask =
+            g_memdup2(spot->mask, (gsize)spot->place.width * (gsize)spot->place.height);
+    }
+    return follower;
+}
+
 gboolean pen_spot_needs_mask(const PenSpot *spot)
 {
     return spot->from == PEN_FROM_SELECTION && !spot->mask && !spot->mask_path &&
@@ -254,6 +295,13 @@ gboolean pen_spot_needs_mask(const PenSpot *spot)
 
 gboolean pen_spot_load_mask(PenSpot *spot, GError **error)
 {
+    if (spot->mask_width) {
+        guint8 *scaled = pen_mask_scale(spot->mask, spot->mask_width, spot->mask_height,
+                                        spot->place.width, spot->place.height);
+        g_free(spot->mask);
+        spot->mask = scaled;
+        spot->mask_width = spot->mask_height = 0;
+    }
     if (spot->mask || !spot->mask_path)
         return TRUE;
     g_autoptr(PenPng) png = pen_png_read(spot->mask_path, error);
@@ -501,7 +549,7 @@ void pen_spot_read_async(PenSpot *spot, GimpImage *image, int width, int height,
         fail(task);
         return;
     }
-    GeglRectangle bounds = layer_bounds(layer);
+    GeglRectangle bounds = pen_image_layer_bounds(layer);
     read->pixels = fetch(task, GIMP_DRAWABLE(layer), bounds.x, bounds.y, GEGL_ABYSS_CLAMP,
                          "R'G'B'A u8", on_pixels);
 }

@@ -26,12 +26,14 @@ G_BEGIN_DECLS
 typedef struct {
     PenPlace place; /* its strings are the spot's */
     PenFrom from;
-    GeglRectangle bounds; /* of the layer or the canvas: nothing shows beyond */
-    int grow, soften;     /* of the selection (plugin/mask.h) */
-    guint8 *mask;         /* place.width x place.height; NULL: everywhere, or not read yet */
-    char *mask_path;      /* the stored mask, until it is loaded */
+    GeglRectangle bounds;        /* of the layer or the canvas: nothing shows beyond */
+    int grow, soften;            /* of the selection (plugin/mask.h) */
+    guint8 *mask;                /* place.width x place.height; NULL: everywhere, or not read yet */
+    int mask_width, mask_height; /* of a mask that is still to be scaled to the place; else 0 */
+    char *mask_path;             /* the stored mask, until it is loaded */
     gboolean
         matte; /* the mask is the alpha of the layer that the picture was made from, over white */
+    gboolean own_size; /* as large as the picture has pixels, whatever the image's size */
 } PenSpot;
 
 void pen_spot_free(PenSpot *spot);
@@ -68,6 +70,14 @@ PenSpot *pen_spot_load(PenStore *store, gint64 round, GimpImage *image);
 PenSpot *pen_spot_for_insert(PenStore *store, gint64 round, GimpImage *image,
                              const GdkPixbuf *picture, const PenSettings *settings);
 
+/*
+ * Where a picture of width x height goes that replaces another one, which was put at `spot`, seen
+ * in `area` of the image, and is `layer` now. Where that was moved or scaled meanwhile, the place
+ * was, too. Any other change of its size, e.g. to the content's, leaves the place alone.
+ */
+PenSpot *pen_spot_follow(const PenSpot *spot, const GeglRectangle *area, GimpLayer *layer,
+                         int width, int height);
+
 /* Whether the mask is that of the selection of now, and has to be read: pen_spot_read_async(). */
 gboolean pen_spot_needs_mask(const PenSpot *spot);
 
@@ -87,7 +97,7 @@ void pen_spot_read_async(PenSpot *spot, GimpImage *image, int width, int height,
                          GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 PenSpotStart *pen_spot_read_finish(GAsyncResult *result, GError **error);
 
-/* Brings the stored mask in, if there is one. Any thread. */
+/* Brings the stored mask in, if there is one, and the mask to the place's size. Any thread. */
 gboolean pen_spot_load_mask(PenSpot *spot, GError **error);
 
 G_END_DECLS

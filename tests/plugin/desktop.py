@@ -219,6 +219,11 @@ class Desktop:
             return found[-1] if found else None
         return wait_until("a window “%s”" % title, look, seconds)
 
+    def geometry(self, title):
+        """Place and size of a window."""
+        lines = self.xdotool("getwindowgeometry", "--shell", self.window(title)).split()
+        return {name: int(value) for name, value in (line.split("=") for line in lines) if name in ("X", "Y", "WIDTH", "HEIGHT")}
+
     def has_window(self, title):
         return subprocess.run(["xdotool", "search", "--onlyvisible", "--name", "^%s$" % title], env=self.env,
                               capture_output=True).returncode == 0
@@ -232,11 +237,27 @@ class Desktop:
         """A picture of a window, or of the screen."""
         subprocess.run(["import", "-window", window or "root", path], env=self.env, check=True)
 
+    def signature(self, x, y, width, height):
+        """Of the pixels of a rectangle of the screen: the same for the same."""
+        return subprocess.run(["import", "-window", "root", "-crop", "%dx%d+%d+%d" % (width, height, x, y), "-format", "%#",
+                               "info:"], env=self.env, check=True, capture_output=True, text=True).stdout.strip()
+
     def colours(self, x, y, width, height):
         """How many colours a rectangle of the screen has."""
         shot = subprocess.run(["import", "-window", "root", "-crop", "%dx%d+%d+%d" % (width, height, x, y), "-format", "%k",
                                "info:"], env=self.env, capture_output=True, text=True).stdout.strip()
         return int(shot or 0)
+
+    # ------------------------------------------------------------------ ears
+
+    def listen(self):
+        """From now on said() knows what a screen reader is told to say."""
+        self.start("screen-reader", sys.executable, os.path.join(HERE, "screen-reader.py"))
+        wait_until("the screen reader listens", lambda: os.path.getsize(os.path.join(self.folder, "screen-reader.log")))
+
+    def said(self):
+        with open(os.path.join(self.folder, "screen-reader.log")) as file:
+            return file.read().splitlines()
 
     # ------------------------------------------------------------------ eyes
 
@@ -320,6 +341,10 @@ class Desktop:
     def is_sensitive(self, widget):
         import pyatspi
         return widget.getState().contains(pyatspi.STATE_SENSITIVE)
+
+    def is_checked(self, widget):
+        import pyatspi
+        return widget.getState().contains(pyatspi.STATE_CHECKED)
 
     def is_expanded(self, widget):
         import pyatspi

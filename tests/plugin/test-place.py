@@ -29,7 +29,8 @@ def seen(x, y, width, height):
 class Work(Session):
     steps = """opens a_selection_outlives_the_window a_layer_outlives_the_window leaves_no_trace_in_undo
         comes_back_with_its_file keeps_the_alpha keeps_half_transparent_colours refuses_an_empty_layer
-        squashes_nothing thin_selections fits_and_fills softens_and_grows shows_it_in_place removes_what_it_inserted refines""".split()
+        squashes_nothing thin_selections fits_and_fills softens_and_grows shows_it_in_place removes_what_it_inserted refines
+        refines_to_the_region refines_where_the_layer_is""".split()
     name = "[Untitled]"
 
     def look(self, code):
@@ -389,8 +390,19 @@ result = list(pixels(new, 0, 50, 100, 1)[3::4])
         expect(after > before + 200, "%d colours with the picture, %d without" % (after, before))
         expect(self.look("result = len(image.get_layers())") == layers, "the image has another layer")
         d.press("Before")
-        d.click(d.find("In Place"))
+        # The same by keys, which the click has brought here.
+        for wanted in (True, False):
+            d.key("space")
+            wait_until("Space changes to before and back", lambda: d.is_checked(d.find("Before")) == wanted)
+        for key, number in (("Right", 2), ("Right", 1), ("Left", 2)):
+            d.key(key)
+            d.find("Insert no. %d as Layer" % number, "button")
+        d.key("1")
+        d.find("Insert no. 1 as Layer", "button")
+        d.find("The picture at its place")
+        d.key("Escape")
         wait_until("the cards are back", lambda: d.look("Candidate 1"))
+        wait_until("and it is voted for", lambda: self.card(1).description == "Best")
         self.look("Gimp.Selection.none(image)")
 
     def removes_what_it_inserted(self):
@@ -426,6 +438,69 @@ result = [fine.get_width(), fine.get_height(), fine.get_visible(), coarse.get_vi
         d.shot(os.path.join(d.folder, "refined.png"))
         self.remove()
         self.remove()
+
+    FINE_AND_COARSE = "fine, coarse = sorted(image.get_layers(), key=lambda layer: -layer.get_tattoo())[:2]\n"
+
+    def refines_to_the_region(self):
+        """Where the picture has fewer pixels than it covers, as many as that."""
+        d = self.desktop
+        self.choose("Insert it", "As large as fits")
+        self.look("image.select_rectangle(Gimp.ChannelOps.REPLACE, 100, 100, 96, 96)")
+        found = self.insert()
+        self.look("Gimp.Selection.none(image)")
+        expect(found[1:] == [96, 96, 100, 100], "the layer is %s" % found)
+        d.click(d.find("Refine to 96 × 96", "button"))
+        wait_until("the coarse one is hidden", lambda: not self.look(self.FINE_AND_COARSE + "result = coarse.get_visible()"), 240)
+        found = self.look(self.FINE_AND_COARSE + "result = [fine.get_width(), fine.get_height()] + list(fine.get_offsets())[1:]")
+        expect(found == [96, 96, 100, 100], "the finer layer is %s" % found)
+        expect(not d.look("Refine to 96 × 96"), "there is more to refine to")
+        self.remove()
+        self.remove()
+
+    def refine_moved(self, move):
+        """Inserts, moves the layer as the code says, refines; where both lie then, and how far their alphas differ in the mean."""
+        d = self.desktop
+        d.press("Close")  # the bar is still about what was inserted before
+        wait_until("the bar is gone", lambda: not d.look("Refine 2×"))
+        self.insert()
+        before = self.look("coarse = max(image.get_layers(), key=lambda layer: layer.get_tattoo())\n" + move +
+                           "\nGimp.displays_flush()\nresult = len(image.get_layers())")
+        d.click(d.find("Refine 2×"))
+        wait_until("the finer layer is there", lambda: self.look("result = len(image.get_layers())") == before + 1, 240, 1)
+        wait_until("the coarse one is hidden", lambda: not self.look(self.FINE_AND_COARSE + "result = coarse.get_visible()"))
+        found = self.look(self.FINE_AND_COARSE + """
+boxes = [[layer.get_width(), layer.get_height()] + list(layer.get_offsets())[1:] for layer in (fine, coarse)]
+alphas = [pixels(layer, 0, 0, layer.get_width(), layer.get_height())[3::4] for layer in (fine, coarse)]
+same = boxes[0] == boxes[1]
+apart = [abs(a - b) for a, b in zip(*alphas)]
+result = boxes + [sum(apart) / len(apart) if same else 255]
+""")
+        self.remove()
+        self.remove()
+        return found
+
+    def refines_where_the_layer_is(self):
+        """She has moved the layer, or made it larger: the finer picture lies over it."""
+        self.choose("Insert it", "At its own size")
+        fine, coarse, _ = self.refine_moved("coarse.set_offsets(20, 30)")
+        expect(fine == [128, 128, -12, -2] and coarse == [64, 64, 20, 30], "moved, at its own size: %s over %s" % (fine, coarse))
+        self.choose("Insert it", "As large as fits")
+        for move in ("coarse.set_offsets(90, -20)", "coarse.scale(150, 150, False)\ncoarse.set_offsets(10, 40)"):
+            fine, coarse, apart = self.refine_moved(move)
+            expect(fine == coarse and apart == 0, "after %r the finer picture is %s over %s" % (move, fine, coarse))
+        # Cut, it is not smaller: the place stays.
+        fine, coarse, _ = self.refine_moved("coarse.resize(100, 200, -10, -10)")
+        expect(fine == [300, 300, 50, 0], "after a cut the finer picture is %s over %s" % (fine, coarse))
+        # With a mask.
+        self.look("image.select_ellipse(Gimp.ChannelOps.REPLACE, 140, 90, 90, 70)")
+        self.start_from("The selection")
+        self.generate("bird")
+        self.look("Gimp.Selection.none(image)")
+        for move, most in (("coarse.set_offsets(30, 120)", 0), ("coarse.scale(180, 140, False)", 2)):
+            fine, coarse, apart = self.refine_moved(move)
+            print("# %s: %s over %s, alpha differs by %.1f" % (move, fine, coarse, apart))
+            expect(fine == coarse and apart <= most, "after %r the finer picture is %s over %s, alpha differs by %.1f"
+                   % (move, fine, coarse, apart))
 
 
 run(Work, lambda build, folder: Desktop(build, folder, size="1280x900"), SETTINGS)

@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "plugin/picture.h"
+#include "plugin/text-undo.h"
 #include "plugin/ui.h"
 #include "src/store/history.h"
 
@@ -271,8 +272,8 @@ static void add_page(PenHistoryStrip *strip)
     if (items->len)
         load_thumbs(strip, items, seen);
     gtk_widget_set_visible(strip->older, rounds && rounds->len == PAGE);
-    gtk_widget_set_visible(strip->nothing, (*filter.words || filter.style) &&
-                                               g_hash_table_size(strip->items) == 0);
+    gtk_widget_set_visible(strip->nothing,
+                           (*filter.words || filter.style) && g_hash_table_size(strip->items) == 0);
 }
 
 static void fill(gpointer data)
@@ -403,6 +404,7 @@ static void pen_history_strip_init(PenHistoryStrip *strip)
     strip->words = pen_ui_name(gtk_search_entry_new(), _("Words of earlier prompts"));
     gtk_entry_set_placeholder_text(GTK_ENTRY(strip->words), _("Search rounds"));
     gtk_entry_set_width_chars(GTK_ENTRY(strip->words), 16);
+    pen_text_undo_add(strip->words);
     strip->style =
         pen_ui_name(pen_ui_ellipsize(gtk_combo_box_text_new()), _("Rounds of the style"));
     gtk_combo_box_text_append(GTK_COMBO_BOX_TEXT(strip->style), "0", _("Any style"));

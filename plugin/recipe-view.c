@@ -166,6 +166,7 @@ void pen_recipe_view_show(PenRecipeView *view, const PenStyle *style)
         pen_app_report(view->app, error);
         recipe = pen_recipe_new();
     }
+    gboolean another = style->id != view->style;
     view->style = style->id;
     g_free(view->kept);
     view->kept = g_strdup(style->recipe);
@@ -173,6 +174,10 @@ void pen_recipe_view_show(PenRecipeView *view, const PenStyle *style)
     gtk_widget_hide(view->trouble);
     fill(view, recipe);
     show_words(view, recipe);
+    if (another) {
+        pen_text_undo_restart(view->template);
+        pen_text_undo_restart(view->negative);
+    }
 }
 
 /* --- building -------------------------------------------------------------------------------- */

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A style's recipe on its card, folded: what the style brings to a round beside its adapter. What is
- * changed is kept in a moment, as a step that can be undone.
+ * A style's recipe on its card, folded: what the style brings to a round beside its adapter. What
+ * is changed is kept in a moment, as a step that can be undone.
  */
 
 #include "plugin/app.h"

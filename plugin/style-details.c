@@ -6,14 +6,15 @@
 #include "plugin/recipe-view.h"
 #include "plugin/style-files.h"
 #include "plugin/style-rows.h"
+#include "plugin/text-undo.h"
 #include "plugin/ui.h"
 
 struct _PenStyleDetails {
     GtkBox parent;
     PenApp *app;
     GtkWidget *name, *model, *find, *use, *strength, *recipe, *versions, *use_version, *export;
-    gint64 style;   /* that is shown */
-    gint64 version; /* the style's current one; 0: before any teaching */
+    gint64 style;     /* that is shown */
+    gint64 version;   /* the style's current one; 0: before any teaching */
     gboolean looking; /* for its model */
     gboolean filling;
 };
@@ -110,8 +111,8 @@ static void run_search(GTask *task, gpointer source, gpointer data, GCancellable
     Search *search = data;
     g_autoptr(GError) error = NULL;
     pen_studio_check_style_model(pen_app_studio(search->details->app), search->style, &error);
-    g_task_return_boolean(
-        task, g_error_matches(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_MODEL_GONE));
+    g_task_return_boolean(task,
+                          g_error_matches(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_MODEL_GONE));
 }
 
 static void on_searched(GObject *source, GAsyncResult *result, gpointer data)
@@ -149,12 +150,15 @@ static void on_find(PenStyleDetails *details)
 
 void pen_style_details_show(PenStyleDetails *details, const PenStyle *style)
 {
-    gboolean same = details->style == style->id && details->version == style->current_version;
+    gboolean another = details->style != style->id;
+    gboolean same = !another && details->version == style->current_version;
     gint64 selected = same ? pen_style_rows_get(details->versions) : style->current_version;
     details->filling = TRUE;
     details->style = style->id;
     details->version = style->current_version;
     gtk_entry_set_text(GTK_ENTRY(details->name), style->name);
+    if (another)
+        pen_text_undo_restart(details->name);
     if (!same)
         gtk_widget_hide(details->find);
     look_for_model(details);
@@ -277,14 +281,16 @@ static void build(PenStyleDetails *details)
     GtkBox *box = GTK_BOX(details);
     details->name = gtk_entry_new();
     gtk_entry_set_max_length(GTK_ENTRY(details->name), PEN_STYLE_NAME_MAX);
+    pen_text_undo_add(details->name);
     g_signal_connect_swapped(details->name, "activate", G_CALLBACK(on_rename), details);
     g_signal_connect(details->name, "focus-out-event", G_CALLBACK(on_name_left), details);
     GtkWidget *name = pen_ui_field(_("_Name"), details->name);
     details->model = pen_ui_label(NULL, "pen-hint");
     gtk_box_pack_start(GTK_BOX(name), details->model, FALSE, FALSE, 0);
     details->find = new_button(_("_Find Its Model…"), G_CALLBACK(on_find), details);
-    gtk_widget_set_tooltip_text(details->find, _("The model is not where it was, and not in the models "
-                                                 "folder"));
+    gtk_widget_set_tooltip_text(details->find,
+                                _("The model is not where it was, and not in the models "
+                                  "folder"));
     gtk_widget_set_halign(details->find, GTK_ALIGN_START);
     gtk_widget_set_no_show_all(details->find, TRUE);
     gtk_box_pack_start(GTK_BOX(name), details->find, FALSE, FALSE, 0);

@@ -110,6 +110,14 @@ static void history_free(gpointer data)
     g_free(history);
 }
 
+void pen_text_undo_restart(GtkWidget *field)
+{
+    History *history = history_of(field);
+    g_ptr_array_set_size(history->states, 0);
+    g_ptr_array_add(history->states, read_text(field));
+    history->at = 0;
+}
+
 void pen_text_undo_add(GtkWidget *field)
 {
     History *history = g_new0(History, 1);

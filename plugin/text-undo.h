@@ -13,4 +13,7 @@ G_BEGIN_DECLS
 
 void pen_text_undo_add(GtkWidget *field);
 
+/* The field is about something else now: what it holds is the beginning again. */
+void pen_text_undo_restart(GtkWidget *field);
+
 G_END_DECLS

@@ -34,6 +34,25 @@ static const char *find_id(PenModelChooser *chooser, const PenStyle *style, char
     return g_strcmp0(style->model_name, names[0]) ? style->model_name : "";
 }
 
+/* What the chosen one needs. */
+static void show_needs(PenModelChooser *chooser)
+{
+    const PenModelInfo *model = pen_app_model(chooser->app);
+    g_autofree char *size = model ? g_format_size(model->bytes) : NULL;
+    g_autofree char *needs =
+        model
+            ? g_strdup_printf(_("“%s” draws pictures of about %u × %u pixels. Its weights take %s "
+                                "of the graphics card's memory, or half of that where memory is "
+                                "short."),
+                              model->name, model->size, model->size, size)
+            : g_strdup("");
+    g_autofree char *text = g_strdup_printf(
+        "%s\n\n%s", needs,
+        _("The starter model is small and knows few words: it is there to try Penchant with. A "
+          "model's file or folder can be dropped on the window."));
+    gtk_widget_set_tooltip_text(GTK_WIDGET(chooser), g_strstrip(text));
+}
+
 static void fill(gpointer data)
 {
     PenModelChooser *chooser = data;
@@ -49,7 +68,10 @@ static void fill(gpointer data)
         gtk_combo_box_text_append(combo, names[i], names[i]);
     for (guint i = 0; i < chooser->elsewhere->len; i++) {
         const PenModelElsewhere *other = chooser->elsewhere->pdata[i];
-        g_autofree char *text = g_strdup_printf("%s (%s)", other->name, other->program);
+        g_autofree char *size = other->bytes ? g_format_size(other->bytes) : NULL;
+        g_autofree char *text =
+            size ? g_strdup_printf("%s (%s, %s)", other->name, other->program, size)
+                 : g_strdup_printf("%s (%s)", other->name, other->program);
         gtk_combo_box_text_append(combo, other->path, text);
         listed = listed || !g_strcmp0(model, other->path);
     }
@@ -68,6 +90,7 @@ static void fill(gpointer data)
     /* A style belongs to a model. */
     gtk_widget_set_sensitive(GTK_WIDGET(chooser), pen_app_style(chooser->app) == 0);
     chooser->filling = FALSE;
+    show_needs(chooser);
 }
 
 static void fill_soon(PenModelChooser *chooser)
@@ -158,10 +181,6 @@ static void pen_model_chooser_class_init(PenModelChooserClass *class)
 static void pen_model_chooser_init(PenModelChooser *chooser)
 {
     chooser->elsewhere = pen_models_elsewhere(g_get_home_dir());
-    gtk_widget_set_tooltip_text(GTK_WIDGET(chooser),
-                                _("The starter model is small and knows few words: it is there to "
-                                  "try Penchant with. A model's file or folder can be dropped on "
-                                  "the window."));
     g_signal_connect(chooser, "changed", G_CALLBACK(on_changed), NULL);
 }
 

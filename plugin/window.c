@@ -25,9 +25,11 @@ struct _PenWindow {
     PenApp *app;
     GtkWidget *stack, *create, *panel, *round, *insert, *history, *compare, *styles;
     GtkWidget *overlay, *bar, *undo, *redo;
-    GClosure *answer; /* what the message's button does; or NULL */
-    gboolean opening; /* the first opening of the studio is still to come */
-    gboolean closing; /* hidden, waiting for its jobs to end */
+    GClosure *answer;        /* what the message's button does; or NULL */
+    gboolean opening;        /* the first opening of the studio is still to come */
+    char *prepared;          /* spec of the model that was made ready last, or is being; or NULL */
+    GCancellable *preparing; /* owned by the app; NULL: it is done */
+    gboolean closing;        /* hidden, waiting for its jobs to end */
 };
 
 G_DEFINE_FINAL_TYPE(PenWindow, pen_window, GTK_TYPE_WINDOW)
@@ -96,26 +98,46 @@ typedef struct {
 static void on_prepared(GObject *source, GAsyncResult *result, gpointer data)
 {
     Preparing *preparing = data;
-    PenApp *app = preparing->window->app;
+    PenWindow *window = preparing->window;
+    PenApp *app = window->app;
     g_autoptr(GError) error = NULL;
-    if (!pen_studio_prepare_finish(pen_app_studio(app), result, &error))
-        pen_app_report(app, error);
+    gboolean ready = pen_studio_prepare_finish(pen_app_studio(app), result, &error);
+    pen_app_report(app, error);
+    if (window->preparing == preparing->job) {
+        window->preparing = NULL;
+        if (!ready) /* so that choosing it again tries again */
+            g_clear_pointer(&window->prepared, g_free);
+    }
     pen_app_end_job(app, preparing->job);
-    g_object_unref(preparing->window);
+    g_object_unref(window);
     g_free(preparing);
+}
+
+/* A model is loaded as soon as it is chosen, so that the first round begins at once; what of it
+ * does not fit the device is said then. */
+static void prepare(PenWindow *window)
+{
+    PenApp *app = window->app;
+    const PenModelInfo *model = pen_app_model(app);
+    if (!model || window->closing || g_strcmp0(model->spec, window->prepared) == 0)
+        return;
+    g_free(window->prepared);
+    window->prepared = g_strdup(model->spec);
+    g_cancellable_cancel(window->preparing);
+    window->preparing = pen_app_begin_job(app);
+    Preparing *preparing = g_new(Preparing, 1);
+    *preparing = (Preparing){ g_object_ref(window), window->preparing };
+    g_autofree char *spec = pen_app_spec(app);
+    pen_studio_prepare_async(pen_app_studio(app), spec, pen_app_style(app), on_prepare_event,
+                             window, window->preparing, on_prepared, preparing);
 }
 
 /* After the window is on the screen. */
 static gboolean open_studio(gpointer data)
 {
     PenWindow *window = data;
-    if (!window->closing && pen_app_open(window->app)) {
-        Preparing *preparing = g_new(Preparing, 1);
-        *preparing = (Preparing){ g_object_ref(window), pen_app_begin_job(window->app) };
-        g_autofree char *spec = pen_app_spec(window->app);
-        pen_studio_prepare_async(pen_app_studio(window->app), spec, pen_app_style(window->app),
-                                 on_prepare_event, window, preparing->job, on_prepared, preparing);
-    }
+    if (!window->closing)
+        pen_app_open(window->app);
     pen_insert_warm(pen_app_image(window->app));
     g_object_unref(window);
     return G_SOURCE_REMOVE;
@@ -222,16 +244,12 @@ static gboolean on_control_key(PenWindow *window, guint key, gboolean shift, gbo
         pen_round_panel_focus_prompt(PEN_ROUND_PANEL(window->panel));
         return TRUE;
     case GDK_KEY_i:
-        if (creating)
-            pen_round_view_insert(PEN_ROUND_VIEW(window->round));
-        return creating;
     case GDK_KEY_o:
-        if (creating)
-            pen_round_view_open(PEN_ROUND_VIEW(window->round));
-        return creating;
     case GDK_KEY_s:
         if (creating)
-            pen_round_view_save(PEN_ROUND_VIEW(window->round));
+            pen_round_view_use(PEN_ROUND_VIEW(window->round), key == GDK_KEY_i   ? PEN_MENU_INSERT
+                                                              : key == GDK_KEY_o ? PEN_MENU_OPEN
+                                                                                 : PEN_MENU_SAVE);
         return creating;
     default:
         return FALSE;
@@ -309,6 +327,7 @@ static void pen_window_destroy(GtkWidget *widget)
 {
     PenWindow *window = PEN_WINDOW(widget);
     g_clear_pointer(&window->answer, g_closure_unref);
+    g_clear_pointer(&window->prepared, g_free);
     GTK_WIDGET_CLASS(pen_window_parent_class)->destroy(widget);
     g_clear_object(&window->app);
 }
@@ -496,6 +515,8 @@ GtkWidget *pen_window_new(GimpImage *image)
     for (guint i = 0; i < G_N_ELEMENTS(actions); i++)
         g_signal_connect_object(window->app, actions[i], G_CALLBACK(show_undo), window,
                                 G_CONNECT_SWAPPED);
+    g_signal_connect_object(window->app, "model-changed", G_CALLBACK(prepare), window,
+                            G_CONNECT_SWAPPED);
     g_signal_connect_object(window->app, "jobs-changed", G_CALLBACK(on_jobs_changed), window, 0);
     g_signal_connect_object(window->app, "rounds-changed", G_CALLBACK(on_rounds_changed), window,
                             G_CONNECT_SWAPPED);

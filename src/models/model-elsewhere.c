@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "src/models/model-elsewhere.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #define ENDING ".safetensors"
@@ -27,7 +28,9 @@ static void model_free(gpointer data)
 static void add(GPtrArray *models, const char *program, char *path, char *name)
 {
     PenModelElsewhere *model = g_new(PenModelElsewhere, 1);
-    *model = (PenModelElsewhere){ path, name, program };
+    GStatBuf about;
+    gboolean file = g_stat(path, &about) == 0 && S_ISREG(about.st_mode);
+    *model = (PenModelElsewhere){ path, name, program, file ? (guint64)about.st_size : 0 };
     g_ptr_array_add(models, model);
 }
 

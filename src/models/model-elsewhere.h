@@ -14,6 +14,7 @@ typedef struct {
     char *path;
     char *name;          /* without folder and ending; Hugging Face's with its owner */
     const char *program; /* whose it is */
+    guint64 bytes;       /* of a file; 0: a folder */
 } PenModelElsewhere;
 
 /* PenModelElsewhere, by program and name. `home`: the user's folder. */

@@ -270,6 +270,7 @@ typedef struct {
     guint style_loras; /* so many of the spec's adapters are the style's: those it is taught on */
     guint size;        /* pixels a side that it was trained on */
     guint multiple;    /* width and height must be multiples of this */
+    guint64 bytes;     /* that its weights take on a device, in half precision */
     double guidance;   /* that suits it, drawn with many steps */
     double guidance_rescale;
     PenFewSteps few_steps; /* how it is drawn with few, if it was made for them */

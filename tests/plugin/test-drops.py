@@ -23,6 +23,7 @@ import ldm_file  # noqa: E402
 
 SETTINGS = "[penchant]\ncount=2\nsteps=3\n"
 GOLDEN = pathlib.Path(ROOT) / "tests" / "data" / "golden"
+COMFY = "ComfyUI/models/checkpoints/mine.safetensors"
 
 
 def write_with_text(picture, path, text):
@@ -197,9 +198,12 @@ class Drops(Session):
         d.key("ctrl+l")
 
     def chooses_a_model(self):
-        self.file = os.path.join(self.desktop.folder, "Weights")
-        ldm_file.write(self.file, ldm_file.checkpoint(GOLDEN / "sd2" / "model"))
         d = self.desktop
+        # What another program has is offered, with what it takes.
+        expect(any(re.match(r"mine \(ComfyUI, [\d.]+.(kB|MB)\)", entry) for entry in self.entries("Model")),
+               "the models are %s" % self.entries("Model"))
+        self.file = os.path.join(d.folder, "Weights")
+        shutil.copy(os.path.join(d.folder, COMFY), self.file)
         self.drop(self.file, self.pictures())
         if "dropped" in self.settings()["extras"]:
             # The adapter is for another kind of model, which the bar says and can end.
@@ -263,6 +267,14 @@ class Drops(Session):
             prompt, pictures = boxes()
             return pictures.y > prompt.y + prompt.height and pictures.x < prompt.x + prompt.width
         wait_until("the pictures are below the prompt", stacked)
+        # In a low window all can be reached that stands in the panel, and Teach is in sight.
+        d.xdotool("windowsize", window, "700", "500")
+        wait_until("they are beside it again", lambda: not stacked())
+        for name in ("Prompt", "Size", "More settings", "Generate"):
+            d.find(name)
+        expect(d.look("Teach", "button"), "Teach is out of sight")
+        d.key("ctrl+l")
+        wait_until("the prompt is in sight", lambda: d.look("Prompt", "text"))
         d.xdotool("windowsize", window, "1040", "760")
         wait_until("they are beside it again", lambda: not stacked())
         # The handle between them is dragged.
@@ -279,7 +291,11 @@ class Drops(Session):
 
 
 def make_desktop(build, folder):
-    return Desktop(build, folder, plug_ins=["file-jpeg"])
+    desktop = Desktop(build, folder, plug_ins=["file-jpeg"])
+    path = os.path.join(desktop.folder, COMFY)
+    os.makedirs(os.path.dirname(path))
+    ldm_file.write(path, ldm_file.checkpoint(GOLDEN / "sd2" / "model"))
+    return desktop
 
 
 run(Drops, make_desktop, SETTINGS)

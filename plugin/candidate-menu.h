@@ -20,9 +20,9 @@ typedef enum {
 
 typedef void (*PenMenuChosen)(PenMenuEntry entry, int k, gpointer data);
 
-/* Of candidate `k`. `picks`: with the entries that have buttons of their own. It destroys itself.
- */
-GtkWidget *pen_candidate_menu_new(int k, gboolean ready, gboolean zoomed, gboolean picks,
-                                  PenMenuChosen chosen, gpointer data);
+/* Of candidate `k`, at the pointer over its card, or below a button, then without the entries that
+ * have buttons of their own. */
+void pen_candidate_menu_popup(int k, gboolean ready, gboolean zoomed, GtkWidget *card_or_button,
+                              gboolean is_card, PenMenuChosen chosen, gpointer data);
 
 G_END_DECLS

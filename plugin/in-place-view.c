@@ -336,6 +336,22 @@ static void on_drag_update(GtkGestureDrag *drag, double dx, double dy, PenInPlac
     gtk_widget_queue_draw(view->area);
 }
 
+void pen_in_place_view_toggle(PenInPlaceView *view)
+{
+    GtkToggleButton *before = GTK_TOGGLE_BUTTON(view->before);
+    gtk_toggle_button_set_active(before, !gtk_toggle_button_get_active(before));
+}
+
+void pen_in_place_view_focus(PenInPlaceView *view)
+{
+    gtk_widget_grab_focus(view->area);
+}
+
+gboolean pen_in_place_view_has_focus(PenInPlaceView *view)
+{
+    return gtk_widget_is_focus(view->area);
+}
+
 static void on_zoom_in(GtkButton *button, PenInPlaceView *view)
 {
     zoom_by(view, ZOOM_STEP);
@@ -369,6 +385,7 @@ static void pen_in_place_view_init(PenInPlaceView *view)
     view->zoom = 1;
     view->x = view->y = 0.5;
     view->area = pen_ui_name(gtk_drawing_area_new(), _("The picture at its place"));
+    gtk_widget_set_can_focus(view->area, TRUE);
     gtk_widget_add_events(view->area, GDK_SCROLL_MASK | GDK_BUTTON_PRESS_MASK |
                                           GDK_BUTTON_RELEASE_MASK | GDK_POINTER_MOTION_MASK);
     g_signal_connect(view->area, "draw", G_CALLBACK(on_draw), view);

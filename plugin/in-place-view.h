@@ -20,4 +20,10 @@ GtkWidget *pen_in_place_view_new(PenApp *app);
 /* Shows the picture of a round, as soon as it is composed; what is shown stays until then. */
 void pen_in_place_view_show(PenInPlaceView *view, gint64 round, GdkPixbuf *picture);
 
+/* Before and after in turn. */
+void pen_in_place_view_toggle(PenInPlaceView *view);
+
+void pen_in_place_view_focus(PenInPlaceView *view);
+gboolean pen_in_place_view_has_focus(PenInPlaceView *view);
+
 G_END_DECLS

@@ -32,20 +32,21 @@ typedef struct {
     int which;
 } Half;
 
-static GdkPixbuf *scale(GdkPixbuf *picture, int side)
+/* As large as fits into a square, in the screen's pixels. Free with cairo_surface_destroy(). */
+static cairo_surface_t *scale(PenLessonView *view, GdkPixbuf *picture, int side)
 {
+    int per_pixel = gtk_widget_get_scale_factor(GTK_WIDGET(view));
     int width = gdk_pixbuf_get_width(picture), height = gdk_pixbuf_get_height(picture);
-    double factor = (double)side / MAX(width, height);
-    return gdk_pixbuf_scale_simple(picture, MAX((int)(width * factor + 0.5), 1),
-                                   MAX((int)(height * factor + 0.5), 1), GDK_INTERP_BILINEAR);
+    double factor = (double)side * per_pixel / MAX(width, height);
+    g_autoptr(GdkPixbuf) scaled =
+        gdk_pixbuf_scale_simple(picture, MAX((int)(width * factor + 0.5), 1),
+                                MAX((int)(height * factor + 0.5), 1), GDK_INTERP_BILINEAR);
+    return gdk_cairo_surface_create_from_pixbuf(scaled, per_pixel, NULL);
 }
 
 static void show_picture(PenLessonView *view, int which, GdkPixbuf *picture)
 {
-    int factor = gtk_widget_get_scale_factor(GTK_WIDGET(view));
-    g_autoptr(GdkPixbuf) scaled = picture ? scale(picture, SIDE * factor) : NULL;
-    cairo_surface_t *surface =
-        scaled ? gdk_cairo_surface_create_from_pixbuf(scaled, factor, NULL) : NULL;
+    cairo_surface_t *surface = picture ? scale(view, picture, SIDE) : NULL;
     GtkWidget *image = gtk_button_get_image(GTK_BUTTON(view->pictures[which]));
     gtk_image_set_from_surface(GTK_IMAGE(image), surface);
     g_clear_pointer(&surface, cairo_surface_destroy);
@@ -209,9 +210,10 @@ static void on_picture(GtkWidget *button, PenLessonView *view)
     GdkPixbuf *picture = view->drawn[button == view->pictures[1]];
     if (!picture)
         return;
-    g_autoptr(GdkPixbuf) large = scale(picture, LARGER);
+    cairo_surface_t *large = scale(view, picture, LARGER);
     GtkWidget *popover = gtk_popover_new(button);
-    gtk_container_add(GTK_CONTAINER(popover), gtk_image_new_from_pixbuf(large));
+    gtk_container_add(GTK_CONTAINER(popover), gtk_image_new_from_surface(large));
+    cairo_surface_destroy(large);
     gtk_widget_show_all(popover);
     g_signal_connect(popover, "closed", G_CALLBACK(gtk_widget_destroy), NULL);
     gtk_popover_popup(GTK_POPOVER(popover));

@@ -18,6 +18,19 @@ GPtrArray *pen_pictures_new(void)
     return g_ptr_array_new_with_free_func(picture_free);
 }
 
+GPtrArray *pen_pictures_of_round(PenStore *store, gint64 round, GError **error)
+{
+    g_autoptr(GPtrArray) candidates = pen_store_list_candidates(store, round, error);
+    if (!candidates)
+        return NULL;
+    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < candidates->len; i++) {
+        const char *file = ((PenCandidate *)candidates->pdata[i])->picture_file;
+        g_ptr_array_add(paths, file ? pen_store_path(store, file) : NULL);
+    }
+    return paths;
+}
+
 /* --- reading --------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -58,6 +58,11 @@ gboolean pen_round_bar_wants_place(PenRoundBar *bar)
     return gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(bar->in_place));
 }
 
+void pen_round_bar_leave_place(PenRoundBar *bar)
+{
+    gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(bar->in_place), FALSE);
+}
+
 static void on_in_place(GtkToggleButton *button, PenRoundBar *bar)
 {
     g_signal_emit(bar, signals[IN_PLACE], 0);

@@ -34,5 +34,6 @@ typedef struct {
 GtkWidget *pen_round_bar_new(void);
 void pen_round_bar_show(PenRoundBar *bar, const PenRoundBarState *state);
 gboolean pen_round_bar_wants_place(PenRoundBar *bar);
+void pen_round_bar_leave_place(PenRoundBar *bar);
 
 G_END_DECLS

@@ -120,6 +120,7 @@ static PenRoundOrder *new_order(PenRoundPanel *panel)
     /* The settings may change while the order waits in line. */
     request->sampler = order->sampler = g_strdup(settings->sampler);
     request->schedule = order->schedule = g_strdup(settings->schedule);
+    request->start_strength = settings->start_strength;
     request->has_seed = settings->fixed_seed;
     request->seed = settings->seed;
     request->previews = TRUE;
@@ -141,7 +142,6 @@ static void on_read(GObject *source, GAsyncResult *result, gpointer data)
     PenRoundRequest *request = &order->request;
     request->start_rgb = order->start->rgb;
     request->start_mask = order->start->mask;
-    request->start_strength = settings_of(panel)->start_strength;
     request->place = &order->start->spot->place;
     request->place_mask = order->start->spot->mask;
     g_task_return_pointer(task, order, NULL);

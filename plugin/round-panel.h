@@ -35,7 +35,8 @@ void pen_round_panel_set_line(PenRoundPanel *panel, const char *const *prompts, 
 
 char *pen_round_panel_get_prompt(PenRoundPanel *panel);
 void pen_round_panel_set_prompt(PenRoundPanel *panel, const char *prompt);
-/* Takes over what a past round was made with, its seed included, or what a picture says of itself. */
+/* Takes over what a past round was made with, its seed included, or what a picture says of itself.
+ */
 void pen_round_panel_reuse(PenRoundPanel *panel, const PenRound *round);
 void pen_round_panel_take(PenRoundPanel *panel, const PenTakenSettings *taken);
 void pen_round_panel_focus_prompt(PenRoundPanel *panel);

@@ -3,12 +3,12 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "plugin/candidate-menu.h"
 #include "plugin/image.h"
 #include "plugin/in-place-view.h"
 #include "plugin/picture-use.h"
 #include "plugin/picture.h"
 #include "plugin/round-bar.h"
+#include "plugin/round-keys.h"
 #include "plugin/round-line.h"
 #include "plugin/round-maker.h"
 #include "plugin/ui.h"
@@ -80,6 +80,11 @@ static int meant(PenRoundView *view)
     for (int i = 0; k < 0 && i < pen_candidate_grid_get_n(grid_of(view)); i++)
         k = is_ready(view, i) ? i : -1;
     return is_ready(view, k) ? k : -1;
+}
+
+static gboolean is_placed(PenRoundView *view)
+{
+    return gtk_stack_get_visible_child(GTK_STACK(view->stack)) == view->in_place;
 }
 
 /* The cards, or the candidate that is meant at its place. */
@@ -176,18 +181,11 @@ void pen_round_view_show_round(PenRoundView *view, gint64 id)
         follow(view);
         return;
     }
-    PenStore *store = pen_app_store(view->app);
     g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) candidates = pen_store_list_candidates(store, id, &error);
-    if (!candidates) {
+    g_autoptr(GPtrArray) paths = pen_pictures_of_round(pen_app_store(view->app), id, &error);
+    if (!paths) {
         pen_app_report(view->app, error);
         return;
-    }
-    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = 0; i < candidates->len; i++) {
-        const PenCandidate *candidate = candidates->pdata[i];
-        g_ptr_array_add(
-            paths, candidate->picture_file ? pen_store_path(store, candidate->picture_file) : NULL);
     }
     view->loading = id;
     view->load = g_cancellable_new();
@@ -234,6 +232,7 @@ static void on_leaf(PenRoundBar *bar, int direction, PenRoundView *view)
 static void on_begun(PenRoundMaker *maker, gboolean waited, PenRoundView *view)
 {
     pen_round_panel_set_running(view->panel, TRUE);
+    pen_ui_announce(GTK_WIDGET(view), _("A round is being made."));
     if (waited && pen_candidate_grid_get_n(grid_of(view)) && !view->choice.made) {
         pen_app_notify(view->app, GTK_MESSAGE_INFO,
                        _("The next round is being made. “Later round” shows it."));
@@ -261,8 +260,11 @@ static void on_changed(PenRoundMaker *maker, int k, PenRoundView *view)
     if (!view->following)
         return;
     pen_round_maker_show(maker, k, card_of(view, k));
-    if (is_ready(view, k))
-        pen_round_view_refresh(view);
+    if (!is_ready(view, k))
+        return;
+    g_autofree char *text = g_strdup_printf(_("Candidate %d is finished."), k + 1);
+    pen_ui_announce(GTK_WIDGET(view), text);
+    pen_round_view_refresh(view);
 }
 
 static void on_progress(PenRoundMaker *maker, double fraction, const char *text, PenRoundView *view)
@@ -326,6 +328,17 @@ static void on_vote(PenCandidateGrid *grid, int k, int how, PenRoundView *view)
     vote(view, k, how);
 }
 
+/* The keyboard goes to what is seen now. */
+static void on_in_place(PenRoundBar *bar, PenRoundView *view)
+{
+    int k = meant(view);
+    update(view);
+    if (is_placed(view))
+        pen_in_place_view_focus(PEN_IN_PLACE_VIEW(view->in_place));
+    else if (k >= 0)
+        gtk_widget_grab_focus(GTK_WIDGET(card_of(view, k)));
+}
+
 static void on_none(PenRoundBar *bar, PenRoundView *view)
 {
     if (!view->round)
@@ -337,111 +350,118 @@ static void on_none(PenRoundBar *bar, PenRoundView *view)
 /* The keyboard and the selection go to the card. */
 static void select_card(PenRoundView *view, int k)
 {
-    gtk_widget_grab_focus(GTK_WIDGET(card_of(view, k)));
+    if (!is_placed(view))
+        gtk_widget_grab_focus(GTK_WIDGET(card_of(view, k)));
     pen_candidate_grid_set_current(grid_of(view), k);
+}
+
+/* Looks closer, or no longer. */
+static void look(PenRoundView *view)
+{
+    if (is_placed(view))
+        pen_in_place_view_toggle(PEN_IN_PLACE_VIEW(view->in_place));
+    else
+        pen_candidate_grid_set_zoomed(grid_of(view), !pen_candidate_grid_is_zoomed(grid_of(view)));
+}
+
+/* To another candidate where one alone is seen; the grid leaves it to GTK. */
+static gboolean leaf(PenRoundView *view, int step)
+{
+    int k = meant(view), n = pen_candidate_grid_get_n(grid_of(view));
+    if (k < 0 || !(is_placed(view) || pen_candidate_grid_is_zoomed(grid_of(view))))
+        return FALSE;
+    pen_candidate_grid_set_current(grid_of(view), (k + n + step) % n);
+    return TRUE;
+}
+
+/* Back to all of them. */
+static gboolean leave(PenRoundView *view)
+{
+    gboolean placed = is_placed(view), zoomed = pen_candidate_grid_is_zoomed(grid_of(view));
+    if (placed)
+        pen_round_bar_leave_place(PEN_ROUND_BAR(view->bar));
+    else if (zoomed)
+        pen_candidate_grid_set_zoomed(grid_of(view), FALSE);
+    return placed || zoomed;
+}
+
+static gboolean has_keyboard(PenRoundView *view)
+{
+    GtkWidget *focus = gtk_window_get_focus(GTK_WINDOW(gtk_widget_get_toplevel(view->grid)));
+    return !focus || gtk_widget_is_ancestor(focus, view->grid) ||
+           pen_in_place_view_has_focus(PEN_IN_PLACE_VIEW(view->in_place));
 }
 
 gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event)
 {
-    GdkModifierType modifiers = event->state & gtk_accelerator_get_default_mod_mask();
-    int n = pen_candidate_grid_get_n(grid_of(view));
-    if (n == 0 || modifiers & GDK_MOD1_MASK)
+    int k, n = pen_candidate_grid_get_n(grid_of(view));
+    PenRoundKey key = pen_round_key_of(event, has_keyboard(view), &k);
+    PenVote how = pen_vote_of(event->state);
+    int current = pen_candidate_grid_get_current(grid_of(view));
+    if (n == 0)
         return FALSE;
-    int digit = pen_ui_digit(event);
-    if (digit > n)
+    switch (key) {
+    case PEN_ROUND_KEY_VOTE:
+        if (k < n && how == PEN_VOTE_BEST)
+            select_card(view, k);
+        if (k < n)
+            vote(view, k, how);
         return TRUE;
-    if (digit > 0) {
-        PenVote how = pen_vote_of(modifiers);
-        if (how == PEN_VOTE_BEST)
-            select_card(view, digit - 1);
-        vote(view, digit - 1, how);
-        return TRUE;
-    }
-    if (digit == 0) {
+    case PEN_ROUND_KEY_NONE:
         on_none(NULL, view);
         return TRUE;
-    }
-    /* The other keys mean the pictures only while nothing else has the keyboard. */
-    GtkWidget *focus = gtk_window_get_focus(GTK_WINDOW(gtk_widget_get_toplevel(view->grid)));
-    if (modifiers || (focus && !gtk_widget_is_ancestor(focus, view->grid)))
-        return FALSE;
-    int current = pen_candidate_grid_get_current(grid_of(view));
-    gboolean zoomed = pen_candidate_grid_is_zoomed(grid_of(view));
-    switch (event->keyval) {
-    case GDK_KEY_Return:
-    case GDK_KEY_KP_Enter:
+    case PEN_ROUND_KEY_MAKE:
         pen_round_line_generate(view->line);
         return TRUE;
-    case GDK_KEY_y:
+    case PEN_ROUND_KEY_GUESS:
         if (view->guess >= 0) {
             select_card(view, view->guess);
             vote(view, view->guess, PEN_VOTE_BEST);
         }
         return TRUE;
-    case GDK_KEY_Delete:
-    case GDK_KEY_BackSpace:
+    case PEN_ROUND_KEY_TAKE_OUT:
         if (current >= 0 && view->choice.place[current]) {
             pen_choice_take_out(&view->choice, current);
             store_choice(view);
         }
         return TRUE;
-    case GDK_KEY_space:
-        pen_candidate_grid_set_zoomed(grid_of(view), !zoomed);
+    case PEN_ROUND_KEY_LOOK:
+        look(view);
         return TRUE;
-    case GDK_KEY_Escape:
-        if (zoomed)
-            pen_candidate_grid_set_zoomed(grid_of(view), FALSE);
-        return zoomed;
-    case GDK_KEY_Left:
-    case GDK_KEY_Up:
-    case GDK_KEY_Right:
-    case GDK_KEY_Down:
-        if (!zoomed)
-            return FALSE;
-        pen_candidate_grid_set_current(grid_of(view),
-                                       event->keyval == GDK_KEY_Left || event->keyval == GDK_KEY_Up
-                                           ? (current + n - 1) % n
-                                           : (current + 1) % n);
-        return TRUE;
-    default:
-        return FALSE;
+    case PEN_ROUND_KEY_LEAVE:
+        return leave(view);
+    case PEN_ROUND_KEY_PREVIOUS:
+    case PEN_ROUND_KEY_NEXT:
+        return leaf(view, key == PEN_ROUND_KEY_NEXT ? 1 : -1);
+    case PEN_ROUND_KEY_NOTHING:
+        break;
     }
+    return FALSE;
 }
 
 /* --- using a picture ------------------------------------------------------------------------- */
 
-static gboolean find_use(PenRoundView *view, PenPictureUse *use)
+void pen_round_view_use(PenRoundView *view, PenMenuEntry how)
 {
     int k = meant(view);
     if (k < 0)
-        return FALSE;
-    *use = (PenPictureUse){ view->round, k, pen_candidate_card_get_picture(card_of(view, k)), 0 };
-    return TRUE;
-}
-
-void pen_round_view_insert(PenRoundView *view)
-{
-    PenPictureUse use;
-    if (!find_use(view, &use))
         return;
-    /* An artist who uses a picture likes it. */
-    if (!view->choice.made)
-        vote(view, use.place, PEN_VOTE_BEST);
-    pen_picture_insert(view->app, &use);
-}
-
-void pen_round_view_open(PenRoundView *view)
-{
-    PenPictureUse use;
-    if (find_use(view, &use))
+    PenPictureUse use = { view->round, k, pen_candidate_card_get_picture(card_of(view, k)), NULL };
+    if (how == PEN_MENU_OPEN) {
         pen_picture_open(view->app, &use);
+    } else if (how == PEN_MENU_SAVE) {
+        pen_picture_save(view->app, &use, GTK_WIDGET(view));
+    } else {
+        /* An artist who uses a picture likes it; what was voted for comes before it. */
+        if (!view->choice.place[k])
+            vote(view, k, PEN_VOTE_NEXT);
+        pen_picture_insert(view->app, &use);
+    }
 }
 
-void pen_round_view_save(PenRoundView *view)
+static void on_insert(PenRoundBar *bar, PenRoundView *view)
 {
-    PenPictureUse use;
-    if (find_use(view, &use))
-        pen_picture_save(view->app, &use, GTK_WIDGET(view));
+    pen_round_view_use(view, PEN_MENU_INSERT);
 }
 
 void pen_round_view_make_like(PenRoundView *view, gint64 round)
@@ -459,34 +479,29 @@ static void on_menu(PenMenuEntry entry, int k, gpointer data)
         vote(view, k, entry - PEN_MENU_BEST + PEN_VOTE_BEST);
         break;
     case PEN_MENU_ZOOM:
+        pen_round_bar_leave_place(PEN_ROUND_BAR(view->bar));
         pen_candidate_grid_set_zoomed(grid_of(view), !pen_candidate_grid_is_zoomed(grid_of(view)));
         break;
     case PEN_MENU_LIKE:
         pen_round_line_like(view->line, view->round, k);
         break;
     case PEN_MENU_INSERT:
-        pen_round_view_insert(view);
-        break;
     case PEN_MENU_OPEN:
-        pen_round_view_open(view);
-        break;
     case PEN_MENU_SAVE:
-        pen_round_view_save(view);
+        pen_round_view_use(view, entry);
         break;
     }
 }
 
-static GtkWidget *new_menu(PenRoundView *view, int k, gboolean picks)
+static void pop_up(PenRoundView *view, int k, GtkWidget *at, gboolean is_card)
 {
-    return pen_candidate_menu_new(k, is_ready(view, k), pen_candidate_grid_is_zoomed(grid_of(view)),
-                                  picks, on_menu, view);
+    pen_candidate_menu_popup(k, is_ready(view, k), pen_candidate_grid_is_zoomed(grid_of(view)), at,
+                             is_card, on_menu, view);
 }
 
 static void on_grid_menu(PenCandidateGrid *grid, int k, PenRoundView *view)
 {
-    GtkWidget *menu = new_menu(view, k, TRUE);
-    gtk_menu_attach_to_widget(GTK_MENU(menu), GTK_WIDGET(card_of(view, k)), NULL);
-    gtk_menu_popup_at_pointer(GTK_MENU(menu), NULL);
+    pop_up(view, k, GTK_WIDGET(card_of(view, k)), TRUE);
 }
 
 static void on_more(PenRoundBar *bar, GtkWidget *button, PenRoundView *view)
@@ -495,10 +510,7 @@ static void on_more(PenRoundBar *bar, GtkWidget *button, PenRoundView *view)
     if (k < 0)
         return;
     pen_candidate_grid_set_current(grid_of(view), k);
-    GtkWidget *menu = new_menu(view, k, FALSE);
-    gtk_menu_attach_to_widget(GTK_MENU(menu), button, NULL);
-    gtk_menu_popup_at_widget(GTK_MENU(menu), button, GDK_GRAVITY_NORTH_EAST, GDK_GRAVITY_SOUTH_EAST,
-                             NULL);
+    pop_up(view, k, button, FALSE);
 }
 
 /* --- building -------------------------------------------------------------------------------- */
@@ -541,9 +553,9 @@ static void build(PenRoundView *view)
 
     view->bar = pen_round_bar_new();
     g_signal_connect(view->bar, "leaf", G_CALLBACK(on_leaf), view);
-    g_signal_connect_swapped(view->bar, "in-place", G_CALLBACK(update), view);
+    g_signal_connect(view->bar, "in-place", G_CALLBACK(on_in_place), view);
     g_signal_connect(view->bar, "none", G_CALLBACK(on_none), view);
-    g_signal_connect_swapped(view->bar, "insert", G_CALLBACK(pen_round_view_insert), view);
+    g_signal_connect(view->bar, "insert", G_CALLBACK(on_insert), view);
     g_signal_connect(view->bar, "more", G_CALLBACK(on_more), view);
     gtk_box_pack_start(GTK_BOX(view), view->bar, FALSE, FALSE, 0);
     gtk_widget_show_all(GTK_WIDGET(view));

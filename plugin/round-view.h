@@ -11,6 +11,7 @@
 
 #include "plugin/app.h"
 #include "plugin/candidate-grid.h"
+#include "plugin/candidate-menu.h"
 #include "plugin/round-panel.h"
 
 G_BEGIN_DECLS
@@ -32,12 +33,10 @@ GtkWidget *pen_round_view_get_pictures(PenRoundView *view);
 /* Reads the pick of the round that is shown again, e.g. after an undo. */
 void pen_round_view_refresh(PenRoundView *view);
 
-/* TRUE if the key means something here: 1 to 9, 0; on a card also Enter, Delete, Space, Escape, and
- * arrows in the larger view. */
+/* TRUE if the key means something here (plugin/round-keys.h). */
 gboolean pen_round_view_key(PenRoundView *view, GdkEventKey *event);
 
-void pen_round_view_insert(PenRoundView *view);
-void pen_round_view_open(PenRoundView *view);
-void pen_round_view_save(PenRoundView *view);
+/* Inserts, opens or saves the picture that is meant. */
+void pen_round_view_use(PenRoundView *view, PenMenuEntry how);
 
 G_END_DECLS

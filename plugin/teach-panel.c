@@ -18,6 +18,7 @@ struct _PenTeachPanel {
     GtkWidget *news, *teach, *own, *running, *progress, *progress_text, *curve, *verdict, *lesson;
     GCancellable *job;
     gint64 style;        /* that is being taught */
+    int quarters;        /* of it that are done, as was announced */
     GPtrArray *pictures; /* of the artist's own, to be learnt once the style has a name */
 };
 
@@ -140,6 +141,17 @@ static void on_lesson_changed(PenTeachPanel *panel)
     show_verdict(panel);
 }
 
+/* Now and then, for those who do not see the bar. */
+static void announce(PenTeachPanel *panel, double fraction)
+{
+    int quarters = (int)(fraction * 4);
+    if (quarters <= panel->quarters || quarters >= 4)
+        return;
+    panel->quarters = quarters;
+    g_autofree char *text = g_strdup_printf(_("Teaching, %d %% done."), quarters * 25);
+    pen_ui_announce(GTK_WIDGET(panel), text);
+}
+
 static void on_event(const PenStudioEvent *event, gpointer data)
 {
     PenTeachPanel *panel = data;
@@ -153,6 +165,7 @@ static void on_event(const PenStudioEvent *event, gpointer data)
         g_autofree char *left = pen_ui_time_left(event->seconds_left);
         gtk_progress_bar_set_fraction(bar, CLAMP(event->fraction, 0, 1));
         gtk_label_set_text(text, left ? left : _("Teaching…"));
+        announce(panel, event->fraction);
     } else if (event->kind == PEN_STUDIO_STEP) {
         pen_curve_set_steps(PEN_CURVE(panel->curve), event->steps);
         pen_curve_add(PEN_CURVE(panel->curve), event->step, event->training->agreement);
@@ -192,6 +205,7 @@ static void on_taught(GObject *source, GAsyncResult *result, gpointer data)
 static void begin_job(PenTeachPanel *panel)
 {
     panel->style = pen_app_style(panel->app);
+    panel->quarters = 0;
     gboolean busy = pen_app_is_busy(panel->app);
     pen_app_clear_message(panel->app);
     pen_lesson_view_end(PEN_LESSON_VIEW(panel->lesson));
@@ -199,7 +213,7 @@ static void begin_job(PenTeachPanel *panel)
     pen_app_set_teaching(panel->app, TRUE);
     gtk_progress_bar_set_fraction(GTK_PROGRESS_BAR(panel->progress), 0);
     gtk_label_set_text(GTK_LABEL(panel->progress_text),
-                       busy ? _("Waiting until the round is made…") : _("Preparing…"));
+                       busy ? _("Waiting for its turn…") : _("Preparing…"));
     update(panel);
 }
 

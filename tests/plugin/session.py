@@ -128,6 +128,20 @@ for width, height in %r:
                 return
         raise Failure("“%s” has no entry “%s”" % (combo, item))
 
+    def choose_by_hand(self, combo, item):
+        """The same with mouse and keyboard."""
+        d, entries = self.desktop, self.entries(combo)
+        box = d.find(combo, "combo box")
+        place = lambda: (lambda e: (e.x, e.y))(box.queryComponent().getExtents(0))  # noqa: E731
+        before = None
+        while place() != before:  # until it has come to rest
+            before = place()
+            time.sleep(0.4)
+        d.click(box)
+        wait_until("its entries are seen", lambda: d.visible(box[0][0]))
+        d.key("Home", *["Down"] * entries.index(item), "Return")
+        wait_until("“%s” is chosen" % item, lambda: self.chosen(combo) == item)
+
     def chosen(self, combo):
         """The entry that a chooser shows."""
         menu = self.desktop.find(combo, "combo box")

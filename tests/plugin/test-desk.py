@@ -21,7 +21,8 @@ SETTINGS = "[penchant]\ncount=3\nsteps=3\n"
 
 
 class Desk(Session):
-    steps = """selects_and_votes inserts_what_it_names enter_keeps_the_vote undoes_text_in_text stands_in_line
+    steps = """opens_and_learns_nothing_from_none selects_and_votes inserts_what_it_names enter_keeps_the_vote
+        an_insert_is_a_vote undoes_text_in_text stands_in_line
         space_belongs_to_the_button none_is_nothing_to_teach keeps_a_new_image looks_at_styles_without_using_them
         keeps_a_recipe shows_what_a_lesson_changed undoes_where_one_is finds_rounds_again compares_and_takes_back refuses_and_returns saves_settings_at_once
         undoes_nothing_older finds_a_moved_model""".split()
@@ -68,17 +69,40 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
 
     # ------------------------------------------------------------------ votes
 
-    def selects_and_votes(self):
+    def opens_and_learns_nothing_from_none(self):
         d = self.desktop
         self.show_sheets((300, 300), (301, 300))
+        d.listen()
         d.open_penchant()
         wait_until("the studio is open", lambda: os.path.exists(d.data + "/penchant.db"), 60)
         self.round = self.generate("bird")
+        wait_until("a screen reader is told of the round, not %s" % d.said(), lambda: [
+            text for text in d.said() if text] == ["A round is being made.", "Candidate 1 is finished.",
+                                                   "Candidate 2 is finished.", "Candidate 3 is finished.",
+                                                   "The pictures are finished."])
+        expect(not self.can_use("Teach"), "there is something to teach before the first vote")
+        d.click(d.find("None of These", "button"))
+        wait_until("none is stored", lambda: self.valid_ranks(self.round) == [0, 0, 0])
+        wait_until("a screen reader is told", lambda: d.said()[-1] == "None of these.")
+        expect(not self.can_use("Teach"), "“None of These” is something to teach")
+        d.key("ctrl+z")
+        wait_until("it is taken back", lambda: self.valid_ranks(self.round) == [])
+
+    def face(self, number):
+        """The pixels in the middle of a candidate, as they are seen, but for what a message may lie over."""
+        box = self.card(number).queryComponent().getExtents(0)
+        return self.desktop.signature(box.x + 50, box.y + 50, box.width - 100, box.height // 2 - 50)
+
+    def selects_and_votes(self):
+        d = self.desktop
         d.click(self.card(2))
         d.find("Insert no. 2 as Layer", "button")
-        expect(self.picks() == 0, "a click on a picture is stored as a vote")
+        expect(not self.valid_ranks(self.round), "a click on a picture is stored as a vote")
+        faces = self.face(1), self.face(3)
         self.click_star(2)
         self.expect_places("Not chosen", "Best", "Not chosen")
+        expect((self.face(1), self.face(3)) == faces, "what was not chosen looks different")
+        wait_until("a screen reader is told", lambda: d.said()[-1] == "No. 2 is the best.")
         d.key("shift+1")
         self.expect_places("2nd", "Best", "Not chosen")
         # A click on the best changes nothing, nor does its number, pressed again.
@@ -134,6 +158,23 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
         self.round = self.last_round()
         expect(self.places() == ["Finished"] * 3, "the new round has votes: %s" % self.places())
 
+    def an_insert_is_a_vote(self):
+        """Who uses a picture likes it; but what was voted for comes before it."""
+        d = self.desktop
+        layers = self.count_layers()
+        for number, places in ((3, ["Not chosen", "Not chosen", "Best"]), (1, ["2nd", "Not chosen", "Best"])):
+            d.click(self.card(number))
+            d.click(d.find("Insert no. %d as Layer" % number, "button"))
+            d.find("Remove", "button", 60)
+            self.expect_places(*places)
+            d.key("ctrl+z")
+            wait_until("the layer is gone", lambda: self.count_layers() == layers)
+            self.expect_places(*places)
+        d.key("ctrl+z")
+        self.expect_places("Not chosen", "Not chosen", "Best")
+        d.key("ctrl+z")
+        self.expect_places("Finished", "Finished", "Finished")
+
     # ------------------------------------------------------------------ undo of text
 
     def undoes_text_in_text(self):
@@ -163,26 +204,31 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
 
     def stands_in_line(self):
         d = self.desktop
-        d.key("alt+m")
+        d.key("alt+o")
         self.set_value("Steps", "spin button", 150)
+        self.choose_by_hand("Sampler", "Euler")
         d.key("ctrl+l", "ctrl+a")
         d.type("cat")
         before = self.last_round()
         d.key("Return")
         wait_until("the round is recorded", lambda: self.last_round() > before, 60)
         self.set_value("Steps", "spin button", 3)
-        d.key("alt+m")
         for prompt in ("heart", "house"):
             d.key("ctrl+l", "ctrl+a")
             d.type(prompt)
             d.key("Return")
             d.find("Next: " + prompt, "label")
+        # Whoever stands in line keeps what was asked for.
+        self.choose_by_hand("Sampler", "Auto")
+        d.key("alt+o")
         d.press("Take the round out of the line")  # the first of both
         wait_until("one is left", lambda: not d.look("Next: heart") and d.look("Next: house"))
         d.press("Stop")
         wait_until("the last round is finished", lambda: self.sql(
             "SELECT prompt FROM rounds WHERE state = 'complete' ORDER BY id DESC")[0][0] == "house", ROUND_SECONDS)
         expect(self.last_round() == before + 2, "%d rounds were made" % (self.last_round() - before))
+        found = self.sql("SELECT sampler, steps FROM rounds WHERE id = %d" % self.last_round())
+        expect(found == [("Euler", 3)], "the round that stood in line is made with %s" % found)
         # What was not yet voted on stayed on the screen; the first round was stopped.
         d.find("Round %d" % (before + 1), "label")
         d.press("Later round")
@@ -273,6 +319,7 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
     def keeps_a_recipe(self):
         d = self.desktop
         before = self.settings()
+        d.focus("Penchant")
         d.key("alt+3")
         d.click(d.find("Recipe", "toggle button"), dx=0.03)  # on its title
         time.sleep(0.5)  # until it has its place
@@ -339,9 +386,9 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
 
     def shows_what_a_lesson_changed(self):
         d = self.desktop
-        d.key("alt+m")
+        d.key("alt+o")
         self.set_value("Steps", "spin button", 6)  # two are too few to learn from
-        d.key("alt+m")
+        d.key("alt+o")
         self.round = self.generate("bird")
         d.key("1")
         self.expect_places("Best", "Not chosen", "Not chosen")
@@ -426,9 +473,24 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
         wait_until("its prompt is there", lambda: self.prompt() == "house")
         wait_until("its seed is kept", lambda: self.settings().get("seed") == str(found[1])
                    and self.settings().get("fixed-seed") == "true")
-        d.click(d.find("Words of earlier prompts"))
+        # The seed by itself.
+        d.click(self.past("house")[0], button=3)
+        time.sleep(0.5)
+        d.key("Down", "Down", "Down", "Down", "Return")
+        wait_until("the bar says so", lambda: str(found[1]) in d.message())
+        words = d.find("Words of earlier prompts")
+        d.click(words)
+        d.key("ctrl+a", "ctrl+v")
+        wait_until("it can be pasted", lambda: d.text(words) == str(found[1]))
+        d.find("No round matches.", "label")
+        d.key("ctrl+z")
+        wait_until("the words are there again", lambda: d.text(words) == "HO" and self.past("house"))
         d.key("ctrl+a", "Delete")
         wait_until("all are there again", lambda: self.past("bird, wet ink"))
+        self.choose_by_hand("Rounds of the style", "ink")
+        wait_until("those of the style are left", lambda: self.past("bird, wet ink") and not self.past("house"))
+        self.choose_by_hand("Rounds of the style", "Any style")
+        wait_until("all are there again", lambda: self.past("house"))
         self.choose("Style", "ink")
 
     def compares_and_takes_back(self):
@@ -476,6 +538,7 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
 
     def saves_settings_at_once(self):
         d = self.desktop
+        d.xdotool("windowsize", d.window("Penchant"), "990", "720", "windowmove", d.window("Penchant"), "70", "50")
         d.key("ctrl+l", "ctrl+a")
         d.type("moon over water")
         self.set_value("Candidates", "spin button", 4)
@@ -483,6 +546,7 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
         self.desktop.find("Speed")
         self.choose("Speed", "Fast: 4 to 8 steps")
         time.sleep(1)
+        self.geometry = d.geometry("Penchant")
         d.stop_gimp()
         found = self.settings()
         # What “Fast” brings along is no choice of its own any more.
@@ -493,6 +557,7 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
         d = self.desktop
         d.start_gimp()
         self.reopen_window()
+        wait_until("the window is where it was, %s" % self.geometry, lambda: d.geometry("Penchant") == self.geometry)
         picks = self.sql("SELECT COUNT(*) FROM valid_picks")
         expect(not d.is_sensitive(d.find("Undo")), "there is something to undo in a new window")
         d.key("Tab", "Tab")

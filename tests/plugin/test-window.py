@@ -40,8 +40,11 @@ class Work(Session):
         self.show_sheets((400, 300))
         seconds = self.open_window()
         print("# the window is up after %.2f s" % seconds)
-        # "Under a second" on a quiet machine; here other programs may hold everything up.
-        expect(seconds < 3, "the window takes %.1f s" % seconds)
+        # Other programs may hold it up; what it computes until then counts.
+        with open("/proc/%d/stat" % self.pid()) as file:
+            own = sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+        print("# %.2f s of them are its own" % own)
+        expect(own < 1 and seconds < 5, "the window takes %.1f s, of which %.1f s are its own" % (seconds, own))
         wait_until("the bar says that there is no GPU", lambda: "No GPU was found" in d.message())
         # Asking again shows the same window.
         self.open_window()
@@ -73,7 +76,7 @@ class Work(Session):
 
     def never_blocks_input(self):
         d = self.desktop
-        d.key("alt+m")
+        d.key("alt+o")
         self.set_value("Steps", "spin button", 30)
         card = self.card(1).queryComponent().getExtents(0)
         start = time.monotonic()
@@ -94,7 +97,7 @@ class Work(Session):
             d.key("alt+3", "alt+1")
         stalls = self.stalls(start)
         self.set_value("Steps", "spin button", 4)
-        d.key("alt+m")
+        d.key("alt+o")
         self.round = self.last_round()
         expect(sharpening > 100, "the unfinished card shows %d colours, which is no preview" % sharpening)
         print("# longest that input had to wait while a round was made: %.0f ms; %d times more than 10 ms"
@@ -329,7 +332,7 @@ image.remove_layer(image.get_layers()[0])
 
     def obeys_the_settings(self):
         d = self.desktop
-        d.key("alt+m")
+        d.key("alt+o")
         self.set_text("Avoid", "dog")
         self.set_value("Candidates", "spin button", 2)
         self.choose("Size", "Landscape")
@@ -366,7 +369,7 @@ image.remove_layer(image.get_layers()[0])
         found = self.sql("SELECT device FROM rounds WHERE id = %d" % round)[0][0]
         expect(found == devices[1], "%s was chosen, and %s worked" % (devices[1], found))
         self.choose("Device", devices[0])
-        d.key("alt+m")
+        d.key("alt+o")
 
     def recalls_prompts(self):
         d = self.desktop
@@ -692,6 +695,11 @@ result = int(procedure.run(config).index(0))
         d.find("A round", "label")
         d.key("Escape")
         wait_until("the page is closed", lambda: not d.has_window("Penchant Help"))
+        d.focus("Penchant")
+        d.key("ctrl+question")
+        d.find("Make a round, or one more", "label")
+        d.key("Escape")
+        wait_until("the shortcuts are closed", lambda: not d.look("Make a round, or one more", "label"))
         d.focus("Penchant")
         d.press("Create")
 

@@ -113,7 +113,7 @@ static void run_merge(GTask *task, gpointer source, gpointer data, GCancellable 
 {
     PackJob *job = data;
     GError *error = NULL;
-    gboolean ok = pen_studio_merge_pack(job->studio, job->pack, &job->imported, &error);
+    gboolean ok = pen_studio_merge_pack(job->studio, job->pack, NULL, &job->imported, &error);
     answer(task, ok, error);
 }
 

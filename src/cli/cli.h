@@ -20,6 +20,7 @@
 #include <json-glib/json-glib.h>
 
 #include "src/cli/progress.h"
+#include "src/cli/crew.h"
 #include "src/studio/studio.h"
 
 G_BEGIN_DECLS
@@ -37,6 +38,8 @@ typedef struct {
     PenProgress *progress;
     gint64 last_progress; /* when a line of progress was last written with --json */
     PenStudio *studio;    /* NULL until pen_cli_studio() */
+    PenCrew *crew;        /* with which the job is done (crew.h); NULL: alone */
+    char *copy;           /* of the store, in processes of a crew that do not own it */
 } PenCli;
 
 typedef struct _PenCommand PenCommand;
@@ -52,6 +55,7 @@ struct _PenCommand {
     gboolean (*run)(PenCli *cli, char **arguments, GError **error);
     /* Rewrites the words before they are parsed (may be NULL); returns a new vector. */
     char **(*prepare)(char **words);
+    gboolean shares; /* a crew can do it */
     const PenCommand *const *commands; /* of a command of commands, NULL at the end; else NULL */
 };
 
@@ -70,6 +74,11 @@ void pen_cli_print_version(void);
 /* `penchant --complete WORD...` (complete.c), for src/cli/completion.bash: what the last word, which is not
  * finished, can become behind the others, one a line. Nothing where any file would do. */
 void pen_cli_complete(const PenCommand *const *commands, const GOptionEntry *common, char **words);
+
+/* --- the program (program.c) ------------------------------------------------------------------- */
+
+/* Runs the command line; the exit code. */
+int pen_cli_main(int argc, char **argv, PenCrew *crew);
 
 /* --- output (output.c) ----------------------------------------------------------------------- */
 
@@ -121,6 +130,10 @@ char *pen_cli_model(const char *model, const char *vae, const char *prediction, 
 
 /* The studio, opened the first time. Owned by `cli`. */
 PenStudio *pen_cli_studio(PenCli *cli, GError **error);
+
+/* Of a crew: opens the studio in rank 0, and in the others one on a copy of its store, with what `style` (a
+ * name; NULL: none) needs to draw. */
+PenStudio *pen_cli_share_studio(PenCli *cli, const char *style, GError **error);
 
 /* The living style of that name; an unknown one is an error that says which there are and how to
  * make one. */

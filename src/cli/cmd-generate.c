@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "src/cli/cli.h"
+#include "src/cli/crew-rounds.h"
+#include "src/cli/prompt-list.h"
 #include "src/cli/start-picture.h"
 #include "src/models/model-spec.h"
 #include "src/models/model.h"
 #include "src/sampling/noise.h"
-#include "src/cli/prompt-list.h"
 #include "src/studio/taken-settings.h"
 
 static char *model, *vae, *prediction, *prompt, *negative, *style_name, *seed, *out, *from, *mask,
@@ -109,7 +110,8 @@ static const GOptionEntry entries[] = {
     { "mask", 0, 0, G_OPTION_ARG_FILENAME, &mask,
       N_("With --from: a PNG that is white where the picture may change"), N_("PICTURE") },
     { "settings-of", 0, 0, G_OPTION_ARG_FILENAME, &settings_of,
-      N_("Take the settings that are not given from this picture (PNG, JPEG, WebP) of Penchant or A1111"),
+      N_("Take the settings that are not given from this picture (PNG, JPEG, WebP) of Penchant or "
+         "A1111"),
       N_("PICTURE") },
     G_OPTION_ENTRY_NULL,
 };
@@ -451,31 +453,89 @@ static void report_list(PenCli *cli, guint n, guint there)
     pen_cli_emit(cli, object);
 }
 
-static gboolean make_list(PenCli *cli, PenRoundRequest *request, const PenStartPicture *start,
+/* The first `n` rounds of the list. */
+static GArray *list_rounds(char **prompts, guint n, guint64 seed_of_list)
+{
+    GArray *rounds = g_array_new(FALSE, FALSE, sizeof(PenCrewRound));
+    for (guint i = 0; i < n; i++) {
+        PenCrewRound round;
+        round.prompt = (char *)pen_prompt_list_get(prompts, i, seed_of_list, &round.seed);
+        g_array_append_val(rounds, round);
+    }
+    return rounds;
+}
+
+typedef struct {
+    PenCli *cli;
+    const PenStartPicture *start;
+    Watch watch; /* of the rounds that we draw ourselves */
+    guint there;
+} List;
+
+static gboolean on_crew_round(gint64 round, gboolean was_there, gpointer data, GError **error)
+{
+    List *list = data;
+    g_autoptr(PenRound) row =
+        pen_store_get_round(pen_studio_store(list->cli->studio), round, error);
+    if (!row)
+        return FALSE;
+    PenRoundResult made = {
+        .round = round,
+        .was_there = was_there,
+        .seed = row->seed,
+        .width = (guint)row->width,
+        .height = (guint)row->height,
+        .made = (guint)row->made,
+        .guess = -1,
+        .model_name = row->model_name,
+        .model_hash = row->model_hash,
+    };
+    Watch watch = { .cli = list->cli, .start = *list->start, .round = round };
+    list->there += was_there;
+    return report_round(list->cli, &watch, &made, error);
+}
+
+static gboolean make_each(List *list, PenRoundRequest *request, const GArray *rounds,
                           GError **error)
 {
-    g_auto(GStrv) prompts = pen_prompt_list_load(prompt_file, error);
-    if (!prompts)
-        return FALSE;
-    guint n = n_rounds != PEN_CLI_UNSET_COUNT ? (guint)n_rounds : g_strv_length(prompts);
-    guint64 seed_of_list = list_seed(request);
-    guint there = 0;
-    request->has_seed = request->once = TRUE;
-    for (guint i = 0; i < n; i++) {
+    for (guint i = 0; i < rounds->len; i++) {
         gboolean was_there = FALSE;
-        request->prompt = pen_prompt_list_get(prompts, i, seed_of_list, &request->seed);
-        if (!make_round(cli, request, start, &was_there, error)) {
-            g_prefix_error(error, _("Round %u of %u: "), i + 1, n);
+        request->prompt = g_array_index(rounds, PenCrewRound, i).prompt;
+        request->seed = g_array_index(rounds, PenCrewRound, i).seed;
+        if (!make_round(list->cli, request, list->start, &was_there, error)) {
+            g_prefix_error(error, _("Round %u of %u: "), i + 1, rounds->len);
             return FALSE;
         }
-        there += was_there;
+        list->there += was_there;
     }
-    report_list(cli, n, there);
     return TRUE;
 }
 
-static gboolean check_list_options(GError **error)
+static gboolean make_list(PenCli *cli, PenRoundRequest *request, const PenStartPicture *start,
+                          GError **error)
 {
+    gboolean leads = !cli->crew || cli->crew->rank == 0;
+    List list = { .cli = cli, .start = start, .watch = { .cli = cli, .start = *start } };
+    g_auto(GStrv) prompts = leads ? pen_prompt_list_load(prompt_file, error) : g_new0(char *, 1);
+    if (!prompts)
+        return FALSE;
+    guint n = n_rounds != PEN_CLI_UNSET_COUNT && leads ? (guint)n_rounds : g_strv_length(prompts);
+    g_autoptr(GArray) rounds = list_rounds(prompts, n, list_seed(request));
+    request->has_seed = request->once = TRUE;
+    if (!(cli->crew ? pen_crew_make_rounds(cli, request, rounds, on_event, &list.watch,
+                                           on_crew_round, &list, error)
+                    : make_each(&list, request, rounds, error)))
+        return FALSE;
+    if (leads)
+        report_list(cli, n, list.there);
+    return TRUE;
+}
+
+static gboolean check_list_options(PenCli *cli, GError **error)
+{
+    if (!prompt_file && cli->crew)
+        return pen_cli_usage_error(
+            error, _("Many processes make the rounds of a list: give --prompts FILE."));
     if (!prompt_file)
         return n_rounds == PEN_CLI_UNSET_COUNT ||
                pen_cli_usage_error(error, _("--rounds goes with --prompts FILE."));
@@ -499,7 +559,9 @@ static gboolean run(PenCli *cli, char **arguments G_GNUC_UNUSED, GError **error)
     g_autofree char *spec = NULL;
     if (!from && (mask || strength != PEN_CLI_UNSET))
         return pen_cli_usage_error(error, _("--mask and --strength go with --from PICTURE."));
-    if (!check_list_options(error) || !fill_request(cli, &request, &spec, &style, &taken, error) ||
+    if (!check_list_options(cli, error) ||
+        (cli->crew && !pen_cli_share_studio(cli, style_name, error)) ||
+        !fill_request(cli, &request, &spec, &style, &taken, error) ||
         (from && !pen_start_picture_read(&start, &request, from, mask, error)))
         return FALSE;
     if (strength != PEN_CLI_UNSET)
@@ -524,4 +586,5 @@ const PenCommand pen_command_generate = {
                       "that are missing."),
     .entries = entries,
     .run = run,
+    .shares = TRUE,
 };

@@ -179,7 +179,7 @@ static gboolean run_merge(PenCli *cli, char **arguments, GError **error)
         return FALSE;
     for (char **file = arguments; *file; file++) {
         PenImported imported;
-        if (!pen_studio_merge_pack(studio, *file, &imported, error))
+        if (!pen_studio_merge_pack(studio, *file, NULL, &imported, error))
             return FALSE;
         pen_cli_print(
             cli,

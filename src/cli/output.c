@@ -29,7 +29,7 @@ gboolean pen_cli_usage_error(GError **error, const char *format, ...)
 
 void pen_cli_print(PenCli *cli, const char *format, ...)
 {
-    if (cli->json)
+    if (cli->json || cli->copy)
         return;
     pen_progress_clear(cli->progress);
     va_list args;
@@ -58,6 +58,8 @@ void pen_cli_note(PenCli *cli, const char *format, ...)
 
 void pen_cli_warn(PenCli *cli, const char *text)
 {
+    if (cli->copy) /* rank 0 says it */
+        return;
     pen_progress_clear(cli->progress);
     if (cli->json) {
         JsonObject *object = pen_cli_object("warning");
@@ -77,7 +79,7 @@ JsonObject *pen_cli_object(const char *type)
 
 void pen_cli_emit(PenCli *cli, JsonObject *object)
 {
-    if (cli->json) {
+    if (cli->json && !cli->copy) {
         g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
         json_node_set_object(node, object);
         g_autofree char *text = json_to_string(node, FALSE);
@@ -132,6 +134,13 @@ void pen_cli_report(PenCli *cli, const GError *error)
     /* Whatever the message is made of, it stays one line. */
     g_autofree char *text = g_strdelimit(g_strdup(error->message), "\r\n", ' ');
     pen_progress_clear(cli->progress);
+    if (cli->crew && cli->crew->rank > 0) {
+        if (error->domain != PEN_CLI_ERROR) /* in which rank 0 has the same to say */
+            g_printerr("penchant-mpi: process %u on %s%s%s: %s\n", cli->crew->rank, g_get_host_name(),
+                       cli->crew->device ? ", device " : "",
+                       cli->crew->device ? cli->crew->device : "", text);
+        return;
+    }
     if (cli->json) {
         JsonObject *object = pen_cli_object("error");
         json_object_set_string_member(object, "message", text);

@@ -26,6 +26,22 @@ PenStudio *pen_cli_studio(PenCli *cli, GError **error)
     return cli->studio;
 }
 
+PenStudio *pen_cli_share_studio(PenCli *cli, const char *style, GError **error)
+{
+    PenStore *store = NULL;
+    g_autoptr(PenStyle) row = NULL;
+    if (cli->crew->rank == 0) {
+        if (!pen_cli_studio(cli, error) || (style && !(row = pen_cli_find_style(cli, style, error))))
+            return NULL;
+        store = pen_studio_store(cli->studio);
+    }
+    if (!pen_crew_share_store(cli->crew, store, row ? row->id : 0, &cli->copy, error))
+        return NULL;
+    if (cli->copy)
+        cli->studio = pen_studio_new(cli->copy, cli->device, cli->precision, error);
+    return cli->studio;
+}
+
 char *pen_cli_model(const char *model, const char *vae, const char *prediction, char **loras,
                     GError **error)
 {

@@ -166,6 +166,18 @@ GBytes *pen_store_read(PenStore *store, const char *relative, GError **error)
     return g_mapped_file_get_bytes(file);
 }
 
+void pen_store_remove_folder(const char *path)
+{
+    if (g_file_test(path, G_FILE_TEST_IS_DIR) && !g_file_test(path, G_FILE_TEST_IS_SYMLINK)) {
+        g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+        for (const char *name; dir && (name = g_dir_read_name(dir));) {
+            g_autofree char *child = g_build_filename(path, name, NULL);
+            pen_store_remove_folder(child);
+        }
+    }
+    g_remove(path);
+}
+
 void pen_files_forget(PenStore *store, const char *relative)
 {
     if (!is_inside(relative))

@@ -27,6 +27,9 @@ gboolean pen_store_write(PenStore *store, const char *relative, GBytes *content,
 /* The content of the file `relative`, memory-mapped. */
 GBytes *pen_store_read(PenStore *store, const char *relative, GError **error);
 
+/* Deletes a folder (an absolute path), with all that is in it. Links are deleted, and not followed. */
+void pen_store_remove_folder(const char *path);
+
 typedef struct {
     guint files;
     guint64 bytes;

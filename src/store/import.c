@@ -38,24 +38,12 @@ void pen_incoming_pick_free(PenIncomingPick *incoming)
 
 /* --- folders --------------------------------------------------------------------------------- */
 
-static void remove_tree(const char *path)
-{
-    if (g_file_test(path, G_FILE_TEST_IS_DIR) && !g_file_test(path, G_FILE_TEST_IS_SYMLINK)) {
-        g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-        for (const char *name; dir && (name = g_dir_read_name(dir));) {
-            g_autofree char *child = g_build_filename(path, name, NULL);
-            remove_tree(child);
-        }
-    }
-    g_remove(path);
-}
-
 void pen_store_remove_incoming(PenStore *store, const char *folder)
 {
     g_autofree char *path = pen_store_path(store, folder);
     g_autofree char *session = g_path_get_dirname(path);
     g_autofree char *parent = g_path_get_dirname(session);
-    remove_tree(path);
+    pen_store_remove_folder(path);
     g_rmdir(session); /* unless somebody else is at it */
     g_rmdir(parent);
 }
@@ -73,7 +61,7 @@ char *pen_store_make_incoming(PenStore *store, GError **error)
     for (const char *name; dir && (name = g_dir_read_name(dir));) {
         g_autofree char *left = g_build_filename(parent, name, NULL);
         if (!pen_session_is_alive(store, name))
-            remove_tree(left);
+            pen_store_remove_folder(left);
     }
     g_autofree char *name = g_uuid_string_random();
     g_autofree char *folder = g_strconcat(INCOMING "/", store->session, "/", name, NULL);
@@ -311,6 +299,6 @@ gboolean pen_store_import(PenStore *store, const GPtrArray *rounds, const GPtrAr
     if (import_all(&import, rounds, picks, error))
         return TRUE;
     for (guint i = 0; i < import.moved->len; i++)
-        remove_tree(import.moved->pdata[i]);
+        pen_store_remove_folder(import.moved->pdata[i]);
     return FALSE;
 }

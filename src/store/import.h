@@ -31,7 +31,8 @@ gboolean pen_store_know_content(PenStore *store, guint64 seed, GError **error);
  * the store gives them: 0.png, 0.safetensors, 0-features.safetensors, start.png, mask.png. */
 typedef struct {
     PenRound
-        *round; /* style and version are those of this store; id, session and *_file are ignored */
+        *round; /* style and version are those of this store; id is as for
+                        pen_store_begin_round(), *_file are ignored */
     char *content;
     char *folder; /* relative */
     GPtrArray

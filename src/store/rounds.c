@@ -86,6 +86,19 @@ static gboolean check_style(PenSql *sql, const PenRound *round, GError **error)
     return FALSE;
 }
 
+gint64 pen_store_next_round(PenStore *store, GError **error)
+{
+    gint64 last = 0;
+    g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
+    return pen_sql_begin(&scope, store->sql, error) &&
+                   pen_files_pass_folders(store, "rounds", error) &&
+                   pen_sql_int(store->sql, &last, error,
+                               "SELECT seq FROM sqlite_sequence WHERE name = 'rounds'") &&
+                   pen_sql_commit(&scope, error)
+               ? last + 1
+               : 0;
+}
+
 gint64 pen_store_begin_round(PenStore *store, const PenRound *round, const guint64 *seeds,
                              guint n_candidates, GError **error)
 {
@@ -111,7 +124,7 @@ gint64 pen_store_begin_round(PenStore *store, const PenRound *round, const guint
         !check_style(sql, &entry, error))
         return 0;
     gint64 id = pen_files_pass_folders(store, "rounds", error)
-                    ? pen_row_insert(sql, &pen_round_type, &entry, error)
+                    ? pen_round_insert(sql, &entry, error)
                     : 0;
     if (!id || !pen_sql_run(sql, error, "UPDATE rounds SET session = ? WHERE id = ?",
                             PEN_SQL_TEXT(store->session), PEN_SQL_INT(id)))
@@ -128,7 +141,19 @@ gint64 pen_store_begin_round(PenStore *store, const PenRound *round, const guint
 
 gint64 pen_round_insert(PenSql *sql, const PenRound *round, GError **error)
 {
-    return pen_row_insert(sql, &pen_round_type, round, error);
+    gint64 id = pen_row_insert(sql, &pen_round_type, round, error), taken = 0;
+    if (!id || !round->id || id == round->id ||
+        !pen_sql_int(sql, &taken, error, "SELECT COUNT(*) FROM rounds WHERE id = ?",
+                     PEN_SQL_INT(round->id)) ||
+        taken)
+        return id;
+    return pen_sql_run(sql, error, "UPDATE rounds SET id = ? WHERE id = ?", PEN_SQL_INT(round->id),
+                       PEN_SQL_INT(id)) &&
+                   pen_sql_run(sql, error,
+                               "UPDATE sqlite_sequence SET seq = (SELECT MAX(id) FROM rounds) "
+                               "WHERE name = 'rounds'")
+               ? round->id
+               : 0;
 }
 
 gint64 pen_candidate_insert(PenSql *sql, const PenCandidate *candidate, GError **error)
@@ -138,7 +163,7 @@ gint64 pen_candidate_insert(PenSql *sql, const PenCandidate *candidate, GError *
 
 gboolean pen_round_insert_as(PenSql *sql, const PenRound *round, GError **error)
 {
-    gint64 id = pen_round_insert(sql, round, error);
+    gint64 id = pen_row_insert(sql, &pen_round_type, round, error);
     return id && pen_sql_run(sql, error, "UPDATE rounds SET id = ? WHERE id = ?",
                              PEN_SQL_INT(round->id), PEN_SQL_INT(id));
 }

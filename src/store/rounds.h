@@ -87,11 +87,15 @@ const char *pen_round_state_name(PenRoundState state);
 
 /*
  * Records a round of `n_candidates` candidates with the given seeds, all running. Of `round`,
- * id, created, state, start_file and mask_file are ignored. A style must be living and made for
+ * created, state, start_file and mask_file are ignored; id is the one that is wished for, and 0 or one that
+ * is taken the next. A style must be living and made for
  * the same model (INVALID). Returns the round's id.
  */
 gint64 pen_store_begin_round(PenStore *store, const PenRound *round, const guint64 *seeds,
                              guint n_candidates, GError **error);
+
+/* The id that the next round will have, if it wishes for none; 0 with an error. */
+gint64 pen_store_next_round(PenStore *store, GError **error);
 
 /* Keeps the picture (PNG) that a round starts from, and the mask or NULL. */
 gboolean pen_store_set_round_start(PenStore *store, gint64 round, GBytes *picture, GBytes *mask,

@@ -33,7 +33,7 @@ static void round_clear(PenRoundWork *r)
 static gboolean find_made(PenRoundWork *r, GError **error)
 {
     const PenRoundRequest *request = &r->input->request;
-    g_autoptr(PenRound) row = request->once ? pen_round_describe(r) : NULL;
+    g_autoptr(PenRound) row = request->once || request->only_look ? pen_round_describe(r) : NULL;
     if (row && !pen_store_find_same_round(r->job->studio->store, row, request->count,
                                           &r->result->round, error))
         return FALSE;
@@ -51,7 +51,7 @@ static gpointer make(PenJob *job, PenRoundInput *input, GError **error)
         ok = r.input->style != NULL;
     }
     ok = ok && pen_round_plan(&r, error) && find_made(&r, error);
-    if (!r.result->was_there) {
+    if (!r.result->was_there && !r.input->request.only_look) {
         ok = ok && pen_round_draw(&r, error);
         ok = pen_round_end(&r, ok, ok ? error : NULL) && ok;
     }

@@ -51,6 +51,7 @@ PenRound *pen_round_describe(const PenRoundWork *r)
     g_autofree char *sampler = pen_method_full_name(r->sampling.method, r->sampling.spread);
     g_autofree char *timesteps = pen_sampling_choice_timesteps(&r->sampling, request->steps);
     PenRound row = {
+        .id = request->wished_round,
         .style = pen_round_teaches(r) ? style->id : 0,
         .style_version = pen_round_version(r),
         .style_strength = r->scale,

@@ -139,6 +139,8 @@ typedef struct {
     gboolean keep; /* record the round in the store; else only make the pictures */
     gboolean once; /* a complete round of the store that was drawn in just this way, from text, is the
                       result, and nothing is drawn */
+    gboolean only_look; /* the same, and where there is none, nothing is drawn either: round 0 */
+    gint64 wished_round; /* the id that it shall have, if nobody has that; 0: the next */
     gboolean previews;
 
     /* Starting from a picture: rows of R, G, B of width x height; NULL: from noise alone. */

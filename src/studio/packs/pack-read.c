@@ -19,6 +19,7 @@ typedef struct {
     PenStudio *studio;
     PenArchiveReader *archive;
     const char *path;
+    const gint64 *own; /* of pen_studio_merge_pack() */
     char *name; /* for messages */
     char *folder;
     GPtrArray *rounds;    /* PenIncomingRound */
@@ -212,7 +213,13 @@ static gboolean read_round(Merge *merge, const PenJson *json, GError **error)
         return FALSE;
     incoming->folder = g_strdup_printf("%s/%s", merge->folder, incoming->content);
     g_hash_table_insert(merge->contents, incoming->content, incoming);
-    find_model(merge, round);
+    if (merge->own) {
+        round->id = merge->rounds->len == 1 ? *merge->own : 0;
+        if (!pen_json_get_string(json, "model_path", &round->model_path, error))
+            return FALSE;
+    }
+    if (!round->model_path)
+        find_model(merge, round);
     return pen_store_know_content(merge->studio->store, round->seed, error);
 }
 
@@ -348,12 +355,13 @@ static gboolean take_files(Merge *merge, GError **error)
         merge->name, g_hash_table_size(merge->files));
 }
 
-gboolean pen_studio_merge_pack(PenStudio *studio, const char *file, PenImported *imported,
-                               GError **error)
+gboolean pen_studio_merge_pack(PenStudio *studio, const char *file, const gint64 *own,
+                               PenImported *imported, GError **error)
 {
     g_auto(Merge) merge = {
         .studio = studio,
         .path = file,
+        .own = own,
         .name = g_filename_display_basename(file),
         .archive = pen_archive_reader_new(file, error),
         .rounds = g_ptr_array_new_with_free_func((GDestroyNotify)pen_incoming_round_free),

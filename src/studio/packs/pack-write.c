@@ -13,6 +13,7 @@
 typedef struct {
     PenStore *store;
     PenPackKind kind;
+    gboolean own;
     JsonArray *rounds, *picks;
     GPtrArray *files;     /* of the store, relative, */
     GPtrArray *names;     /* and what they are called in the pack */
@@ -120,6 +121,8 @@ static gboolean add_round(Pack *pack, const PenRound *round, GError **error)
     json_object_set_string_member(object, "content", content);
     json_object_set_array_member(object, "candidates", array);
     pen_pack_write_settings(round, object);
+    if (pack->own)
+        json_object_set_string_member(object, "model_path", round->model_path);
     add_style(pack, round, object);
     return add_candidates(pack, content, candidates, array, error) &&
            (!round->start_file ||
@@ -177,6 +180,7 @@ gboolean pen_studio_write_pack(PenStudio *studio, const PenPackSelection *select
     g_auto(Pack) pack = {
         .store = studio->store,
         .kind = selection->kind,
+        .own = selection->own,
         .rounds = json_array_new(),
         .picks = json_array_new(),
         .files = g_ptr_array_new_with_free_func(g_free),

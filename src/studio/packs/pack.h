@@ -31,6 +31,7 @@ typedef struct {
     PenPackKind kind;
     gint64 first, last;  /* `last` 0: to the end */
     const char *of_pack; /* only the rounds of that pack; NULL: all */
+    gboolean own;        /* for a store of one's own: says where the model is */
 } PenPackSelection;
 
 typedef struct {
@@ -48,8 +49,9 @@ gboolean pen_studio_write_pack(PenStudio *studio, const PenPackSelection *select
 /* A set of the contents of the rounds that a pack has. */
 GHashTable *pen_pack_list_contents(const char *file, GError **error);
 
-/* Takes a pack in, or leaves the store as it was. Rounds of a style that is here too teach it. */
-gboolean pen_studio_merge_pack(PenStudio *studio, const char *file, PenImported *imported,
-                               GError **error);
+/* Takes a pack in, or leaves the store as it was. Rounds of a style that is here too teach it. `own` is for a
+ * pack that was written so by a process of one's own (or NULL): the id that its first round wishes for. */
+gboolean pen_studio_merge_pack(PenStudio *studio, const char *file, const gint64 *own,
+                               PenImported *imported, GError **error);
 
 G_END_DECLS

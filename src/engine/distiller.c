@@ -12,8 +12,8 @@
 struct _PenDistiller {
     PenRuntime *runtime;
     PenUNetAdapter *adapter;
-    float *v; /* as strong as it is said */
-    PenConditioning *texts[N_TEXTS], *nothing;
+    float *v;
+    PenConditioning *texts[N_TEXTS];
     PenDenoiser *denoiser; /* for latents and texts like the last ones */
     guint32 height, width, tokens;
     float *gradient; /* [n_values] of one evaluation */
@@ -25,7 +25,6 @@ void pen_distiller_free(PenDistiller *distiller)
         return;
     for (guint i = 0; i < N_TEXTS; i++)
         pen_conditioning_free(distiller->texts[i]);
-    pen_conditioning_free(distiller->nothing);
     pen_denoiser_free(distiller->denoiser);
     g_free(distiller->v);
     g_free(distiller->gradient);
@@ -78,21 +77,16 @@ PenDistiller *pen_distiller_new(PenRuntime *runtime, PenUNetAdapter *adapter, co
     d->runtime = runtime;
     d->adapter = adapter;
     d->gradient = g_new(float, adapter->n_values);
-    PenPrompt *nothing = NULL;
-    if (!pen_runtime_encode_prompts(runtime, &nothing, 1, 0, &d->nothing, NULL, cancellable, error))
-        return NULL;
-    d->v = g_new(float, d->nothing->channels);
-    for (guint i = 0; i < d->nothing->channels; i++)
-        d->v[i] = (float)PEN_DISTILLER_STRENGTH * v[i];
     for (guint i = 0; i < N_TEXTS; i++)
         if (!encode_random_text(d, lot, &d->texts[i], cancellable, error))
             return NULL;
+    d->v = g_memdup2(v, d->texts[0]->channels * sizeof *v);
     return g_steal_pointer(&d);
 }
 
-PenDistillerTexts pen_distiller_random_texts(const PenDistiller *distiller, guint number)
+const PenConditioning *pen_distiller_text(const PenDistiller *distiller, guint number)
 {
-    return (PenDistillerTexts){ distiller->texts[number % N_TEXTS], distiller->nothing };
+    return distiller->texts[number % N_TEXTS];
 }
 
 /* --- the adapter ----------------------------------------------------------------------------- */
@@ -106,8 +100,6 @@ void pen_distiller_start(PenDistiller *distiller, guint64 seed, float *values)
     const PenUNetAdapter *adapter = distiller->adapter;
     for (guint i = 0; i < adapter->n_modules; i++) {
         const PenUNetAdapterModule *module = &adapter->modules[i];
-        if (!strstr(module->path, ".attn2."))
-            continue;
         gsize n = (gsize)adapter->rank * module->in;
         gsize said = values[module->a] != 0 ? module->in : 0; /* the reader's row */
         g_autofree float *rows = g_new(float, n);
@@ -167,52 +159,36 @@ static gboolean ask(PenDistiller *d, const PenTrajectory *trajectory, guint k, c
     return TRUE;
 }
 
-/* Adds the gradient of |answer to the text - target|^2 / scale. */
-static gboolean add_turn(PenDistiller *d, const PenTrajectory *trajectory, guint k,
-                         const PenConditioning *text, const float *target, double scale, float *sum,
-                         double *loss, GCancellable *cancellable, GError **error)
-{
-    gsize n = pen_trajectory_elements(trajectory);
-    float *cond, *uncond;
-    double off = 0;
-    g_autofree float *answer = g_new(float, n);
-    if (!ask(d, trajectory, k, text, 1, answer, cancellable, error))
-        return FALSE;
-    pen_denoiser_output_gradients(d->denoiser, 0, &cond, &uncond);
-    for (gsize i = 0; i < n; i++) {
-        double difference = (double)answer[i] - target[i];
-        off += difference * difference;
-        cond[i] = (float)(2 * difference / scale);
-    }
-    if (!pen_denoiser_backward(d->denoiser, d->gradient, cancellable, error))
-        return FALSE;
-    for (gsize v = 0; v < d->adapter->n_values; v++)
-        sum[v] += d->gradient[v];
-    *loss += off / scale;
-    return TRUE;
-}
-
 gboolean pen_distiller_add_gradient(PenDistiller *distiller, const PenTrajectory *trajectory, guint k,
-                                    const PenDistillerTexts *texts, float *gradient, double *loss,
-                                    GCancellable *cancellable, GError **error)
+                                    const PenConditioning *text, double guidance, float *gradient,
+                                    double *loss, GCancellable *cancellable, GError **error)
 {
-    if (!prepare(distiller, trajectory, texts->prompt->tokens, error))
+    if (!prepare(distiller, trajectory, text->tokens, error))
         return FALSE;
-    gsize n = pen_trajectory_elements(trajectory), n_values = distiller->adapter->n_values;
-    g_autofree float *with = g_new(float, n), *without = g_new(float, n), *sum = g_new0(float, n_values);
-    g_autoptr(PenConditioning) said = add_word(texts->prompt, distiller->v);
+    gsize n = pen_trajectory_elements(trajectory);
+    g_autofree float *bare = g_new(float, n), *said = g_new(float, n), *answer = g_new(float, n);
+    g_autoptr(PenConditioning) with = add_word(text, distiller->v);
+    if (!ask(distiller, trajectory, k, with, 0, said, cancellable, error) ||
+        !ask(distiller, trajectory, k, text, 0, bare, cancellable, error) ||
+        !ask(distiller, trajectory, k, text, 1, answer, cancellable, error))
+        return FALSE;
     double push = 0, off = 0;
-    if (!ask(distiller, trajectory, k, said, 0, with, cancellable, error) ||
-        !ask(distiller, trajectory, k, texts->nothing, 0, without, cancellable, error))
-        return FALSE;
-    for (gsize i = 0; i < n; i++)
-        push += ((double)with[i] - without[i]) * ((double)with[i] - without[i]);
+    for (gsize i = 0; i < n; i++) {
+        double shift = guidance * ((double)said[i] - bare[i]);
+        push += shift * shift;
+    }
     push = MAX(push, 1e-12);
-    if (!add_turn(distiller, trajectory, k, texts->prompt, with, push, sum, &off, cancellable, error) ||
-        !add_turn(distiller, trajectory, k, texts->nothing, without, push, sum, &off, cancellable, error))
+    float *cond, *uncond;
+    pen_denoiser_output_gradients(distiller->denoiser, 0, &cond, &uncond);
+    for (gsize i = 0; i < n; i++) {
+        double difference = answer[i] - (bare[i] + guidance * ((double)said[i] - bare[i]));
+        off += difference * difference;
+        cond[i] = (float)(2 * difference / push);
+    }
+    if (!pen_denoiser_backward(distiller->denoiser, distiller->gradient, cancellable, error))
         return FALSE;
-    for (gsize v = 0; v < n_values; v++)
-        gradient[v] += sum[v];
-    *loss += off;
+    for (gsize v = 0; v < distiller->adapter->n_values; v++)
+        gradient[v] += distiller->gradient[v];
+    *loss += off / push;
     return TRUE;
 }

@@ -2,34 +2,32 @@
 #pragma once
 
 /*
- * Teaches an adapter to say a word (src/engine/word.h) where there is a prompt, and nothing where there is
- * none.
+ * Makes an adapter that draws as guidance would draw a word (src/engine/word.h) of the prompt.
  *
- * The adapter that says a word says it to every text, the empty one too. Guidance draws w times what the
- * prompt's answer c has and the other one, u, has not: of a word in both it draws one share, where it
- * draws w of a word in the prompt. An adapter for the prompt alone is not known in closed form, since the
- * tokens of a short prompt and of none are nearly the same; but what it has to answer is:
+ * The adapter that says a word says it to every text: to the prompt, c, and to what the prompt is compared with,
+ * u, be that no text or a negative prompt. Guidance, g = u + w (c - u), draws w times what c has and u has
+ * not: a word of the prompt w times, and one that both have once. An adapter that said it to prompts alone
+ * would have to know a prompt from a negative one, which has the same form. So let it say to every text what
+ * guidance would make of it,
  *
- *     c: what the bare model answers to the prompt with v added to each token,
- *     u: what the bare model answers to no prompt.
+ *     y*(text) = y(text) + w (y(text + v) - y(text)),
  *
- * So the adapter is fitted to these (distillation; Hinton et al., arXiv:1503.02531), starting from the one that
- * says the word to all:
+ * of the bare model's answers to the text as it is and with v added to each token: where the word shifts both
+ * alike, g is then that of the word in the prompt, whatever the prompt, the negative prompt and the
+ * guidance that it is drawn with. No vector says so much, since it is far from anything that the model has heard;
+ * an adapter of all of the attention learns it (distillation; Hinton et al., arXiv:1503.02531) from
  *
- *     L = (|c_adapter - c|^2 + |u_adapter - u|^2) / |c - u|^2
+ *     L = |y_adapter(text) - y*(text)|^2 / |y* - y|^2
  *
  * at pictures that are noised to any step. Its targets have no noise and do not depend on what the pictures
- * show, so a few steps at a high rate do, and nothing is learnt of the pictures. Prompts by turns: those
- * that were picked for, and texts of random tokens, so that the adapter says it to prompts that were never used.
+ * show, so a few steps do, and nothing is learnt of the pictures. Texts by turns: those of the picks, none, and
+ * texts of random tokens, so that it holds for prompts that were never used.
  */
 
 #include "src/engine/trajectory.h"
 #include "src/models/runtime.h"
 
 G_BEGIN_DECLS
-
-/* So many times v. */
-#define PEN_DISTILLER_STRENGTH 1.0
 
 typedef struct _PenDistiller PenDistiller;
 
@@ -40,22 +38,18 @@ PenDistiller *pen_distiller_new(PenRuntime *runtime, PenUNetAdapter *adapter, co
 void pen_distiller_free(PenDistiller *distiller);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PenDistiller, pen_distiller_free)
 
-/* Makes the adapter's values[n_values] a start, which pen_word_write() let say the word at
- * PEN_DISTILLER_STRENGTH: what is free yet of the cross-attention's rows is ready to learn. */
+/* Makes the adapter's values[n_values], which pen_word_write() let say the word, a start: what is free yet of its
+ * rows is ready to learn. */
 void pen_distiller_start(PenDistiller *distiller, guint64 seed, float *values);
 
-/* A prompt and what the model hears in its absence, of as many tokens each. */
-typedef struct {
-    const PenConditioning *prompt, *nothing;
-} PenDistillerTexts;
+/* A random text; any number names one. The distiller's. */
+const PenConditioning *pen_distiller_text(const PenDistiller *distiller, guint number);
 
-/* A random prompt; any number names one. The distiller's. */
-PenDistillerTexts pen_distiller_random_texts(const PenDistiller *distiller, guint number);
-
-/* Adds dL/d values to gradient[n_values] and L to `*loss`, for the noisy latents of step k of a trajectory.
- * Takes the uploaded values. Numbers that overflow are PEN_MODEL_ERROR_NOT_FINITE, and add nothing. */
+/* Adds dL/d values to gradient[n_values] and L to `*loss`, for the noisy latents of step k of a trajectory, a
+ * text and the guidance w. Takes the uploaded values. Numbers that overflow are PEN_MODEL_ERROR_NOT_FINITE, and add
+ * nothing. */
 gboolean pen_distiller_add_gradient(PenDistiller *distiller, const PenTrajectory *trajectory, guint k,
-                                    const PenDistillerTexts *texts, float *gradient, double *loss,
-                                    GCancellable *cancellable, GError **error);
+                                    const PenConditioning *text, double guidance, float *gradient,
+                                    double *loss, GCancellable *cancellable, GError **error);
 
 G_END_DECLS

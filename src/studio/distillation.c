@@ -7,7 +7,7 @@
 #include "src/engine/distiller.h"
 #include "src/engine/forward.h"
 
-#define PICTURES_PER_STEP 2
+#define PICTURES_PER_STEP 2 /* with two texts each */
 
 guint pen_distillation_count_steps(const PenTeaching *t)
 {
@@ -21,10 +21,27 @@ static gboolean begin(PenTeaching *t, PenDistiller *distiller, GError **error)
 {
     if (t->distil_adamw)
         return TRUE;
-    if (!pen_word_write(t->word, t->v, PEN_DISTILLER_STRENGTH, t->values, error))
+    if (!pen_word_write(t->word, t->v, PEN_WORD_STRENGTH, t->values, error))
         return FALSE;
     pen_distiller_start(distiller, t->run->seed, t->values);
     t->distil_adamw = pen_adamw_new(t->adapter->n_values);
+    return TRUE;
+}
+
+/* Adds the gradient for a text; numbers that overflow add none. */
+static gboolean add_text(PenTeaching *t, PenDistiller *distiller, const PenTrajectory *noised, guint k,
+                         const PenConditioning *text, double *loss, GError **error)
+{
+    GError *failure = NULL;
+    if (pen_distiller_add_gradient(distiller, noised, k, text, noised->guidance, t->sum, loss,
+                                   t->job->cancellable, &failure))
+        return TRUE;
+    if (!g_error_matches(failure, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FINITE)) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    g_error_free(failure);
+    t->overflowed++;
     return TRUE;
 }
 
@@ -43,22 +60,11 @@ static gboolean add_picture(PenTeaching *t, PenDistiller *distiller, guint numbe
     g_autoptr(PenTrajectory) noised = pen_forward_trajectory(
         pen_runtime_model(t->runtime), pen_trajectory_latents(old, old->steps), old->height, old->width,
         old->condition, old->steps, old->guidance, seed, error);
-    if (!noised)
-        return FALSE;
-    PenDistillerTexts texts = {lesson->cond, lesson->uncond};
-    if (number / t->lessons->list->len % 2)
-        texts = pen_distiller_random_texts(distiller, random_text);
-    GError *failure = NULL;
-    if (pen_distiller_add_gradient(distiller, noised, k, &texts, t->sum, loss, t->job->cancellable,
-                                   &failure))
-        return TRUE;
-    if (!g_error_matches(failure, PEN_MODEL_ERROR, PEN_MODEL_ERROR_NOT_FINITE)) {
-        g_propagate_error(error, failure);
-        return FALSE;
-    }
-    g_error_free(failure);
-    t->overflowed++;
-    return TRUE;
+    const PenConditioning *prompt = number / t->lessons->list->len % 2
+                                        ? pen_distiller_text(distiller, random_text)
+                                        : lesson->cond;
+    return noised && add_text(t, distiller, noised, k, prompt, loss, error) &&
+           add_text(t, distiller, noised, k, lesson->uncond, loss, error);
 }
 
 static gboolean take_step(PenTeaching *t, PenDistiller *distiller, GError **error)
@@ -74,12 +80,12 @@ static gboolean take_step(PenTeaching *t, PenDistiller *distiller, GError **erro
         if (!add_picture(t, distiller, t->distilled * PICTURES_PER_STEP + i, lot, &loss, error))
             return FALSE;
     for (gsize v = 0; v < n; v++)
-        t->sum[v] /= PICTURES_PER_STEP;
+        t->sum[v] /= 2 * PICTURES_PER_STEP;
     PenAdamwConfig adamw = pen_teaching_optimiser(t, ((double)t->distilled + 0.5) / t->to_distil);
     double norm = pen_clip_grad_norm(t->sum, n, t->run->d3po.max_grad_norm);
     if (isfinite(norm) && loss > 0)
         pen_adamw_step(t->distil_adamw, &adamw, t->values, t->sum);
-    g_debug("distillation step %u: %g of the push", t->distilled, loss / PICTURES_PER_STEP);
+    g_debug("distillation step %u: %g of the push", t->distilled, loss / (2 * PICTURES_PER_STEP));
     t->distilled++;
     return TRUE;
 }

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * How a lesson that found a word ends, for src/studio alone: the adapter learns to say it with a prompt and
- * not without (src/engine/distiller.h).
+ * How a lesson that found a word ends, for src/studio alone: the adapter learns to draw as guidance would
+ * draw the word (src/engine/distiller.h).
  *
  * As many steps as the lesson had, of the same rate, each about pictures of the lesson that are noised
- * anew: one by turns with its own texts and with a random one. What a step is about follows from the run's
+ * anew, with what they are compared with and by turns with their own prompts and with random ones. What a step is about follows from the run's
  * seed and the step's number, so a resumed lesson ends as one that was never interrupted.
  */
 

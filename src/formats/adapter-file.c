@@ -149,6 +149,25 @@ static gboolean fold_mid(PenAdapterLayer *layer, const PenSafetensor *mid,
     return TRUE;
 }
 
+// Whole numbers and what has fewer bits stand for others, by scales that no reader here knows.
+static gboolean check_types(const PenSafetensors *tensors, const PenSafetensor *const *parts,
+                            GError **error)
+{
+    static const PenAdapterRole matrices[] = { PEN_ADAPTER_DOWN, PEN_ADAPTER_UP, PEN_ADAPTER_MID };
+    for (gsize i = 0; i < G_N_ELEMENTS(matrices); i++) {
+        const PenSafetensor *part = parts[matrices[i]];
+        if (!part || part->type == PEN_SAFETENSOR_F16 || part->type == PEN_SAFETENSOR_BF16 ||
+            part->type == PEN_SAFETENSOR_F32 || part->type == PEN_SAFETENSOR_F64)
+            continue;
+        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_UNSUPPORTED,
+                    _("“%s” keeps its layers in the type %s, which Penchant does not read: choose "
+                      "the version of the adapter in 16 or 32 bits."),
+                    pen_safetensors_name(tensors), pen_safetensor_type_name(part->type));
+        return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean read_layer(PenAdapter *adapter, const PenSafetensors *tensors, const char *path,
                            const Found *found, PenAdapterScale *scale, GError **error)
 {
@@ -162,6 +181,8 @@ static gboolean read_layer(PenAdapter *adapter, const PenSafetensors *tensors, c
         (mid && (mid->n_dims != 4 || mid->n_elements == 0 || mid->dims[1] != down->dims[0])) ||
         (mid ? mid : down)->dims[0] != columns(up))
         return invalid(error, tensors, path, _("its matrices do not fit each other"));
+    if (!check_types(tensors, found->parts, error))
+        return FALSE;
     if (alpha && alpha->n_elements != 1)
         return invalid(error, tensors, path, _("its alpha is not one number"));
 
@@ -247,6 +268,10 @@ static gboolean check_family(const PenSafetensors *tensors, PenModelFamily model
                       "adapter's kind, or another adapter."),
                     pen_safetensors_name(tensors), pen_model_family_label(family),
                     pen_model_family_label(model));
+    else if (!report->n_layers)
+        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
+                    _("“%s” holds nothing at all: download it again."),
+                    pen_safetensors_name(tensors));
     else
         g_set_error(
             error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,

@@ -73,6 +73,14 @@ static gboolean is_out_of_time(const Run *run)
     return g_get_monotonic_time() - run->started > LIMIT_SECONDS * G_USEC_PER_SEC;
 }
 
+/* Takes the row over. */
+static void add_row(Run *run, PenSelftestRow *row)
+{
+    if (run->options->result)
+        run->options->result(row, run->options->user_data);
+    g_ptr_array_add(run->result->rows, row);
+}
+
 /* A kernel case, or where `kernel_case` is NULL a check of the model. */
 static gboolean run_test(Run *run, const PenKernelCase *kernel_case, PenModelCheck check,
                          PenDtype dtype, double fraction, GError **error)
@@ -84,18 +92,22 @@ static gboolean run_test(Run *run, const PenKernelCase *kernel_case, PenModelChe
         run->options->progress(fraction, name, run->options->user_data);
     if (g_cancellable_set_error_if_cancelled(run->cancellable, error))
         return FALSE;
-    if (is_out_of_time(run))
-        row->why = g_strdup(_("the time was up"));
-    else if (!(kernel_case
-                   ? pen_kernel_check(kernel_case, run->device, dtype, row, run->cancellable, error)
-                   : pen_model_check(check, run->device, dtype, row, run->cancellable, error)))
+    if (!(kernel_case
+              ? pen_kernel_check(kernel_case, run->device, dtype, row, run->cancellable, error)
+              : pen_model_check(check, run->device, dtype, row, run->cancellable, error)))
         return FALSE;
     if (row->outcome == PEN_SELFTEST_WRONG)
         run->result->info->wrong_kernels[dtype] |= 1u << row->kernels;
-    if (run->options->result)
-        run->options->result(row, run->options->user_data);
-    g_ptr_array_add(run->result->rows, g_steal_pointer(&row));
+    add_row(run, g_steal_pointer(&row));
     return TRUE;
+}
+
+/* One row for all the tests that the time does not suffice for. */
+static void add_unrun(Run *run)
+{
+    PenSelftestRow *row = pen_selftest_row_new(run->device, PEN_DTYPE_F32, "all others");
+    row->why = g_strdup(_("the time was up"));
+    add_row(run, row);
 }
 
 /* All tests of the device in the precisions that were not tested yet with its kernels. */
@@ -115,6 +127,10 @@ static gboolean test_device(Run *run, GError **error)
             i < PEN_N_MODEL_CHECKS ? NULL : &cases[i - PEN_N_MODEL_CHECKS];
         if (kernel_case && run->options->quick && pen_kernel_case_flops(kernel_case) > QUICK_FLOPS)
             continue;
+        if (untested && is_out_of_time(run)) {
+            add_unrun(run);
+            break;
+        }
         for (PenDtype dtype = PEN_DTYPE_F32; dtype <= PEN_DTYPE_F16; dtype++)
             if (untested & 1u << dtype &&
                 !run_test(run, kernel_case, i, dtype, (double)i / (n + PEN_N_MODEL_CHECKS), error))

@@ -400,6 +400,14 @@ def test_adapters_of_other_kinds(folder):
     assert "SDXL" in run(folder, *words, named, status=2).err
     other = adapter(folder / "other.safetensors", [*known, ("lora_unet_double_blocks_0_img_mod_lin", 4, 4, 2)])
     assert "Flux" in run(folder, *words, other, status=2).err
+    # Layers in 8 bits, whose scales nobody knows; and none at all.
+    whole = ldm_file.read(adapter(folder / "narrow.safetensors", known))
+    for kind in ["I8", "U8", "F8_E4M3"]:
+        ldm_file.write(folder / "narrow.safetensors", {name: (kind, shape, data[:len(data) // 4])
+                                                       for name, (_, shape, data) in whole.items()})
+        assert "16 or 32 bits" in run(folder, *words, folder / "narrow.safetensors", status=2).err, kind
+    ldm_file.write(folder / "narrow.safetensors", {})
+    assert "nothing at all" in run(folder, *words, folder / "narrow.safetensors", status=2).err
     for ending in ["lora_magnitude_vector", "lora_magnitude_vector.default.weight", "dora_scale"]:
         content = ldm_file.read(adapter(folder / "dora.safetensors", known))
         content["%s.%s" % (QUERY, ending)] = ("F32", [16], struct.pack("<16f", *[1] * 16))

@@ -253,10 +253,22 @@ static gboolean sort_tensors(const PenSafetensors *tensors, const PenAdapterName
     return TRUE;
 }
 
+static gboolean holds_adapter(const PenSafetensors *tensors, const PenAdapterNames *names)
+{
+    for (guint i = 0; i < pen_safetensors_n_tensors(tensors); i++) {
+        g_auto(PenAdapterName) name =
+            pen_adapter_names_read(names, pen_safetensors_nth(tensors, i)->name);
+        if (name.role != PEN_ADAPTER_OTHER)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 // What a file is for if it names another family than the model's, or hardly has the model's layers.
-static gboolean check_family(const PenSafetensors *tensors, PenModelFamily model,
+static gboolean check_family(const PenSafetensors *tensors, const PenAdapterNames *names,
                              const PenAdapterReport *report, GError **error)
 {
+    PenModelFamily model = pen_adapter_names_family(names);
     PenModelFamily family = pen_adapter_family(tensors);
     gboolean other = family && model && family != model;
     if (!other && report->n_layers > 0 && 2 * report->n_unused <= report->n_layers)
@@ -271,6 +283,11 @@ static gboolean check_family(const PenSafetensors *tensors, PenModelFamily model
     else if (!report->n_layers)
         g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_NOT_FOUND,
                     _("“%s” holds nothing at all: download it again."),
+                    pen_safetensors_name(tensors));
+    else if (!holds_adapter(tensors, names))
+        g_set_error(error, PEN_FORMAT_ERROR, PEN_FORMAT_ERROR_UNSUPPORTED,
+                    _("“%s” is no adapter: if it is a model or a VAE, choose it as such; an "
+                      "embedding belongs in the models folder, and its name in the prompt."),
                     pen_safetensors_name(tensors));
     else
         g_set_error(
@@ -308,7 +325,7 @@ PenAdapter *pen_adapter_read(const char *file, const PenAdapterNames *names,
     g_array_set_size(found, n);
     g_auto(PenAdapterReport) own_report = { 0 };
     if (!sort_tensors(tensors, names, found, &own_report, error) ||
-        !check_family(tensors, pen_adapter_names_family(names), &own_report, error))
+        !check_family(tensors, names, &own_report, error))
         return NULL;
 
     g_autofree char *settings = pen_adapter_settings_file(file, tensors);

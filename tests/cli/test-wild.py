@@ -407,6 +407,8 @@ def test_adapters_of_other_kinds(folder):
                                                        for name, (_, shape, data) in whole.items()})
         assert "16 or 32 bits" in run(folder, *words, folder / "narrow.safetensors", status=2).err, kind
     ldm_file.write(folder / "narrow.safetensors", {})
+    for other in [(GOLDEN / "sd1/model/vae").glob("*.safetensors"), (GOLDEN / "sd1/model/unet").glob("*.safetensors")]:
+        assert "is no adapter" in run(folder, *words, next(other), status=2).err
     assert "nothing at all" in run(folder, *words, folder / "narrow.safetensors", status=2).err
     for ending in ["lora_magnitude_vector", "lora_magnitude_vector.default.weight", "dora_scale"]:
         content = ldm_file.read(adapter(folder / "dora.safetensors", known))

@@ -40,7 +40,7 @@ def write_with_text(picture, path, text):
 class Drops(Session):
     steps = """says_what_the_model_knows counts_words throws_rounds_away makes_more_like takes_settings
         starts_from_a_picture adds_an_adapter chooses_a_model asks_what_it_predicts names_what_it_cannot_use
-        stands_in_one_column""".split()
+        takes_a_pack stands_in_one_column""".split()
 
     # ------------------------------------------------------------------ helpers
 
@@ -252,6 +252,38 @@ class Drops(Session):
         self.drop(empty, self.pictures())
         wait_until("a folder, too", lambda: "holds no model" in d.message())
         expect(chosen() == before, "the settings are %s, not %s" % (chosen(), before))
+
+    # ------------------------------------------------------------------ rounds of others
+
+    def takes_a_pack(self):
+        d = self.desktop
+        pack, votes = os.path.join(d.folder, "harbour.tar"), os.path.join(d.folder, "votes.tar")
+        program = os.path.join(d.build, "src", "cli", "penchant")
+        def elsewhere(*words):
+            subprocess.run([program, *words], env={**d.env, "PENCHANT_DATA": os.path.join(d.folder, "elsewhere")},
+                           check=True, stdout=subprocess.DEVNULL)
+        elsewhere("generate", "--prompt", "a harbour", "--count", "2", "--steps", "2")
+        elsewhere("store", "export", "--light", pack)
+        self.drop(pack, self.prompt())
+        wait_until("it is told", lambda: "1 round of “harbour.tar”" in d.message())
+        wait_until("it is among the earlier rounds", lambda: self.past("a harbour"))
+        number = self.sql("SELECT MAX(id) FROM rounds")[0][0]
+        d.click(self.past("a harbour")[0])
+        d.find("Round %d" % number, "label")
+        self.click_star(1)
+        wait_until("the vote is stored", lambda: self.valid_ranks(number))
+        self.drop(pack, self.prompt())
+        d.press("Save My Votes…", "button")
+        self.answer_file_dialog("Save the Votes", votes, True)
+        wait_until("the votes are a file", lambda: os.path.exists(votes))
+        wait_until("that is told", lambda: "1 vote is in" in d.message())
+        elsewhere("store", "merge", votes)
+        expect(self.sql("SELECT COUNT(*) FROM rounds")[0][0] == number, "the round is there twice")
+        # Another archive is none.
+        with open(pack, "r+b") as file:
+            file.truncate(3000)
+        self.drop(pack, self.prompt())
+        wait_until("it is named", lambda: "harbour.tar" in d.message() and "copied" in d.message())
 
     # ------------------------------------------------------------------ one column
 

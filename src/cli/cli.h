@@ -62,7 +62,8 @@ struct _PenCommand {
 extern const PenCommand pen_command_bench, pen_command_devices, pen_command_generate,
     pen_command_history, pen_command_models, pen_command_pick, pen_command_probe, pen_command_redo,
     pen_command_refine, pen_command_selftest,
-    pen_command_store, pen_command_style, pen_command_styles, pen_command_teach, pen_command_undo;
+    pen_command_store, pen_command_store_budget, pen_command_store_size, pen_command_style,
+    pen_command_styles, pen_command_teach, pen_command_undo;
 
 /* The one of that name in a list with NULL at its end; NULL: none. */
 const PenCommand *pen_command_find(const PenCommand *const *list, const char *name);

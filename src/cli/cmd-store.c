@@ -253,11 +253,13 @@ static const PenCommand command_repair = {
     .run = run_repair,
 };
 
-static const PenCommand *const commands[] = { &command_artist, &command_check,  &command_export,
-                                              &command_merge,  &command_repair, NULL };
+static const PenCommand *const commands[] = {
+    &command_artist, &command_check,          &command_export,           &command_merge,
+    &command_repair, &pen_command_store_size, &pen_command_store_budget, NULL,
+};
 
 const PenCommand pen_command_store = {
     .name = "store",
-    .summary = N_("What Penchant remembers: artist, check, export, merge, repair"),
+    .summary = N_("What Penchant remembers: artist, check, export, merge, repair, size, budget"),
     .commands = commands,
 };

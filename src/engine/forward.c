@@ -9,27 +9,19 @@
 #include "src/sampling/method.h"
 #include "src/sampling/noise.h"
 
-PenTrajectory *pen_forward_trajectory(const PenModel *model, const float *latents, guint32 height,
-                                      guint32 width, const float *condition, guint steps,
-                                      double guidance, guint64 seed, GError **error)
+gboolean pen_forward_fill(PenTrajectory *t, const PenSchedule *schedule, guint64 seed, GError **error)
 {
-    PenSampling sampling = { .method = pen_methods()[0], .steps = steps, .eta = 1 };
-    pen_sampling_set_spread(&sampling, PEN_SPREAD_AUTOMATIC, model->schedule);
-    g_autoptr(PenSteps) table = pen_sampling_steps(&sampling, model->schedule, error);
+    PenSampling sampling = { .method = pen_methods()[0], .steps = t->steps, .eta = 1 };
+    pen_sampling_set_spread(&sampling, PEN_SPREAD_AUTOMATIC, schedule);
+    g_autoptr(PenSteps) table = pen_sampling_steps(&sampling, schedule, error);
     if (!table)
-        return NULL;
-    g_autoptr(PenTrajectory) t =
-        pen_trajectory_new(height, width, model->unet.out_channels, steps, 0);
+        return FALSE;
     gsize n = pen_trajectory_elements(t);
     g_autofree float *noise = g_new(float, n);
-    t->guidance = guidance;
+    memcpy(t->table, table->step, t->steps * sizeof *t->table);
     t->undrawn = TRUE;
-    if (model->condition_channels)
-        pen_trajectory_set_condition(t, model->condition_channels, condition);
-    memcpy(t->table, table->step, steps * sizeof *t->table);
-    memcpy(pen_trajectory_latents(t, steps), latents, n * sizeof *latents);
     double less = 1; /* the abar of the step above */
-    for (guint k = steps; k-- > 0;) {
+    for (guint k = t->steps; k-- > 0;) {
         double a = t->table[k].alpha * t->table[k].alpha;
         double keep = sqrt(a / less), add = sqrt(fmax(1 - a / less, 0));
         const float *x = pen_trajectory_latents(t, k + 1);
@@ -39,5 +31,19 @@ PenTrajectory *pen_forward_trajectory(const PenModel *model, const float *latent
             noisier[i] = (float)(keep * x[i] + add * noise[i]);
         less = a;
     }
-    return g_steal_pointer(&t);
+    return TRUE;
+}
+
+PenTrajectory *pen_forward_trajectory(const PenModel *model, const float *latents, guint32 height,
+                                      guint32 width, const float *condition, guint steps,
+                                      double guidance, guint64 seed, GError **error)
+{
+    g_autoptr(PenTrajectory) t =
+        pen_trajectory_new(height, width, model->unet.out_channels, steps, 0);
+    t->guidance = guidance;
+    if (model->condition_channels)
+        pen_trajectory_set_condition(t, model->condition_channels, condition);
+    memcpy(pen_trajectory_latents(t, steps), latents,
+           pen_trajectory_elements(t) * sizeof *latents);
+    return pen_forward_fill(t, model->schedule, seed, error) ? g_steal_pointer(&t) : NULL;
 }

@@ -18,8 +18,12 @@
 
 G_BEGIN_DECLS
 
-/* `latents` of the UNet, [height, width, channels]; `condition` as for the sampler, or NULL. The noise
- * is of `seed`, as that of a candidate's steps. */
+/* Makes of a trajectory with all its steps (first 0), of which the finished latents are there, one that leads
+ * to them: its table, and the latents before. The noise is of `seed`, as that of a candidate's steps. */
+gboolean pen_forward_fill(PenTrajectory *trajectory, const PenSchedule *schedule, guint64 seed,
+                          GError **error);
+
+/* `latents` of the UNet, [height, width, channels]; `condition` as for the sampler, or NULL. */
 PenTrajectory *pen_forward_trajectory(const PenModel *model, const float *latents, guint32 height,
                                       guint32 width, const float *condition, guint steps,
                                       double guidance, guint64 seed, GError **error);

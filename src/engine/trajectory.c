@@ -7,11 +7,15 @@
 #include <math.h>
 #include <string.h>
 
+#include "src/engine/forward.h"
 #include "src/formats/safetensors-writer.h"
 #include "src/sampling/method.h"
 
 /* A step is a row of the file's table. */
 #define STEP_NUMBERS (sizeof(PenStep) / sizeof(double))
+#define MAX_STEPS 10000
+/* Floats that a thin file may grow to: any more, and it lies. */
+#define MAX_THIN ((gsize)1 << 27)
 
 PenTrajectory *pen_trajectory_new(guint32 height, guint32 width, guint32 channels, guint steps,
                                   guint first)
@@ -299,11 +303,98 @@ static gboolean has_history(const PenTrajectory *t)
     return !looks_back || t->cond != NULL;
 }
 
+static PenTrajectory *load_thin(const char *path, const PenSafetensors *file,
+                                const PenSafetensor *finished, const PenSchedule *schedule,
+                                GError **error)
+{
+    const PenSafetensor *weight = pen_safetensors_require(file, "guidance", error);
+    const PenSafetensor *counts =
+        weight ? pen_safetensors_require(file, "steps_seed", error) : NULL;
+    double guidance = NAN;
+    gint64 numbers[2] = { 0 }; /* steps, and the noise's seed */
+    if (!counts)
+        return NULL;
+    if (weight->type == PEN_SAFETENSOR_F64 && weight->n_elements == 1 &&
+        counts->type == PEN_SAFETENSOR_I64 && counts->n_elements == 2 && finished->n_dims == 3 &&
+        finished->n_elements > 0) {
+        memcpy(&guidance, weight->data, sizeof guidance);
+        memcpy(numbers, counts->data, sizeof numbers);
+    }
+    if (!isfinite(guidance) || numbers[0] < 1 || numbers[0] > MAX_STEPS ||
+        finished->n_elements > MAX_THIN / (gsize)(numbers[0] + 1)) {
+        damaged(path, error);
+        return NULL;
+    }
+    g_autoptr(PenTrajectory) t =
+        pen_trajectory_new((guint32)finished->dims[0], (guint32)finished->dims[1],
+                           (guint32)finished->dims[2], (guint)numbers[0], 0);
+    float *latents = pen_trajectory_latents(t, t->steps);
+    t->guidance = guidance;
+    if (!pen_safetensor_to_f32(finished, latents, error))
+        return NULL;
+    gboolean sound = all_finite(latents, finished->n_elements);
+    if (!load_condition(t, file, &sound, error))
+        return NULL;
+    if (!sound) {
+        damaged(path, error);
+        return NULL;
+    }
+    return pen_forward_fill(t, schedule, (guint64)numbers[1], error) ? g_steal_pointer(&t) : NULL;
+}
+
+GBytes *pen_trajectory_thin(const char *path, guint64 seed, GError **error)
+{
+    g_autoptr(PenSafetensors) file = pen_safetensors_open(path, error);
+    if (!file)
+        return NULL;
+    if (pen_safetensors_lookup(file, "finished")) { /* it is thin already */
+        char *data;
+        gsize size;
+        return g_file_get_contents(path, &data, &size, error) ? g_bytes_new_take(data, size) : NULL;
+    }
+    const PenSafetensor *reference = pen_safetensors_require(file, "reference_log_prob", error);
+    const PenSafetensor *latents = reference ? pen_safetensors_require(file, "latents", error) : NULL;
+    if (!latents)
+        return NULL;
+    /* Versions that had DDIM alone wrote eta behind it. */
+    const PenSafetensor *guidance = pen_safetensors_lookup(file, "guidance");
+    if (!guidance)
+        guidance = pen_safetensors_require(file, "guidance_eta", error);
+    if (!guidance)
+        return NULL;
+    if (latents->n_dims != 4 || latents->dims[0] < 2 || latents->n_elements == 0 ||
+        guidance->type != PEN_SAFETENSOR_F64 || guidance->n_elements == 0) {
+        damaged(path, error);
+        return NULL;
+    }
+    gsize n = latents->n_elements / latents->dims[0];
+    g_autofree float *all = g_new(float, latents->n_elements);
+    gint64 steps_seed[2] = { (gint64)reference->n_elements, (gint64)seed };
+    const PenSafetensor *condition = pen_safetensors_lookup(file, "condition");
+    if (!pen_safetensor_to_f32(latents, all, error))
+        return NULL;
+    g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
+    pen_safetensors_writer_set_metadata(writer, "format", "penchant thin trajectory 1");
+    pen_safetensors_writer_add(writer, "steps_seed", PEN_SAFETENSOR_I64, 1, (gsize[]){2},
+                               steps_seed);
+    pen_safetensors_writer_add(writer, "guidance", PEN_SAFETENSOR_F64, 1, (gsize[]){1},
+                               guidance->data);
+    pen_safetensors_writer_add(writer, "finished", PEN_SAFETENSOR_F32, 3, latents->dims + 1,
+                               all + latents->n_elements - n);
+    if (condition)
+        pen_safetensors_writer_add(writer, "condition", condition->type, condition->n_dims,
+                                   condition->dims, condition->data);
+    return pen_safetensors_writer_to_bytes(writer, error);
+}
+
 PenTrajectory *pen_trajectory_load(const char *path, const PenSchedule *schedule, GError **error)
 {
     g_autoptr(PenSafetensors) file = pen_safetensors_open(path, error);
     if (!file)
         return NULL;
+    const PenSafetensor *finished = pen_safetensors_lookup(file, "finished");
+    if (finished)
+        return load_thin(path, file, finished, schedule, error);
     const PenSafetensor *reference = pen_safetensors_require(file, "reference_log_prob", error);
     const PenSafetensor *latents =
         reference ? pen_safetensors_require(file, "latents", error) : NULL;
@@ -311,7 +402,7 @@ PenTrajectory *pen_trajectory_load(const char *path, const PenSchedule *schedule
         return NULL;
     gsize steps = reference->n_elements;
     if (reference->type != PEN_SAFETENSOR_F64 || latents->n_dims != 4 || steps == 0 ||
-        steps > 10000 || latents->dims[0] < 2 || latents->dims[0] > steps + 1 ||
+        steps > MAX_STEPS || latents->dims[0] < 2 || latents->dims[0] > steps + 1 ||
         latents->n_elements == 0) {
         damaged(path, error);
         return NULL;

@@ -30,8 +30,8 @@ typedef struct {
      * where it was the bare model that said so. */
     float *cond, *uncond;
     double drawn_scale;
-    gboolean undrawn; /* nobody drew it: a picture that the artist has (src/engine/forward.h), which has no
-                         answers and never will */
+    gboolean undrawn; /* nobody drew these steps: of a picture that the artist has, or of a thin file
+                         (src/engine/forward.h). There are no answers, and never will be */
 
     /* What the bare model says at each step, with the prompt and without, as far as somebody has asked
      * it since: not in the file. NULL, or the step's first number NaN, where it is not known. */
@@ -84,5 +84,9 @@ void pen_trajectory_offset(const PenTrajectory *trajectory, guint step, double *
  * model. */
 GBytes *pen_trajectory_save(const PenTrajectory *trajectory, GError **error);
 PenTrajectory *pen_trajectory_load(const char *path, const PenSchedule *schedule, GError **error);
+
+/* A thin file of the one at `path`, whose steps are left out: when it is loaded, they are drawn anew backwards
+ * from the finished latents, with noise of `seed`. */
+GBytes *pen_trajectory_thin(const char *path, guint64 seed, GError **error);
 
 G_END_DECLS

@@ -58,6 +58,8 @@ gboolean pen_files_check_locks(const char *folder, GError **error);
 gboolean pen_files_pass_folders(PenStore *store, const char *table, GError **error);
 /* The id that a folder is named after, or 0. */
 gint64 pen_files_folder_id(const char *name);
+/* What a thin trajectory's file is called by, behind the candidate's place (space.h). */
+#define PEN_FILES_THIN "-thin.safetensors"
 /* Selects the relative names of all files that rows name. */
 #define PEN_FILES_NAMED                                                                            \
     "SELECT picture_file FROM candidates WHERE picture_file IS NOT NULL "                          \

@@ -121,8 +121,11 @@ static gboolean restore_candidate(PenStore *store, gint64 round, int place, guin
 {
     g_autofree char *picture = g_strdup_printf("%d.png", place);
     g_autofree char *steps = g_strdup_printf("%d.safetensors", place);
+    g_autofree char *thin = g_strdup_printf("%d" PEN_FILES_THIN, place);
     g_autofree char *picture_file = own_file(store, round, picture);
     g_autofree char *steps_file = picture_file ? own_file(store, round, steps) : NULL;
+    if (picture_file && !steps_file)
+        steps_file = own_file(store, round, thin);
     *complete = picture_file != NULL;
     return pen_sql_run(store->sql, error,
                        "INSERT INTO candidates (round, place, seed, picture_file, trajectory_file, "

@@ -10,7 +10,7 @@ G_BEGIN_DECLS
  *
  *     penchant.db                     SQLite in WAL mode: styles, rounds, picks, training runs
  *     rounds/<id>/<n>.png             a candidate's picture
- *     rounds/<id>/<n>.safetensors     its trajectory
+ *     rounds/<id>/<n>.safetensors     its trajectory; <n>-thin.safetensors once it was thinned (space.h)
  *     rounds/<id>/<n>-features.safetensors   what a predictor of picks goes by
  *     styles/<uuid>/v<n>.safetensors  the adapter of a style's version
  *     runs/<id>/step-<n>.safetensors  where an unfinished training run continues
@@ -19,8 +19,8 @@ G_BEGIN_DECLS
  *
  * This header opens and checks the store. The others are its chapters:
  * styles.h, rounds.h, places.h, picks.h (with notation.h for the notation), artists.h, guesses.h, runs.h,
- * comparisons.h, history.h, actions.h (undo), trash.h, repair.h, import.h (what comes from other stores) and
- * files.h.
+ * comparisons.h, history.h, actions.h (undo), trash.h, space.h (how much it takes), repair.h, import.h (what
+ * comes from other stores) and files.h.
  *
  * Promises
  *   - What a function has acknowledged by returning success survives kill -9 and a power cut:

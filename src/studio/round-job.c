@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "src/studio/round-work.h"
+#include "src/studio/thinning.h"
 
 void pen_round_result_free(PenRoundResult *result)
 {
@@ -41,6 +42,18 @@ static gboolean find_made(PenRoundWork *r, GError **error)
     return TRUE;
 }
 
+/* What comes of older rounds is no matter of this one, so it does not fail by it. */
+static void keep_budget(PenJob *job)
+{
+    g_autoptr(GError) error = NULL;
+    guint64 budget = 0;
+    PenThinning done;
+    if (pen_store_get_trajectory_budget(job->studio->store, &budget, &error) && budget)
+        pen_studio_thin(job->studio, budget, &done, &error);
+    if (error)
+        pen_job_notice(job, error->message);
+}
+
 static gpointer make(PenJob *job, PenRoundInput *input, GError **error)
 {
     PenRoundWork r = { .job = job, .input = input, .result = g_new0(PenRoundResult, 1) };
@@ -55,6 +68,8 @@ static gpointer make(PenJob *job, PenRoundInput *input, GError **error)
         ok = ok && pen_round_draw(&r, error);
         ok = pen_round_end(&r, ok, ok ? error : NULL) && ok;
     }
+    if (ok && !r.result->was_there)
+        keep_budget(job);
     round_clear(&r);
     if (!ok)
         g_clear_pointer(&r.result, pen_round_result_free);

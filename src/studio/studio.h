@@ -32,6 +32,7 @@
 #include "src/store/places.h"
 #include "src/store/rounds.h"
 #include "src/store/runs.h"
+#include "src/store/space.h"
 #include "src/store/store.h"
 #include "src/store/styles.h"
 #include "src/store/trash.h"

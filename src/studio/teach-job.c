@@ -7,6 +7,9 @@
 
 #include "src/studio/teaching.h"
 
+/* Seconds: what another process is just writing is younger. */
+#define GARBAGE_AGE (24 * 60 * 60)
+
 /* Rounds that are left out are named one by one up to so many. */
 #define NAMED_ROUNDS 5
 
@@ -341,6 +344,8 @@ static gpointer run(PenJob *job, GError **error)
         g_clear_pointer(&result, g_free);
         g_propagate_error(error, failure);
     }
+    /* Lessons leave most of what nobody needs any more: checkpoints of those that were given up. */
+    pen_store_collect_garbage(job->studio->store, GARBAGE_AGE, NULL, NULL);
     return result;
 }
 

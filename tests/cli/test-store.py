@@ -3,7 +3,7 @@
 
 import shutil
 
-from program import ONE_PASS, TINY, generate, run
+from program import ONE_PASS, TINY, generate, run, tensors
 from tap import main
 
 
@@ -101,5 +101,43 @@ def test_check_says_what_is_missing(folder):
     assert "repair" in run(folder, "store", "check", status=1).err
 
 
-main([test_a_new_database_spares_the_pictures, test_a_database_from_a_backup_spares_the_pictures,
+def taught(folder, *words):
+    """The adapter that a lesson from all picks makes."""
+    run(folder, "teach", "--style", "ink", "--seed", "3", "--epochs", "1", "--updates", "4", "--quiet", *words)
+    run(folder, "style", "export", "ink", folder / "ink.safetensors")
+    return tensors(folder / "ink.safetensors")
+
+
+def test_a_budget_thins_the_oldest_rounds(folder):
+    two_rounds(folder)
+    for number in "12":
+        run(folder, "pick", number, "--best", "1")
+    shutil.copytree(folder, folder / "whole")
+    before, = run(folder, "store", "size", "--json").of_type("size")
+    assert before["rounds"] == 2 and before["thinned"] == 0 and before["trajectories"] > before["pictures"], before
+    assert "2 rounds keep" in run(folder, "store", "size").out
+    # One round has to go, and both.
+    result, = run(folder, "store", "budget", "%dB" % (before["trajectories"] - 1), "--json").of_type("result")
+    assert result["thinned"] == 1 and result["freed"] > 0, result
+    files = pictures(folder)
+    assert "rounds/1/0-thin.safetensors" in files and "rounds/2/0.safetensors" in files
+    result, = run(folder, "store", "budget", "1", "--json").of_type("result")
+    after, = run(folder, "store", "size", "--json").of_type("size")
+    assert after["thinned"] == 2 and after["pictures"] == before["pictures"] and after["budget"] == 1, after
+    assert after["trajectories"] == result["trajectories"] < before["trajectories"] / 2, (before, after)
+    run(folder, "store", "check")
+    # Lessons learn the same; those that look at the steps learn, too; and more like it can be drawn.
+    assert taught(folder) == taught(folder / "whole")
+    taught(folder, "--word", "off")
+    run(folder, "generate", "--like", "1:0", "--count", "2")
+    # The new round is over the budget as well, and after that without one it is not.
+    assert "rounds/3/0-thin.safetensors" in pictures(folder)
+    run(folder, "store", "budget", "none")
+    generate(folder)
+    assert "rounds/4/0.safetensors" in pictures(folder)
+    for words in ["", "many", "-1", "5X", "1GG"]:
+        assert "500M" in run(folder, "store", "budget", "--", words, status=2).err
+
+
+main([test_a_budget_thins_the_oldest_rounds, test_a_new_database_spares_the_pictures, test_a_database_from_a_backup_spares_the_pictures,
       test_repair_brings_rounds_back, test_check_says_what_is_missing])

@@ -43,7 +43,7 @@ static PenTrajectory *example(guint first)
 static char *write_file(const void *data, gsize size)
 {
     char *path = g_build_filename(folder, "trajectory.safetensors", NULL);
-    g_assert_true(g_file_set_contents(path, data, (gssize)size, NULL));
+    g_assert_true(g_file_set_contents_full(path, data, (gssize)size, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
     return path;
 }
 
@@ -163,6 +163,49 @@ static void test_undrawn(void)
     g_assert_false(pen_trajectory_lacks_answers(back));
 }
 
+/* A thin file keeps where a trajectory led; the way there is drawn anew, always the same. */
+static void test_thin(void)
+{
+    GError *error = NULL;
+    g_autoptr(PenTrajectory) t = example(3);
+    g_autoptr(GBytes) bytes = pen_trajectory_save(t, &error);
+    g_autofree char *path = write_file(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    g_autoptr(GBytes) thin = pen_trajectory_thin(path, 7, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(2 * g_bytes_get_size(thin), <, g_bytes_get_size(bytes));
+    g_autofree char *file = write_file(g_bytes_get_data(thin, NULL), g_bytes_get_size(thin));
+    g_autoptr(PenTrajectory) back = pen_trajectory_load(file, schedule, &error);
+    g_assert_no_error(error);
+    g_autoptr(PenTrajectory) again = pen_trajectory_load(file, schedule, &error);
+    gsize n = pen_trajectory_elements(t) * sizeof(float);
+    g_assert_cmpuint(back->steps, ==, t->steps);
+    g_assert_cmpuint(back->first, ==, 0);
+    g_assert_true(back->undrawn);
+    g_assert_cmpfloat(back->guidance, ==, t->guidance);
+    g_assert_cmpmem(pen_trajectory_latents(back, back->steps), n,
+                    pen_trajectory_latents(t, t->steps), n);
+    g_assert_cmpmem(back->condition, 3 * 5 * 2 * sizeof(float), t->condition,
+                    3 * 5 * 2 * sizeof(float));
+    g_assert_cmpmem(back->latents, (t->steps + 1) * n, again->latents, (t->steps + 1) * n);
+    g_autoptr(GBytes) same = pen_trajectory_thin(file, 8, NULL);
+    g_assert_true(g_bytes_equal(same, thin));
+    gsize size;
+    const guint8 *data = g_bytes_get_data(thin, &size);
+    for (gsize cut = 0; cut < size; cut += 1 + cut / 40) {
+        g_autoptr(GError) failure = NULL;
+        g_autofree char *damaged = write_file(data, cut);
+        g_assert_null(pen_trajectory_load(damaged, schedule, &failure));
+        g_assert_nonnull(failure);
+    }
+    g_autoptr(GRand) random = g_rand_new_with_seed(12);
+    for (guint trial = 0; trial < 200; trial++) {
+        g_autofree guint8 *copy = g_memdup2(data, size);
+        for (int i = g_rand_int_range(random, 1, 5); i > 0; i--)
+            copy[g_rand_int_range(random, 0, (gint32)size)] = (guint8)g_rand_int(random);
+        load_anything(copy, size);
+    }
+}
+
 static void test_not_finite(void)
 {
     GError *error = NULL;
@@ -244,6 +287,7 @@ int main(int argc, char **argv)
     g_test_add_func("/trajectory/mutated", test_mutated);
     g_test_add_func("/trajectory/no-answers", test_no_answers);
     g_test_add_func("/trajectory/undrawn", test_undrawn);
+    g_test_add_func("/trajectory/thin", test_thin);
     g_test_add_func("/trajectory/not-finite", test_not_finite);
     g_test_add_func("/trajectory/earlier-form", test_earlier_form);
     g_test_add_func("/trajectory/history", test_history);

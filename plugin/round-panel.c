@@ -235,11 +235,6 @@ char *pen_round_panel_get_prompt(PenRoundPanel *panel)
     return pen_prompt_view_get_text(PEN_PROMPT_VIEW(panel->prompt));
 }
 
-void pen_round_panel_set_prompt(PenRoundPanel *panel, const char *prompt)
-{
-    pen_prompt_view_set_text(PEN_PROMPT_VIEW(panel->prompt), prompt);
-}
-
 /* The model, unless a style brings it along, and what goes on top of it but for what the style has.
  */
 static void reuse_model(PenRoundPanel *panel, const char *text, const PenStyle *style)
@@ -270,7 +265,7 @@ static void reuse(PenRoundPanel *panel, const PenRound *round, const PenStyle *s
     reuse_model(panel, round->model_path, style && !style->deleted ? style : NULL);
     const PenRecipe *recipe = settings_of(panel)->recipe;
     g_autofree char *own = pen_recipe_read_prompt(recipe, round->prompt ? round->prompt : "");
-    pen_round_panel_set_prompt(panel, own);
+    pen_prompt_view_set_text(PEN_PROMPT_VIEW(panel->prompt), own);
     gtk_entry_set_text(GTK_ENTRY(panel->negative),
                        round->negative_prompt ? round->negative_prompt : "");
     if (round->width)

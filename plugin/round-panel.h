@@ -34,7 +34,6 @@ void pen_round_panel_set_progress(PenRoundPanel *panel, double fraction, const c
 void pen_round_panel_set_line(PenRoundPanel *panel, const char *const *prompts, guint n);
 
 char *pen_round_panel_get_prompt(PenRoundPanel *panel);
-void pen_round_panel_set_prompt(PenRoundPanel *panel, const char *prompt);
 /* Takes over what a past round was made with, its seed included, or what a picture says of itself.
  */
 void pen_round_panel_reuse(PenRoundPanel *panel, const PenRound *round);

@@ -371,6 +371,51 @@ static const PenCommand command_delete = {
     .run = run_delete,
 };
 
+/* The one of that name that was deleted last. */
+static gint64 find_deleted(PenStore *store, const char *name, GError **error)
+{
+    g_autoptr(GPtrArray) styles = pen_store_list_styles(store, TRUE, error);
+    g_autofree char *wanted = g_utf8_casefold(name, -1);
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (guint i = 0; styles && i < styles->len; i++) {
+        const PenStyle *style = styles->pdata[i];
+        g_autofree char *key = g_utf8_casefold(style->name, -1);
+        if (g_str_equal(key, wanted))
+            return style->id;
+        g_string_append_printf(names, "%s%s", names->len ? ", " : "", style->name);
+    }
+    if (styles)
+        g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND,
+                    names->len ? _("No deleted style is called “%s”. There are: %s.")
+                               : _("No style “%s” was deleted, and no other one."),
+                    name, names->str);
+    return 0;
+}
+
+static gboolean run_restore(PenCli *cli, char **arguments, GError **error)
+{
+    PenStudio *studio = pen_cli_studio(cli, error);
+    PenStore *store = studio ? pen_studio_store(studio) : NULL;
+    gint64 id = store ? find_deleted(store, arguments[0], error) : 0;
+    if (!id || !pen_store_restore_style(store, id, error))
+        return FALSE;
+    g_autoptr(PenStyle) style = pen_store_get_style(store, id, error);
+    if (!style)
+        return FALSE;
+    pen_cli_print(cli, _("The style “%s” is back."), style->name);
+    emit_style(cli, "restore", style->name);
+    return TRUE;
+}
+
+static const PenCommand command_restore = {
+    .name = "restore",
+    .arguments = N_("NAME"),
+    .summary = N_("Bring a deleted style back"),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_restore,
+};
+
 static gboolean run_rename(PenCli *cli, char **arguments, GError **error)
 {
     g_autoptr(PenStyle) style = pen_cli_find_style(cli, arguments[0], error);
@@ -485,8 +530,9 @@ static const PenCommand command_relocate = {
 };
 
 static const PenCommand *const style_commands[] = {
-    &command_create,   &command_export,   &command_import, &command_delete, &command_rename,
-    &command_versions, &command_relocate, &command_set,    &command_use,    NULL,
+    &command_create, &command_export,   &command_import,   &command_delete, &command_restore,
+    &command_rename, &command_versions, &command_relocate, &command_set,    &command_use,
+    NULL,
 };
 
 const PenCommand pen_command_style = {

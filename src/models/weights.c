@@ -54,12 +54,6 @@ static PenWeights *weights_new(PenDevice *device, PenDtype dtype)
     return weights;
 }
 
-PenWeights *pen_weights_open(PenDevice *device, const char *path, PenDtype dtype, GError **error)
-{
-    g_autoptr(PenSafetensors) file = pen_safetensors_open_model(path, error);
-    return file ? pen_weights_new(device, file, dtype) : NULL;
-}
-
 PenWeights *pen_weights_new(PenDevice *device, PenSafetensors *file, PenDtype dtype)
 {
     PenWeights *weights = weights_new(device, dtype);

@@ -29,11 +29,8 @@ G_BEGIN_DECLS
 
 typedef struct _PenWeights PenWeights;
 
-/* `path` is a component's folder or a file, as for pen_safetensors_open_model(). Without a device
- * the parameters are abstract: good for planning, and for pen_weights_values(). */
-PenWeights *pen_weights_open(PenDevice *device, const char *path, PenDtype dtype, GError **error);
-
-/* The same for an open file, which is kept. */
+/* Of an open file, which is kept. Without a device the parameters are abstract: good for planning, and for
+ * pen_weights_values(). */
 PenWeights *pen_weights_new(PenDevice *device, PenSafetensors *file, PenDtype dtype);
 
 /* Adapters to merge into what is loaded from now on; `prefix` is the component's in

@@ -32,7 +32,7 @@ def test_help(folder):
                     "probe", "bench"]:
         assert command in top
         assert "--json" in run(folder, command, "--help").out
-    for command in ["create", "export", "import", "delete", "rename", "versions", "use"]:
+    for command in ["create", "export", "import", "delete", "restore", "rename", "versions", "use"]:
         assert command in run(folder, "style", "--help").out
         assert "--data" in run(folder, "style", command, "--help").out
     assert run(folder, "--version").out.startswith("penchant ")
@@ -203,6 +203,10 @@ def test_styles(folder):
     run(folder, "style", "delete", "one")
     assert names() == ["ink", "ink 2"]
     run(folder, "undo")
+    run(folder, "style", "delete", "one")
+    assert "one" in run(folder, "style", "restore", "two", status=2).err
+    assert "back" in run(folder, "style", "restore", "ONE").out
+    assert names() == ["ink", "ink 2", "one"]
     run(folder, "style", "rename", "one", "Zwei")
     assert names() == ["ink", "ink 2", "Zwei"]
     run(folder, "style", "create", "empty")

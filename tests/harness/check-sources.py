@@ -9,13 +9,18 @@ import pathlib
 import re
 import sys
 
-LAYERS = ["shaders", "compute", "src", "plugin"]
+# What may be included by what comes after it; the last two do not include each other.
+LAYERS = ["shaders", "compute", "src", "demo", "plugin"]
+TOPS = {"demo", "plugin"}
+FOLDERS = [*LAYERS, "docs", "models", "packaging", "po", "tests"]
+TOP_FILES = {"CONTRIBUTING.md", "COPYING", "NEWS", "README.md", "dev", "meson.build", "meson.options"}
+# Lines of a file that can be read at one go; the cases of a test stand one below the other.
+MAX_LINES, MAX_TEST_LINES = 700, 900
 CODE = {".c", ".h", ".cc", ".py", ".sh", ".comp", ".glsl"}
 
 
 def sources(top):
-    folders = [*LAYERS, "models", "tests", "po", "docs"]
-    files = (path for folder in folders for path in (top / folder).rglob("*"))
+    files = (path for folder in FOLDERS for path in (top / folder).rglob("*"))
     return sorted(path for path in files
                   if (path.suffix in CODE or path.name == "meson.build") and "data" not in path.parts)
 
@@ -26,17 +31,33 @@ def check_license(top, files):
 
 
 def check_layers(top, files):
-    """No layer includes a header of a layer above it."""
+    """No layer includes a header of a layer above it, nor a folder of src one that src/meson.build names later."""
+    order = re.findall(r"^subdir\('(\w+)'\)", (top / "src" / "meson.build").read_text(), re.MULTILINE)
     wrong = []
     for path in files:
-        layer = path.relative_to(top).parts[0]
+        layer, folder = path.relative_to(top).parts[:2]
         if layer not in LAYERS:
             continue
-        above = LAYERS[LAYERS.index(layer) + 1:]
-        for included in re.findall(r'^#include "(\w+)/', path.read_text(), re.MULTILINE):
-            if included in above:
-                wrong.append("%s includes %s/" % (path, included))
+        above = set(LAYERS[LAYERS.index(layer) + 1:]) | (TOPS - {layer} if layer in TOPS else set())
+        later = order[order.index(folder) + 1:] if layer == "src" and folder in order else []
+        for included, inner in re.findall(r'^#include "(\w+)/(?:(\w+)/)?', path.read_text(), re.MULTILINE):
+            if included in above or (included == "src" and inner in later):
+                wrong.append("%s includes %s/%s" % (path, included, inner))
     return wrong
+
+
+def check_length(top, files):
+    """No file is longer than can be read at one go: 700 lines, a test 900."""
+    return ["%s: %d lines" % (path, lines) for path in files
+            for lines in [path.read_text().count("\n")]
+            if lines > (MAX_TEST_LINES if path.relative_to(top).parts[0] == "tests" else MAX_LINES)]
+
+
+def check_strays(top, files):
+    """The top has the files and folders that README.md names, and nothing else but what is hidden or built."""
+    known = TOP_FILES | set(FOLDERS)
+    return [path for path in sorted(top.iterdir())
+            if path.name not in known and not path.name.startswith((".", "build")) and not path.name.endswith("~")]
 
 
 def translated(top, files):
@@ -64,7 +85,8 @@ def main():
     files = sources(top)
     if sys.argv[1] == "--update":
         return update_translations(top, files)
-    checks = {"license": check_license, "layers": check_layers, "translations": check_translations}
+    checks = {"license": check_license, "layers": check_layers, "length": check_length, "strays": check_strays,
+              "translations": check_translations}
     print("1..%d" % len(checks))
     status = 0
     for number, (name, check) in enumerate(checks.items(), 1):

@@ -11,6 +11,14 @@ char *golden_path(const char *shape, const char *path)
     return g_build_filename(PEN_TEST_DATA, "golden", shape, path, NULL);
 }
 
+PenWeights *golden_weights(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PenSafetensors) file = pen_safetensors_open_model(path, &error);
+    g_assert_no_error(error);
+    return pen_weights_new(NULL, file, PEN_DTYPE_F32);
+}
+
 PenSafetensors *golden_open(const char *shape, const char *file)
 {
     g_autoptr(GError) error = NULL;

@@ -30,6 +30,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Golden, golden_free)
  * tensors "pooled" and "time_ids" of one row or n. Free with g_free(). */
 float *golden_added(PenSafetensors *file, const PenUNetConfig *config, gsize n);
 
+/* The weights of a component's folder or a file in float32, without a device; fails the test where they
+ * cannot be opened. */
+PenWeights *golden_weights(const char *path);
+
 /* A tensor of token ids. Free with g_free(). */
 gint32 *golden_ids(PenSafetensors *file, const char *name);
 

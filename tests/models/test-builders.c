@@ -68,11 +68,8 @@ static PenTensor *output(PenGraph *graph, const char *name)
 
 static PenWeights *open_weights(const char *shape, const char *component)
 {
-    g_autoptr(GError) error = NULL;
     g_autofree char *path = golden_path(shape, component);
-    PenWeights *weights = pen_weights_open(NULL, path, PEN_DTYPE_F32, &error);
-    g_assert_no_error(error);
-    return weights;
+    return golden_weights(path);
 }
 
 static char *config_path(const char *shape, const char *component)

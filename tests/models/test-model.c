@@ -226,7 +226,7 @@ static void try_builders(const char *path)
     PenClipTextConfig text;
 
     if (pen_unet_config_load(&unet, path, NULL)) {
-        g_autoptr(PenWeights) weights = pen_weights_open(NULL, unet_folder, PEN_DTYPE_F32, NULL);
+        g_autoptr(PenWeights) weights = golden_weights(unet_folder);
         g_autoptr(PenUNetAdapter) adapter = pen_unet_adapter_new(&unet, 4, NULL);
         g_assert_true(pen_unet_adapter_allocate(adapter, NULL, PEN_DTYPE_F32, NULL));
         PenUNetOptions options = {
@@ -237,7 +237,7 @@ static void try_builders(const char *path)
         g_assert_true(!built == !!error);
     }
     if (pen_vae_config_load(&vae, path, NULL)) {
-        g_autoptr(PenWeights) weights = pen_weights_open(NULL, vae_folder, PEN_DTYPE_F32, NULL);
+        g_autoptr(PenWeights) weights = golden_weights(vae_folder);
         g_autoptr(GError) error = NULL;
         g_autoptr(PenGraph) decoder = pen_vae_decoder_new(&vae, weights, 1, 4, 4, &error);
         g_assert_true(!decoder == !!error);
@@ -246,7 +246,7 @@ static void try_builders(const char *path)
         g_assert_true(!encoder == !!error);
     }
     if (pen_clip_text_config_load(&text, path, NULL)) {
-        g_autoptr(PenWeights) weights = pen_weights_open(NULL, text_folder, PEN_DTYPE_F32, NULL);
+        g_autoptr(PenWeights) weights = golden_weights(text_folder);
         g_autoptr(GError) error = NULL;
         g_autoptr(PenGraph) graph = pen_clip_text_new(&text, weights, 1, 16, &error);
         g_assert_true(!graph == !!error);
@@ -585,9 +585,7 @@ static PenWeights *small_weights(void)
     pen_safetensors_writer_add(writer, "int", PEN_SAFETENSOR_I64, 1, vector, numbers);
     pen_safetensors_writer_save(writer, path, &error);
     g_assert_no_error(error);
-    PenWeights *weights = pen_weights_open(NULL, path, PEN_DTYPE_F32, &error);
-    g_assert_no_error(error);
-    return weights;
+    return golden_weights(path);
 }
 
 static void test_weights_values(void)

@@ -7,6 +7,9 @@
 #include "plugin/insert.h"
 #include "plugin/ui.h"
 
+/* Pixels that take more than a second to make. */
+#define LARGE 4000000
+
 static void insertion_clear(gpointer data)
 {
     pen_spot_free(((PenInsertion *)data)->spot);
@@ -114,6 +117,8 @@ void pen_picture_insert(PenApp *app, const PenPictureUse *use)
                              : pen_spot_for_insert(pen_app_store(app), use->round, image,
                                                    use->picture, pen_app_settings(app));
     g_autofree char *name = layer_name(app, use);
+    if ((gint64)spot->place.width * spot->place.height >= LARGE)
+        pen_app_notify(app, GTK_MESSAGE_INFO, _("The picture is being inserted; it is large."));
     pen_insert_async(image, spot, use->picture, name, on_inserted, begin(app, use));
 }
 

@@ -84,7 +84,7 @@ class Artist(Session):
         time.sleep(1)
         self.before = d.probe(SEEN + "result = list(seen)")
         print("# the window is up after %.2f s" % self.open_window())
-        wait_until("the studio is open", lambda: os.path.exists(d.data + "/penchant.db"), 60)
+        wait_until("the studio is open", self.is_open, 60)
         wait_until("the bar speaks", lambda: d.message(), 60)  # of the software's speed
         self.close_message()
 

@@ -327,6 +327,26 @@ class Desktop:
                 self.xdotool("click", "5")
         return None
 
+    def bring(self, widget):
+        """The whole of a widget into sight, by the wheel."""
+        pane = widget.parent
+        while pane is not None and pane.getRoleName() != "scroll pane":
+            pane = pane.parent
+        if pane is None:
+            return
+        edge, before = pane.queryComponent().getExtents(0), None
+        self.xdotool("mousemove", str(edge.x + 3), str(edge.y + edge.height // 2))
+        for _ in range(60):
+            box = widget.queryComponent().getExtents(0)
+            if box.y < edge.y:
+                self.xdotool("click", "4")
+            elif box.y + box.height > edge.y + edge.height:
+                self.xdotool("click", "5")
+            elif before == box.y:  # and it has come to rest
+                return
+            before = box.y
+            time.sleep(0.3)
+
     def find(self, name, role=None, seconds=15, root=None):
         return wait_until("a widget “%s”" % name,
                           lambda: self.look(name, role, root) or self.reveal(name, role, root), seconds)

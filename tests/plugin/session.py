@@ -36,6 +36,13 @@ class Session:
         with sqlite3.connect("file:%s/penchant.db?mode=ro" % self.desktop.data, uri=True) as database:
             return database.execute(query).fetchall()
 
+    def is_open(self):
+        """The studio is: its store has its tables."""
+        try:
+            return bool(self.sql("SELECT COUNT(*) FROM valid_picks"))
+        except sqlite3.OperationalError:
+            return False
+
     def valid_ranks(self, round):
         return [rank for rank, in self.sql(
             "SELECT r.rank FROM pick_ranks r JOIN valid_picks p ON p.id = r.pick WHERE p.round = %d ORDER BY r.candidate"
@@ -132,11 +139,7 @@ for width, height in %r:
         """The same with mouse and keyboard."""
         d, entries = self.desktop, self.entries(combo)
         box = d.find(combo, "combo box")
-        place = lambda: (lambda e: (e.x, e.y))(box.queryComponent().getExtents(0))  # noqa: E731
-        before = None
-        while place() != before:  # until it has come to rest
-            before = place()
-            time.sleep(0.4)
+        d.bring(box)
         d.click(box)
         wait_until("its entries are seen", lambda: d.visible(box[0][0]))
         d.key("Home", *["Down"] * entries.index(item), "Return")

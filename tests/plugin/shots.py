@@ -88,7 +88,7 @@ class Photographer(Session):
         d = self.desktop
         d.open_penchant()
         d.find(self.say("Prompt"), "text", 30)
-        wait_until("the studio is open", lambda: os.path.exists(d.data + "/penchant.db"))
+        wait_until("the studio is open", self.is_open)
         d.xdotool("mousemove", "2", "2")  # out of the way of the pictures
         wait_until("the bar speaks", lambda: d.message(), 60)  # of the software's speed
 

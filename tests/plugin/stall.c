@@ -85,7 +85,9 @@ ssize_t read(int fd, void *bytes, size_t n)
     double start = now(), waited = wait_for_processor();
     ssize_t result = real(fd, bytes, n);
     int kept = errno;
-    gimp += now() - start - (wait_for_processor() - waited);
+    /* A wait from before can be counted late. */
+    double answer = now() - start - (wait_for_processor() - waited);
+    gimp += answer > 0 ? answer : 0;
     errno = kept;
     return result;
 }

@@ -74,7 +74,7 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
         self.show_sheets((300, 300), (301, 300))
         d.listen()
         d.open_penchant()
-        wait_until("the studio is open", lambda: os.path.exists(d.data + "/penchant.db"), 60)
+        wait_until("the studio is open", self.is_open, 60)
         self.round = self.generate("bird")
         wait_until("a screen reader is told of the round, not %s" % d.said(), lambda: [
             text for text in d.said() if text] == ["A round is being made.", "Candidate 1 is finished.",
@@ -218,11 +218,11 @@ result = [sum(found[c::3]) / (width * height * 255) for c in range(3)]
             d.type(prompt)
             d.key("Return")
             d.find("Next: " + prompt, "label")
+        d.press("Take the round out of the line")  # the first of both
+        wait_until("one is left", lambda: not d.look("Next: heart") and d.look("Next: house"))
         # Whoever stands in line keeps what was asked for.
         self.choose_by_hand("Sampler", "Auto")
         d.key("alt+o")
-        d.press("Take the round out of the line")  # the first of both
-        wait_until("one is left", lambda: not d.look("Next: heart") and d.look("Next: house"))
         d.press("Stop")
         wait_until("the last round is finished", lambda: self.sql(
             "SELECT prompt FROM rounds WHERE state = 'complete' ORDER BY id DESC")[0][0] == "house", ROUND_SECONDS)

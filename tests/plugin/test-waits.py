@@ -99,7 +99,7 @@ class Waits(Session):
         d.probe(LARGE)
         time.sleep(2)
         print("# the window is up after %.2f s" % self.open_window())
-        wait_until("the studio is open", lambda: os.path.exists(d.data + "/penchant.db"), 60)
+        wait_until("the studio is open", self.is_open, 60)
         wait_until("the bar speaks", lambda: d.message(), 60)
         self.generate("bird")
 

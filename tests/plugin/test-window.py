@@ -55,7 +55,7 @@ class Work(Session):
 
     def names_every_control(self):
         d = self.desktop
-        wait_until("the studio opens", lambda: os.path.exists(d.data + "/penchant.db"))
+        wait_until("the studio opens", self.is_open)
         nameless = []
         for page in ["Create", "Compare", "Styles"]:
             d.press(page)

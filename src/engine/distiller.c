@@ -109,6 +109,16 @@ void pen_distiller_start(PenDistiller *distiller, guint64 seed, float *values)
     }
 }
 
+void pen_distiller_finish(const PenDistiller *distiller, float *values)
+{
+    const PenUNetAdapter *adapter = distiller->adapter;
+    for (guint i = 0; i < adapter->n_modules; i++) {
+        const PenUNetAdapterModule *module = &adapter->modules[i];
+        for (gsize v = 0; v < (gsize)adapter->rank * module->out; v++)
+            values[module->b + v] *= (float)PEN_DISTILLER_STRENGTH;
+    }
+}
+
 /* --- the gradient ---------------------------------------------------------------------------- */
 
 static gboolean prepare(PenDistiller *d, const PenTrajectory *trajectory, guint32 tokens, GError **error)

@@ -106,5 +106,6 @@ gboolean pen_distillation_run(PenTeaching *t, GError **error)
         }
         t->done++;
     }
+    pen_distiller_finish(distiller, t->values);
     return TRUE;
 }

@@ -136,6 +136,10 @@ static void test_learns(Fixture *f, gconstpointer data G_GNUC_UNUSED)
         g_test_message("%g of the shift, after %u updates %g", before[t], UPDATES, after);
         g_assert_cmpfloat(after, <, 0.75 * before[t]);
     }
+    gsize b = f->adapter->modules[0].b;
+    float said = f->values[b];
+    pen_distiller_finish(f->distiller, f->values);
+    g_assert_cmpfloat_with_epsilon(f->values[b], PEN_DISTILLER_STRENGTH * said, 1e-6);
 }
 
 static void test_texts(Fixture *f, gconstpointer data G_GNUC_UNUSED)

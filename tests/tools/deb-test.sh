@@ -9,7 +9,7 @@ set -euo pipefail
 packages=$(readlink -f -- "$1")
 names=(penchant gimp-plugin-penchant penchant-starter-model)
 home=/home/artist
-tiny=(--steps 2 --width 32 --height 32)
+tiny=(--steps 3 --width 32 --height 32)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$home"
@@ -52,7 +52,7 @@ artist penchant generate --prompt "a heart" --style mine --count 1 "${tiny[@]}" 
 ok "the new version goes on with the store of the older one"
 
 artist gimp-console-3.0 --no-interface --new-instance --batch-interpreter plug-in-script-fu-eval --quit \
-    -b '(let ((made (plug-in-penchant #:run-mode RUN-NONINTERACTIVE #:prompt "a cat" #:count 1 #:steps 2 #:width 32 #:height 32 #:seed 3)))
+    -b '(let ((made (plug-in-penchant #:run-mode RUN-NONINTERACTIVE #:prompt "a cat" #:count 1 #:steps 3 #:width 32 #:height 32 #:seed 3)))
           (gimp-message (string-append "round=" (number->string (car made)))))' >"$work/gimp.log" 2>&1 || true
 grep -q 'round=3' "$work/gimp.log" || { cat "$work/gimp.log"; exit 1; }
 ok "GIMP finds the plug-in, and it makes a round"

@@ -130,6 +130,8 @@ static PenJson *find_config(const PenSafetensors *file, const char *beside, gboo
             pen_json_set_error(json, PEN_ADAPTER_METADATA, error, _("expected an object."));
             return NULL;
         }
+        // A UNet that was saved by itself does not name its component.
+        *by_component = json && !pen_json_has(json, "lora_alpha");
         return g_steal_pointer(&json);
     }
     return beside ? pen_json_load_object(beside, error) : NULL;

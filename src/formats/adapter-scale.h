@@ -14,7 +14,8 @@
 //   …)
 //
 // Patterns are regular expressions; the first one that matches counts. The header has a set of
-// settings for each component, "unet.lora_alpha" and so on.
+// settings for each component, "unet.lora_alpha" and so on; one set for all where a UNet was saved
+// by itself.
 #pragma once
 
 #include "src/formats/safetensors.h"

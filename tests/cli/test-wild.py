@@ -359,6 +359,9 @@ def test_adapter_strength(folder):
     assert drawn(adapter(peft, layer, config={"r": 4, "lora_alpha": 32})) == eight
     assert drawn(adapter(peft, layer, config={"r": 4, "lora_alpha": 16, "use_rslora": True})) == eight
     assert drawn(peft.parent) == eight
+    # diffusers' UNet.save_lora_adapter().
+    assert drawn(adapter(folder / "unet.safetensors", [(QUERY, 16, 16, 4)],
+                         {"lora_adapter_metadata": json.dumps({"r": 4, "lora_alpha": 32})})) == eight
     both = [("unet." + QUERY, 16, 16, 4), (TEXT, 32, 32, 4)]
     header = {"unet.r": 4, "unet.lora_alpha": 32, "text_encoder.r": 4, "text_encoder.lora_alpha": 32}
     assert (drawn(adapter(folder / "header.safetensors", both, {"lora_adapter_metadata": json.dumps(header)}))

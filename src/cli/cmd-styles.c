@@ -372,10 +372,10 @@ static const PenCommand command_delete = {
 };
 
 /* The one of that name that was deleted last. */
-static gint64 find_deleted(PenStore *store, const char *name, GError **error)
+static gint64 find_deleted(PenStore *store, const char *called, GError **error)
 {
     g_autoptr(GPtrArray) styles = pen_store_list_styles(store, TRUE, error);
-    g_autofree char *wanted = g_utf8_casefold(name, -1);
+    g_autofree char *wanted = g_utf8_casefold(called, -1);
     g_autoptr(GString) names = g_string_new(NULL);
     for (guint i = 0; styles && i < styles->len; i++) {
         const PenStyle *style = styles->pdata[i];
@@ -388,7 +388,7 @@ static gint64 find_deleted(PenStore *store, const char *name, GError **error)
         g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_NOT_FOUND,
                     names->len ? _("No deleted style is called “%s”. There are: %s.")
                                : _("No style “%s” was deleted, and no other one."),
-                    name, names->str);
+                    called, names->str);
     return 0;
 }
 

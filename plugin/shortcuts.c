@@ -3,6 +3,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#define SHORTCUTS "penchant-shortcuts" /* the window, once it was made */
+
 typedef struct {
     const char *keys, *text; /* `keys` as GtkShortcutsShortcut:accelerator; NULL: a group begins */
 } Shortcut;
@@ -35,6 +37,11 @@ static const Shortcut shortcuts[] = {
 
 void pen_shortcuts_show(GtkWindow *parent)
 {
+    GtkWidget *there = g_object_get_data(G_OBJECT(parent), SHORTCUTS);
+    if (there) {
+        gtk_window_present(GTK_WINDOW(there));
+        return;
+    }
     GtkWidget *window = g_object_new(GTK_TYPE_SHORTCUTS_WINDOW, "modal", TRUE, "transient-for",
                                      parent, "destroy-with-parent", TRUE, NULL);
     GtkWidget *section =
@@ -53,5 +60,7 @@ void pen_shortcuts_show(GtkWindow *parent)
                                        "title", _(shortcut->text), "visible", TRUE, NULL));
     }
     gtk_container_add(GTK_CONTAINER(window), section);
+    g_signal_connect(window, "delete-event", G_CALLBACK(gtk_widget_hide_on_delete), NULL);
+    g_object_set_data(G_OBJECT(parent), SHORTCUTS, window);
     gtk_window_present(GTK_WINDOW(window));
 }

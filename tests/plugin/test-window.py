@@ -696,6 +696,11 @@ result = int(procedure.run(config).index(0))
         d.key("Escape")
         wait_until("the page is closed", lambda: not d.has_window("Penchant Help"))
         d.focus("Penchant")
+        d.key("ctrl+question")
+        d.find("Make a round, or one more", "label")
+        d.key("Escape")
+        wait_until("the shortcuts are closed", lambda: not d.look("Make a round, or one more", "label"))
+        d.focus("Penchant")
         d.press("Create")
 
     def survives_a_closed_image(self):

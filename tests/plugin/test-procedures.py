@@ -7,6 +7,7 @@ test-procedures.py BUILD FOLDER
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -56,6 +57,10 @@ round, image = made[:2]
 layers = image.get_layers()
 report = {"round": round, "size": [image.get_width(), image.get_height()],
           "layers": len(layers), "name": layers[0].get_name()}
+report["offered"] = {}
+for name in ["plug-in-penchant", "plug-in-penchant-pick", "plug-in-penchant-teach", "plug-in-penchant-insert"]:
+    procedure = pdb.lookup_procedure(name)
+    report["offered"][name] = [value.name for value in [*procedure.get_arguments(), *procedure.get_return_values()]]
 report["pick"] = call("plug-in-penchant-pick", round=round, order="0")[0]
 report["taught"] = call("plug-in-penchant-teach", style="Batch", epochs=1)
 report["with an adapter"] = call("plug-in-penchant", run_mode=Gimp.RunMode.NONINTERACTIVE, prompt="heart", count=2, steps=3,
@@ -138,6 +143,15 @@ def made_with(env, round):
     return json.loads(rows[0][0]) if rows and rows[0][0].startswith("{") else {}
 
 
+def unnamed_in_manual(offered):
+    """What docs/man/penchant-procedures.7 leaves out of each procedure's section."""
+    with open(os.path.join(ROOT, "docs", "man", "penchant-procedures.7")) as file:
+        sections = file.read().replace("\\-", "-").split("\n.SS ")
+    texts = {section.split("\n")[0]: section for section in sections}
+    return [(name, word) for name, words in offered.items() for word in words
+            if word != "run-mode" and not re.search(r"(^|[ \n\"])%s([ ,\"]|$)" % re.escape(word), texts.get(name, ""), re.M)]
+
+
 class Report:
     def __init__(self):
         self.number, self.failed = 0, 0
@@ -175,6 +189,8 @@ def main():
                  "%s\n%s" % (found, output))
     report.check("It takes the seeds that Penchant records, and how the prompt is read",
                  drawn_with(env, found.get("round")) == (2**52 + 1, 1, 2), found)
+    unnamed = unnamed_in_manual(found.get("offered", {}))
+    report.check("The manual names every procedure, argument and value", found.get("offered") and not unnamed, unnamed)
     report.check("Python picks", found.get("pick") == 2, found)
     taught = found.get("taught")
     report.check("Python teaches a style, which adopts both rounds",

@@ -98,9 +98,7 @@ static gboolean resume(PenTeaching *t, gint64 run, GError **error)
             return FALSE;
     t->step = t->kept = (guint)t->run->steps_done;
     g_autofree char *text =
-        t->step < (guint)t->run->steps_total
-            ? g_strdup_printf(_("Going on at step %u of %d."), t->step + 1, t->run->steps_total)
-            : g_strdup(_("Going on with the end of the lesson."));
+        g_strdup_printf(_("Going on at step %u of %d."), t->step + 1, t->run->steps_total);
     pen_job_notice(t->job, text);
     return TRUE;
 }

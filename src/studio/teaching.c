@@ -11,7 +11,6 @@
 #include "src/formats/safetensors-writer.h"
 #include "src/learning/adapter-init.h"
 #include "src/learning/curriculum.h"
-#include "src/studio/distillation.h"
 
 /* A crash costs at most so much of the work, in microseconds. */
 #define CHECKPOINT_INTERVAL (10 * G_TIME_SPAN_SECOND)
@@ -32,7 +31,6 @@ void pen_teaching_clear(PenTeaching *t)
 {
     g_clear_pointer(&t->trainer, pen_trainer_free);
     g_clear_pointer(&t->adamw, pen_adamw_free);
-    g_clear_pointer(&t->distil_adamw, pen_adamw_free);
     g_clear_pointer(&t->adapter, pen_unet_adapter_free);
     g_clear_pointer(&t->lessons, pen_lessons_free);
     g_clear_pointer(&t->updates, g_array_unref);
@@ -155,46 +153,15 @@ static gboolean load_start(PenTeaching *t, GError **error)
     return TRUE;
 }
 
-/* What is learnt and its optimiser's state, under the names of its kind. */
-static void add_state(PenSafetensorsWriter *writer, const char *values_name, const float *values, gsize n,
-                      const char *state_name, const PenAdamw *adamw)
-{
-    g_autoptr(GBytes) state = pen_adamw_save(adamw);
-    gsize size = g_bytes_get_size(state);
-    pen_safetensors_writer_add(writer, values_name, PEN_SAFETENSOR_F32, 1, &n, values);
-    pen_safetensors_writer_add_bytes(writer, state_name, PEN_SAFETENSOR_U8, 1, &size, state);
-}
-
 static GBytes *save_checkpoint(PenTeaching *t, GError **error)
 {
     g_autoptr(PenSafetensorsWriter) writer = pen_safetensors_writer_new();
-    g_autofree char *distilled = g_strdup_printf("%u", t->distilled);
+    g_autoptr(GBytes) adamw = pen_adamw_save(t->adamw);
+    gsize n = count_learnt(t), size = g_bytes_get_size(adamw);
     pen_safetensors_writer_set_metadata(writer, "format", "penchant checkpoint 1");
-    add_state(writer, "values", learnt(t), count_learnt(t), "adamw", t->adamw);
-    if (t->distil_adamw) {
-        pen_safetensors_writer_set_metadata(writer, "distilled", distilled);
-        add_state(writer, "adapter", t->values, t->adapter->n_values, "adapter_adamw", t->distil_adamw);
-    }
+    pen_safetensors_writer_add(writer, "values", PEN_SAFETENSOR_F32, 1, &n, learnt(t));
+    pen_safetensors_writer_add_bytes(writer, "adamw", PEN_SAFETENSOR_U8, 1, &size, adamw);
     return pen_safetensors_writer_to_bytes(writer, error);
-}
-
-static gboolean read_state(const PenSafetensors *file, const char *values_name, float *values, gsize n,
-                           const char *state_name, PenAdamw **adamw, GError **error)
-{
-    const PenSafetensor *tensor = pen_safetensors_require(file, values_name, error);
-    const PenSafetensor *state = pen_safetensors_require(file, state_name, error);
-    if (!tensor || !state)
-        return FALSE;
-    if (tensor->n_elements != n) {
-        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
-                    _("The interrupted lesson in “%s” does not fit the model. Start afresh."),
-                    pen_safetensors_name(file));
-        return FALSE;
-    }
-    g_autoptr(GBytes) bytes = g_bytes_new(state->data, state->size);
-    g_clear_pointer(adamw, pen_adamw_free);
-    *adamw = pen_adamw_load(bytes, n, error);
-    return *adamw && pen_safetensor_to_f32(tensor, values, error);
 }
 
 static gboolean load_checkpoint(PenTeaching *t, GError **error)
@@ -205,14 +172,22 @@ static gboolean load_checkpoint(PenTeaching *t, GError **error)
     g_autoptr(PenSafetensors) file = pen_safetensors_open(path, error);
     if (!file)
         return FALSE;
-    const char *distilled = pen_safetensors_metadata(file, "distilled");
+    const PenSafetensor *values = pen_safetensors_require(file, "values", error);
+    const PenSafetensor *state = pen_safetensors_require(file, "adamw", error);
+    if (!values || !state)
+        return FALSE;
+    if (values->n_elements != count_learnt(t)) {
+        g_set_error(error, PEN_STUDIO_ERROR, PEN_STUDIO_ERROR_INVALID,
+                    _("The interrupted lesson in “%s” does not fit the model. Start afresh."),
+                    path);
+        return FALSE;
+    }
+    g_autoptr(GBytes) bytes = g_bytes_new(state->data, state->size);
+    g_clear_pointer(&t->adamw, pen_adamw_free);
+    t->adamw = pen_adamw_load(bytes, count_learnt(t), error);
     t->is_new = FALSE;
     t->changed = TRUE;
-    t->distilled = t->word && distilled ? (guint)g_ascii_strtoull(distilled, NULL, 10) : 0;
-    t->kept = t->step + t->distilled;
-    return read_state(file, "values", learnt(t), count_learnt(t), "adamw", &t->adamw, error) &&
-           (!t->distilled || read_state(file, "adapter", t->values, t->adapter->n_values, "adapter_adamw",
-                                        &t->distil_adamw, error));
+    return t->adamw && pen_safetensor_to_f32(values, learnt(t), error);
 }
 
 gboolean pen_teaching_load(PenTeaching *t, GError **error)
@@ -420,9 +395,8 @@ gboolean pen_teaching_start(PenTeaching *t, GError **error)
 {
     gboolean sketched = t->is_new && t->run->d3po.afresh && !t->word;
     double before = sketched ? (double)t->sketched / t->together : 0;
-    t->to_distil = pen_distillation_count_steps(t);
-    t->work = t->run->steps_total + before + t->to_distil;
-    t->done = t->step + t->distilled;
+    t->work = t->run->steps_total + before;
+    t->done = t->step;
     return fit_hindsight(t, error) && (!sketched || sketch(t, error));
 }
 
@@ -447,18 +421,6 @@ static double rate_at(double share)
     return share < RISING_SHARE ? share / RISING_SHARE : (1 - share) / (1 - RISING_SHARE);
 }
 
-PenAdamwConfig pen_teaching_optimiser(const PenTeaching *t, double share)
-{
-    const PenD3poConfig *d3po = &t->run->d3po;
-    return (PenAdamwConfig){
-        .learning_rate = d3po->learning_rate * (d3po->falling_rate ? rate_at(share) : 1),
-        .beta1 = d3po->adam_beta1,
-        .beta2 = d3po->adam_beta2,
-        .weight_decay = d3po->weight_decay,
-        .epsilon = d3po->adam_epsilon,
-    };
-}
-
 gboolean pen_teaching_take_step(PenTeaching *t, GError **error)
 {
     gint64 since = g_get_monotonic_time();
@@ -478,9 +440,16 @@ gboolean pen_teaching_take_step(PenTeaching *t, GError **error)
     float *gradient = t->word ? of_word : t->sum;
     if (t->word && !pen_word_gradient(t->word, t->sum, gradient, error))
         return FALSE;
-    PenAdamwConfig adamw = pen_teaching_optimiser(t, (t->step + 0.5) / t->run->steps_total);
-    if (t->word)
-        adamw.learning_rate *= WORD_RATE * t->word->unit;
+    double rate = t->run->d3po.learning_rate * (t->word ? WORD_RATE * t->word->unit : 1);
+    if (t->run->d3po.falling_rate)
+        rate *= rate_at((t->step + 0.5) / t->run->steps_total);
+    PenAdamwConfig adamw = {
+        .learning_rate = rate,
+        .beta1 = t->run->d3po.adam_beta1,
+        .beta2 = t->run->d3po.adam_beta2,
+        .weight_decay = t->run->d3po.weight_decay,
+        .epsilon = t->run->d3po.adam_epsilon,
+    };
     double norm = pen_clip_grad_norm(gradient, n, t->run->d3po.max_grad_norm);
     if (isfinite(norm) && result.stats.terms) {
         pen_adamw_step(t->adamw, &adamw, learnt(t), gradient);
@@ -499,24 +468,21 @@ gboolean pen_teaching_take_step(PenTeaching *t, GError **error)
 
 gboolean pen_teaching_end(PenTeaching *t, GError **error)
 {
-    if (!t->word)
-        return TRUE;
-    return t->to_distil ? pen_distillation_run(t, error)
-                        : pen_word_write(t->word, t->v, PEN_WORD_STRENGTH, t->values, error);
+    return !t->word || pen_word_write(t->word, t->v, PEN_WORD_STRENGTH, t->values, error);
 }
 
 gboolean pen_teaching_keep(PenTeaching *t, gboolean now, GError **error)
 {
     gboolean due = !t->checkpointed ||
                    g_get_monotonic_time() - t->checkpointed >= CHECKPOINT_INTERVAL;
-    if ((!due && !now) || t->step + t->distilled == t->kept)
+    if ((!due && !now) || t->step == t->kept)
         return TRUE;
     g_autoptr(GBytes) checkpoint = save_checkpoint(t, error);
     if (!checkpoint ||
         !pen_store_checkpoint_run(t->store, t->run->id, (int)t->step, checkpoint, error))
         return FALSE;
     t->checkpointed = g_get_monotonic_time();
-    t->kept = t->step + t->distilled;
+    t->kept = t->step;
     return TRUE;
 }
 

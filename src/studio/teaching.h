@@ -36,15 +36,13 @@ typedef struct {
     float *v;        /* the word's */
     float *values, *gradient, *sum;
     PenAdamw *adamw;
-    PenAdamw *distil_adamw;      /* of the values, once the word is distilled; else NULL */
-    guint distilled, to_distil;  /* steps of that, which are not the run's */
     PenTrainer *trainer;
     PenHindsight hindsight;
     guint step;          /* steps done */
     guint overflowed;    /* timesteps that were left out because numbers overflowed */
     gboolean changed;    /* some step changed the adapter */
     gint64 checkpointed; /* when; 0: not yet */
-    guint kept;          /* steps of the checkpoint, of either kind */
+    guint kept;          /* steps of the checkpoint */
     double done, work;   /* of the progress, in steps: the start counts, too */
 } PenTeaching;
 
@@ -65,10 +63,7 @@ gboolean pen_teaching_start(PenTeaching *teaching, GError **error);
 /* Takes the next step and records it; one whose numbers overflowed changes nothing. */
 gboolean pen_teaching_take_step(PenTeaching *teaching, GError **error);
 
-/* The optimiser's settings where `share` of a course of steps is done. */
-PenAdamwConfig pen_teaching_optimiser(const PenTeaching *teaching, double share);
-
-/* The adapter's values that the lesson ends with, in t->values; of a word that takes steps of its own. */
+/* The adapter's values that the lesson ends with, in t->values. */
 gboolean pen_teaching_end(PenTeaching *teaching, GError **error);
 
 /* Keeps the state after the last step, unless it is kept already, if that is due or `now`. */

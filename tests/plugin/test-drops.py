@@ -264,7 +264,7 @@ class Drops(Session):
                            check=True, stdout=subprocess.DEVNULL)
         elsewhere("generate", "--prompt", "a harbour", "--count", "2", "--steps", "2")
         elsewhere("store", "export", "--light", pack)
-        self.drop(pack, self.prompt())
+        self.drop(pack, self.pictures())
         wait_until("it is told", lambda: "1 round of “harbour.tar”" in d.message())
         wait_until("it is among the earlier rounds", lambda: self.past("a harbour"))
         number = self.sql("SELECT MAX(id) FROM rounds")[0][0]
@@ -272,7 +272,7 @@ class Drops(Session):
         d.find("Round %d" % number, "label")
         self.click_star(1)
         wait_until("the vote is stored", lambda: self.valid_ranks(number))
-        self.drop(pack, self.prompt())
+        self.drop(pack, self.pictures())
         d.press("Save My Votes…", "button")
         self.answer_file_dialog("Save the Votes", votes, True)
         wait_until("the votes are a file", lambda: os.path.exists(votes))
@@ -282,7 +282,7 @@ class Drops(Session):
         # Another archive is none.
         with open(pack, "r+b") as file:
             file.truncate(3000)
-        self.drop(pack, self.prompt())
+        self.drop(pack, self.pictures())
         wait_until("it is named", lambda: "harbour.tar" in d.message() and "copied" in d.message())
 
     # ------------------------------------------------------------------ one column

@@ -68,7 +68,7 @@ def test_models(folder):
     with_round(folder)
     refuse(folder, 2, "/nonexistent", *GENERATE, "--model", "/nonexistent")
     refuse(folder, 2, "starter", *GENERATE, "--model", "nonsense")
-    refuse(folder, 2, "unet", *GENERATE, "--model", folder)
+    refuse(folder, 2, "no weights", *GENERATE, "--model", folder)
     broken = folder / "broken"
     for part in ["unet", "vae", "text_encoder", "tokenizer", "scheduler"]:
         (broken / part).mkdir(parents=True)

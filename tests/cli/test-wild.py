@@ -280,7 +280,7 @@ def test_models_that_are_not_there(folder):
         error = run(folder, "generate", "--prompt", "x", "--model", model, status=status).err
         assert error.count("\n") == 1 and all(word in error for word in words), error
 
-    said("https://huggingface.co/painter/ink", "downloads nothing")
+    said("https://models.example/painter/ink", "downloads nothing")
     said("painter/ink", "There is no model", "starter")
     model = copy_model(folder, "folder")
     said(model / "unet/config.json", "choose the folder")

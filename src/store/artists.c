@@ -22,19 +22,14 @@ gboolean pen_artist_check_name(const char *name, GError **error)
     return ok;
 }
 
-static void take_text(sqlite3_stmt *row, gpointer data)
-{
-    *(char **)data = g_strdup((const char *)sqlite3_column_text(row, 0));
-}
-
 char *pen_artist_read(PenSql *sql)
 {
     const char *said = g_getenv("PENCHANT_ARTIST");
     if (said && pen_artist_check_name(said, NULL))
         return g_strdup(said);
-    char *name = NULL;
-    pen_sql_each(sql, "SELECT value FROM settings WHERE name = 'artist'", NULL, 0, take_text, &name,
-                 NULL);
+    char *name;
+    pen_sql_read_text(sql, "SELECT value FROM settings WHERE name = 'artist'", NULL, 0, &name,
+                      NULL);
     return name ? name : g_strdup(pen_sql_login());
 }
 

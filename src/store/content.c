@@ -7,11 +7,6 @@
  * picture. */
 #define CONTENT_KIND "penchant round 1"
 
-static void take_text(sqlite3_stmt *row, gpointer data)
-{
-    *(char **)data = g_strdup((const char *)sqlite3_column_text(row, 0));
-}
-
 char *pen_content_work_out(const PenRound *round, char *const *pictures, guint n)
 {
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
@@ -49,8 +44,8 @@ char *pen_store_get_content(PenStore *store, gint64 round, GError **error)
     {
         g_auto(PenSqlScope) look = PEN_SQL_SCOPE_INIT;
         pen_sql_lock(&look, store->sql);
-        if (!pen_sql_each(store->sql, "SELECT content FROM rounds WHERE id = ?",
-                          PEN_SQL_VALUES(PEN_SQL_INT(round)), take_text, &known, error))
+        if (!pen_sql_read_text(store->sql, "SELECT content FROM rounds WHERE id = ?",
+                               PEN_SQL_VALUES(PEN_SQL_INT(round)), &known, error))
             return NULL;
     }
     if (known)
@@ -68,23 +63,17 @@ char *pen_store_get_content(PenStore *store, gint64 round, GError **error)
                : NULL;
 }
 
-static void add_id(sqlite3_stmt *row, gpointer data)
-{
-    gint64 id = sqlite3_column_int64(row, 0);
-    g_array_append_val(data, id);
-}
-
 gboolean pen_store_know_content(PenStore *store, guint64 seed, GError **error)
 {
     g_autoptr(GArray) unknown = g_array_new(FALSE, FALSE, sizeof(gint64));
     {
         g_auto(PenSqlScope) look = PEN_SQL_SCOPE_INIT;
         pen_sql_lock(&look, store->sql);
-        if (!pen_sql_each(store->sql,
-                          "SELECT id FROM rounds WHERE seed = ? AND content IS NULL AND "
-                          "state <> 'running' AND EXISTS (SELECT 1 FROM candidates WHERE "
-                          "round = rounds.id AND picture_file IS NOT NULL)",
-                          PEN_SQL_VALUES(PEN_SQL_INT((gint64)seed)), add_id, unknown, error))
+        if (!pen_sql_read_ids(store->sql,
+                              "SELECT id FROM rounds WHERE seed = ? AND content IS NULL AND "
+                              "state <> 'running' AND EXISTS (SELECT 1 FROM candidates WHERE "
+                              "round = rounds.id AND picture_file IS NOT NULL)",
+                              PEN_SQL_VALUES(PEN_SQL_INT((gint64)seed)), unknown, error))
             return FALSE;
     }
     for (guint i = 0; i < unknown->len; i++) {

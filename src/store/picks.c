@@ -247,21 +247,16 @@ GPtrArray *pen_store_list_picks(PenStore *store, gint64 style, gboolean only_new
     return picks;
 }
 
-static void take_text(sqlite3_stmt *row, gpointer data)
-{
-    *(char **)data = g_strdup((const char *)sqlite3_column_text(row, 0));
-}
-
 char *pen_store_find_style_picture(PenStore *store, gint64 style)
 {
-    char *picture = NULL;
+    char *picture;
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     pen_sql_lock(&scope, store->sql);
-    pen_sql_each(store->sql,
-                 "SELECT c.picture_file FROM valid_picks p JOIN rounds r ON r.id = p.round "
-                 "JOIN pick_ranks k ON k.pick = p.id JOIN candidates c ON c.id = k.candidate "
-                 "WHERE r.style = ? AND k.rank > 0 ORDER BY p.id DESC, k.rank DESC LIMIT 1",
-                 PEN_SQL_VALUES(PEN_SQL_INT(style)), take_text, &picture, NULL);
+    pen_sql_read_text(store->sql,
+                      "SELECT c.picture_file FROM valid_picks p JOIN rounds r ON r.id = p.round "
+                      "JOIN pick_ranks k ON k.pick = p.id JOIN candidates c ON c.id = k.candidate "
+                      "WHERE r.style = ? AND k.rank > 0 ORDER BY p.id DESC, k.rank DESC LIMIT 1",
+                      PEN_SQL_VALUES(PEN_SQL_INT(style)), &picture, NULL);
     return picture;
 }
 

@@ -123,9 +123,8 @@ gint64 pen_store_begin_round(PenStore *store, const PenRound *round, const guint
     if (!pen_sql_begin(&scope, sql, error) || !pen_session_begin(store, error) ||
         !check_style(sql, &entry, error))
         return 0;
-    gint64 id = pen_files_pass_folders(store, "rounds", error)
-                    ? pen_round_insert(sql, &entry, error)
-                    : 0;
+    gint64 id =
+        pen_files_pass_folders(store, "rounds", error) ? pen_round_insert(sql, &entry, error) : 0;
     if (!id || !pen_sql_run(sql, error, "UPDATE rounds SET session = ? WHERE id = ?",
                             PEN_SQL_TEXT(store->session), PEN_SQL_INT(id)))
         return 0;
@@ -374,20 +373,15 @@ GPtrArray *pen_store_list_candidates(PenStore *store, gint64 round, GError **err
     return g_steal_pointer(&rows);
 }
 
-static void add_text(sqlite3_stmt *row, gpointer data)
-{
-    g_strv_builder_add(data, (const char *)sqlite3_column_text(row, 0));
-}
-
 char **pen_store_list_prompts(PenStore *store, int limit, GError **error)
 {
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_autoptr(GPtrArray) prompts = g_ptr_array_new_null_terminated(1, g_free, TRUE);
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     pen_sql_lock(&scope, store->sql);
-    if (!pen_sql_each(store->sql,
-                      "SELECT prompt FROM rounds WHERE prompt <> '' AND deleted IS NULL "
-                      "GROUP BY prompt ORDER BY MAX(id) DESC LIMIT ?",
-                      PEN_SQL_VALUES(PEN_SQL_INT(limit)), add_text, builder, error))
-        return NULL;
-    return g_strv_builder_end(builder);
+    return pen_sql_read_texts(store->sql,
+                              "SELECT prompt FROM rounds WHERE prompt <> '' AND deleted IS NULL "
+                              "GROUP BY prompt ORDER BY MAX(id) DESC LIMIT ?",
+                              PEN_SQL_VALUES(PEN_SQL_INT(limit)), prompts, error)
+               ? (char **)g_ptr_array_steal(prompts, NULL)
+               : NULL;
 }

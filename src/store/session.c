@@ -64,22 +64,17 @@ gboolean pen_session_is_alive(PenStore *store, const char *session)
     return alive;
 }
 
-static void add_text(sqlite3_stmt *row, gpointer data)
-{
-    g_ptr_array_add(data, g_strdup((const char *)sqlite3_column_text(row, 0)));
-}
-
 gboolean pen_session_recover(PenStore *store, GError **error)
 {
     PenSql *sql = store->sql;
     gint64 now = g_get_real_time();
     g_autoptr(GPtrArray) sessions = g_ptr_array_new_with_free_func(g_free);
 
-    if (!pen_sql_each(sql,
-                      "SELECT session FROM rounds WHERE state = 'running' AND session IS NOT NULL "
-                      "UNION "
-                      "SELECT session FROM runs WHERE state = 'running' AND session IS NOT NULL",
-                      NULL, 0, add_text, sessions, error))
+    if (!pen_sql_read_texts(
+            sql,
+            "SELECT session FROM rounds WHERE state = 'running' AND session IS NOT NULL UNION "
+            "SELECT session FROM runs WHERE state = 'running' AND session IS NOT NULL",
+            NULL, 0, sessions, error))
         return FALSE;
     for (guint i = 0; i < sessions->len; i++) {
         const char *session = sessions->pdata[i];

@@ -109,8 +109,9 @@ gboolean pen_store_get_trajectory_budget(PenStore *store, guint64 *bytes, GError
     gint64 value = 0;
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     pen_sql_lock(&scope, store->sql);
-    gboolean ok = pen_sql_int(store->sql, &value, error,
-                              "SELECT CAST(value AS INTEGER) FROM settings WHERE name = '" BUDGET "'");
+    gboolean ok =
+        pen_sql_int(store->sql, &value, error,
+                    "SELECT CAST(value AS INTEGER) FROM settings WHERE name = '" BUDGET "'");
     *bytes = (guint64)MAX(value, 0);
     return ok;
 }
@@ -136,25 +137,14 @@ gboolean pen_store_set_trajectory_budget(PenStore *store, guint64 bytes, GError 
     "AND id NOT IN (SELECT p.round FROM picks p JOIN run_picks u ON u.pick = p.id "                \
     "JOIN runs ON runs.id = u.run WHERE runs.state IN ('running', 'paused'))"
 
-static void add_id(sqlite3_stmt *row, gpointer data)
-{
-    gint64 id = sqlite3_column_int64(row, 0);
-    g_array_append_val((GArray *)data, id);
-}
-
 GArray *pen_store_list_thick_rounds(PenStore *store, GError **error)
 {
     g_autoptr(GArray) rounds = g_array_new(FALSE, FALSE, sizeof(gint64));
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     pen_sql_lock(&scope, store->sql);
-    return pen_sql_each(store->sql, THICK " ORDER BY id", NULL, 0, add_id, rounds, error)
+    return pen_sql_read_ids(store->sql, THICK " ORDER BY id", NULL, 0, rounds, error)
                ? g_steal_pointer(&rounds)
                : NULL;
-}
-
-static void add_name(sqlite3_stmt *row, gpointer data)
-{
-    g_ptr_array_add(data, g_strdup((const char *)sqlite3_column_text(row, 0)));
 }
 
 gboolean pen_store_thin_round(PenStore *store, gint64 round, GPtrArray *thin, GError **error)
@@ -177,11 +167,11 @@ gboolean pen_store_thin_round(PenStore *store, gint64 round, GPtrArray *thin, GE
             continue;
         g_autofree char *file =
             g_strdup_printf("rounds/%" G_GINT64_FORMAT "/%u" PEN_FILES_THIN, round, place);
-        if (!pen_sql_each(sql,
-                          "SELECT trajectory_file FROM candidates WHERE round = ? AND place = ? "
-                          "AND trajectory_file NOT LIKE '%" PEN_FILES_THIN "'",
-                          PEN_SQL_VALUES(PEN_SQL_INT(round), PEN_SQL_INT(place)), add_name, old,
-                          error) ||
+        if (!pen_sql_read_texts(
+                sql,
+                "SELECT trajectory_file FROM candidates WHERE round = ? AND place = ? "
+                "AND trajectory_file NOT LIKE '%" PEN_FILES_THIN "'",
+                PEN_SQL_VALUES(PEN_SQL_INT(round), PEN_SQL_INT(place)), old, error) ||
             !pen_store_write(store, file, thin->pdata[place], error) ||
             !pen_sql_run(sql, error,
                          "UPDATE candidates SET trajectory_file = ? WHERE round = ? AND place = ?",

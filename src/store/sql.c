@@ -273,6 +273,48 @@ gboolean pen_sql_read_int(PenSql *sql, const char *text, const PenSqlValue *valu
     return pen_sql_each(sql, text, values, n_values, read_int, out, error);
 }
 
+static char *column_text(sqlite3_stmt *row)
+{
+    return g_strdup((const char *)sqlite3_column_text(row, 0));
+}
+
+static void read_text(sqlite3_stmt *row, gpointer data)
+{
+    char **text = data;
+    if (!*text)
+        *text = column_text(row);
+}
+
+gboolean pen_sql_read_text(PenSql *sql, const char *text, const PenSqlValue *values, gsize n_values,
+                           char **out, GError **error)
+{
+    *out = NULL;
+    return pen_sql_each(sql, text, values, n_values, read_text, out, error);
+}
+
+static void append_text(sqlite3_stmt *row, gpointer data)
+{
+    g_ptr_array_add(data, column_text(row));
+}
+
+gboolean pen_sql_read_texts(PenSql *sql, const char *text, const PenSqlValue *values,
+                            gsize n_values, GPtrArray *out, GError **error)
+{
+    return pen_sql_each(sql, text, values, n_values, append_text, out, error);
+}
+
+static void append_id(sqlite3_stmt *row, gpointer data)
+{
+    gint64 id = sqlite3_column_int64(row, 0);
+    g_array_append_val((GArray *)data, id);
+}
+
+gboolean pen_sql_read_ids(PenSql *sql, const char *text, const PenSqlValue *values, gsize n_values,
+                          GArray *out, GError **error)
+{
+    return pen_sql_each(sql, text, values, n_values, append_id, out, error);
+}
+
 gboolean pen_sql_script(PenSql *sql, const char *text, GError **error)
 {
     errno = 0;

@@ -87,6 +87,16 @@ gboolean pen_sql_read_int(PenSql *sql, const char *text, const PenSqlValue *valu
 #define pen_sql_int(sql, out, error, text, ...)                                                    \
     pen_sql_read_int((sql), (text), PEN_SQL_VALUES(__VA_ARGS__), (out), (error))
 
+/* Reads one text: the first column of the first row, NULL for NULL or no row. g_free(). */
+gboolean pen_sql_read_text(PenSql *sql, const char *text, const PenSqlValue *values, gsize n_values,
+                           char **out, GError **error);
+
+/* Appends the first column of all rows: to an array of char * that frees them, or of gint64. */
+gboolean pen_sql_read_texts(PenSql *sql, const char *text, const PenSqlValue *values, gsize n_values,
+                            GPtrArray *out, GError **error);
+gboolean pen_sql_read_ids(PenSql *sql, const char *text, const PenSqlValue *values, gsize n_values,
+                          GArray *out, GError **error);
+
 /* Runs a script of several statements without parameters: schema and migrations. */
 gboolean pen_sql_script(PenSql *sql, const char *text, GError **error);
 

@@ -194,21 +194,13 @@ const char *pen_store_get_folder(PenStore *store)
     return store->folder;
 }
 
-static void keep_first_text(sqlite3_stmt *row, gpointer data)
-{
-    char **text = data;
-    if (!*text)
-        *text = g_strdup((const char *)sqlite3_column_text(row, 0));
-}
-
 gboolean pen_store_check(PenStore *store, GError **error)
 {
     g_autofree char *finding = NULL;
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
 
     pen_sql_lock(&scope, store->sql);
-    if (!pen_sql_each(store->sql, "PRAGMA integrity_check", NULL, 0, keep_first_text, &finding,
-                      error))
+    if (!pen_sql_read_text(store->sql, "PRAGMA integrity_check", NULL, 0, &finding, error))
         return FALSE;
     if (g_strcmp0(finding, "ok") != 0) {
         g_set_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_CORRUPT,

@@ -64,18 +64,13 @@ static const char *const clearings[] = {
     "UPDATE places SET mask_file = NULL WHERE round IN (" RIPE ")",
 };
 
-static void add_file(sqlite3_stmt *row, gpointer data)
-{
-    g_ptr_array_add(data, g_strdup((const char *)sqlite3_column_text(row, 0)));
-}
-
 gboolean pen_store_empty_trash(PenStore *store, gint64 min_age_seconds, GError **error)
 {
     gint64 before = g_get_real_time() - min_age_seconds * G_USEC_PER_SEC;
     g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
     g_auto(PenSqlScope) scope = PEN_SQL_SCOPE_INIT;
     if (!pen_sql_begin(&scope, store->sql, error) ||
-        !pen_sql_each(
+        !pen_sql_read_texts(
             store->sql,
             "SELECT f FROM (SELECT round, picture_file AS f FROM candidates "
             "UNION SELECT round, trajectory_file FROM candidates "
@@ -83,7 +78,7 @@ gboolean pen_store_empty_trash(PenStore *store, gint64 min_age_seconds, GError *
             "UNION SELECT id, start_file FROM rounds UNION SELECT id, mask_file FROM rounds "
             "UNION SELECT round, mask_file FROM places) "
             "WHERE f IS NOT NULL AND round IN (" RIPE ")",
-            PEN_SQL_VALUES(PEN_SQL_INT(before)), add_file, files, error))
+            PEN_SQL_VALUES(PEN_SQL_INT(before)), files, error))
         return FALSE;
     if (files->len == 0)
         return TRUE;

@@ -35,6 +35,28 @@ PenStore *fixture_open(const char *folder)
     return store;
 }
 
+void fixture_set_up(Fixture *fixture, gconstpointer data)
+{
+    fixture->folder = fixture_folder();
+    fixture->store = fixture_open(fixture->folder);
+}
+
+void fixture_set_up_style(Fixture *fixture, gconstpointer data)
+{
+    fixture_set_up(fixture, data);
+    fixture->style = fixture_style(fixture->store, "Ink");
+}
+
+void fixture_tear_down(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    pen_store_check(fixture->store, &error);
+    g_assert_no_error(error);
+    pen_store_close(fixture->store);
+    fixture_remove(fixture->folder);
+    g_free(fixture->folder);
+}
+
 gint64 fixture_style(PenStore *store, const char *name)
 {
     g_autoptr(GError) error = NULL;

@@ -24,6 +24,19 @@ void fixture_remove(const char *folder);
 /* Opens, or fails the test. */
 PenStore *fixture_open(const char *folder);
 
+/* A store in a folder of its own; with a style "Ink" where it was set up so. */
+typedef struct {
+    char *folder;
+    PenStore *store;
+    gint64 style;
+} Fixture;
+
+/* For g_test_add(). */
+void fixture_set_up(Fixture *fixture, gconstpointer data);
+void fixture_set_up_style(Fixture *fixture, gconstpointer data);
+/* Fails the test where rows refer to what is not there. */
+void fixture_tear_down(Fixture *fixture, gconstpointer data);
+
 /* A style "Ink", or another name, of the model "hash". */
 gint64 fixture_style(PenStore *store, const char *name);
 /* What a round of that model looks like; static strings, nothing to free. */

@@ -4,27 +4,6 @@
 #include "src/store/private.h"
 #include "tests/store/fixture.h"
 
-typedef struct {
-    char *folder;
-    PenStore *store;
-    gint64 style;
-} Fixture;
-
-static void set_up(Fixture *fixture, gconstpointer data)
-{
-    g_unsetenv("PENCHANT_ARTIST");
-    fixture->folder = fixture_folder();
-    fixture->store = fixture_open(fixture->folder);
-    fixture->style = fixture_style(fixture->store, "Ink");
-}
-
-static void tear_down(Fixture *fixture, gconstpointer data)
-{
-    pen_store_close(fixture->store);
-    fixture_remove(fixture->folder);
-    g_free(fixture->folder);
-}
-
 static gint64 make_round(Fixture *fixture)
 {
     g_autoptr(GError) error = NULL;
@@ -59,6 +38,7 @@ static void test_own_name(Fixture *fixture, gconstpointer data)
     g_setenv("PENCHANT_ARTIST", "bo", TRUE);
     g_autofree char *other = pen_store_get_artist(fixture->store);
     g_assert_cmpstr(other, ==, "bo");
+    g_unsetenv("PENCHANT_ARTIST");
 }
 
 static void assert_picks(Fixture *fixture, const char *const *artists, guint n)
@@ -167,11 +147,12 @@ static void test_older_store(Fixture *fixture, gconstpointer data)
 }
 
 #define ADD(path, function)                                                                        \
-    g_test_add("/store/artists/" path, Fixture, NULL, set_up, function, tear_down)
+    g_test_add("/store/artists/" path, Fixture, NULL, fixture_set_up_style, function, fixture_tear_down)
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_unsetenv("PENCHANT_ARTIST");
     ADD("own-name", test_own_name);
     ADD("two-rankings", test_two_rankings);
     ADD("agreement", test_agreement);

@@ -1,24 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tests/store/fixture.h"
 
-typedef struct {
-    char *folder;
-    PenStore *store;
-} Fixture;
-
-static void set_up(Fixture *fixture, gconstpointer data)
-{
-    fixture->folder = fixture_folder();
-    fixture->store = fixture_open(fixture->folder);
-}
-
-static void tear_down(Fixture *fixture, gconstpointer data)
-{
-    pen_store_close(fixture->store);
-    fixture_remove(fixture->folder);
-    g_free(fixture->folder);
-}
-
 static void assert_exists(Fixture *fixture, const char *relative, gboolean exists)
 {
     g_autofree char *path = pen_store_path(fixture->store, relative);
@@ -109,7 +91,7 @@ static void test_garbage(Fixture *fixture, gconstpointer data)
     assert_exists(fixture, ((PenStyleVersion *)versions->pdata[0])->adapter_file, TRUE);
 }
 
-#define ADD(name, func) g_test_add("/store/files/" name, Fixture, NULL, set_up, func, tear_down)
+#define ADD(name, func) g_test_add("/store/files/" name, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
 
 int main(int argc, char **argv)
 {

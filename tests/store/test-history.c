@@ -9,24 +9,6 @@
 
 #define MANY 2000
 
-typedef struct {
-    char *folder;
-    PenStore *store;
-} Fixture;
-
-static void set_up(Fixture *fixture, gconstpointer data)
-{
-    fixture->folder = fixture_folder();
-    fixture->store = fixture_open(fixture->folder);
-}
-
-static void tear_down(Fixture *fixture, gconstpointer data)
-{
-    pen_store_close(fixture->store);
-    fixture_remove(fixture->folder);
-    g_free(fixture->folder);
-}
-
 static void script(PenStore *store, const char *text)
 {
     g_autoptr(GError) error = NULL;
@@ -217,7 +199,7 @@ static void test_trash(Fixture *fixture, gconstpointer data)
     g_assert_true(pen_store_check(store, &error));
 }
 
-#define ADD(name, func) g_test_add("/store/" name, Fixture, NULL, set_up, func, tear_down)
+#define ADD(name, func) g_test_add("/store/" name, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
 
 int main(int argc, char **argv)
 {

@@ -3,29 +3,6 @@
 
 #include "tests/store/fixture.h"
 
-typedef struct {
-    char *folder;
-    PenStore *store;
-    gint64 style;
-} Fixture;
-
-static void set_up(Fixture *fixture, gconstpointer data)
-{
-    fixture->folder = fixture_folder();
-    fixture->store = fixture_open(fixture->folder);
-    fixture->style = fixture_style(fixture->store, "Ink");
-}
-
-static void tear_down(Fixture *fixture, gconstpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    pen_store_check(fixture->store, &error);
-    g_assert_no_error(error);
-    pen_store_close(fixture->store);
-    fixture_remove(fixture->folder);
-    g_free(fixture->folder);
-}
-
 static gint64 complete_round(Fixture *fixture, int n)
 {
     g_autoptr(GError) error = NULL;
@@ -617,7 +594,7 @@ static void test_comparisons(Fixture *fixture, gconstpointer data)
     g_assert_error(error, PEN_STORE_ERROR, PEN_STORE_ERROR_INVALID);
 }
 
-#define ADD(name, func) g_test_add("/store/" name, Fixture, NULL, set_up, func, tear_down)
+#define ADD(name, func) g_test_add("/store/" name, Fixture, NULL, fixture_set_up_style, func, fixture_tear_down)
 
 /* Guesses count once there is a pick that prefers anything, and one of several best is right. */
 static void test_guesses(Fixture *fixture, gconstpointer data)

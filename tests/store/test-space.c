@@ -11,24 +11,6 @@
 
 #define CONTENT 300 /* bytes of fixture_content() */
 
-typedef struct {
-    char *folder;
-    PenStore *store;
-} Fixture;
-
-static void set_up(Fixture *fixture, gconstpointer data)
-{
-    fixture->folder = fixture_folder();
-    fixture->store = fixture_open(fixture->folder);
-}
-
-static void tear_down(Fixture *fixture, gconstpointer data)
-{
-    pen_store_close(fixture->store);
-    fixture_remove(fixture->folder);
-    g_free(fixture->folder);
-}
-
 static PenSpace measure(PenStore *store, gint64 round)
 {
     g_autoptr(GError) error = NULL;
@@ -235,7 +217,7 @@ static void test_large(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(best, <, 100000);
 }
 
-#define ADD(name, func) g_test_add("/space/" name, Fixture, NULL, set_up, func, tear_down)
+#define ADD(name, func) g_test_add("/space/" name, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
 
 int main(int argc, char **argv)
 {

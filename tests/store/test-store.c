@@ -14,10 +14,7 @@
 #include "src/store/private.h"
 #include "tests/store/fixture.h"
 
-typedef struct {
-    char *folder;
-} Fixture;
-
+/* These open the store themselves. */
 static void set_up(Fixture *fixture, gconstpointer data)
 {
     fixture->folder = fixture_folder();

@@ -2,27 +2,6 @@
 #include "src/store/private.h"
 #include "tests/store/fixture.h"
 
-typedef struct {
-    char *folder;
-    PenStore *store;
-} Fixture;
-
-static void set_up(Fixture *fixture, gconstpointer data)
-{
-    fixture->folder = fixture_folder();
-    fixture->store = fixture_open(fixture->folder);
-}
-
-static void tear_down(Fixture *fixture, gconstpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    pen_store_check(fixture->store, &error);
-    g_assert_no_error(error);
-    pen_store_close(fixture->store);
-    fixture_remove(fixture->folder);
-    g_free(fixture->folder);
-}
-
 static void assert_name(PenStore *store, gint64 style, const char *name)
 {
     g_autoptr(GError) error = NULL;
@@ -458,7 +437,7 @@ static void test_reopen(Fixture *fixture, gconstpointer data)
     assert_living(fixture->store, "Ink");
 }
 
-#define ADD(name, func) g_test_add("/store/" name, Fixture, NULL, set_up, func, tear_down)
+#define ADD(name, func) g_test_add("/store/" name, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
 
 int main(int argc, char **argv)
 {

@@ -14,19 +14,11 @@ static float *distances(const guint8 *mask, int width, int height, gboolean outs
     for (gsize i = 0; i < n; i++)
         values[i] = (mask[i] >= 128) != outside ? 1 : 0;
     g_autoptr(GeglBuffer) from = gegl_buffer_new(&area, babl_format("Y float"));
-    g_autoptr(GeglBuffer) to = gegl_buffer_new(&area, babl_format("Y float"));
     gegl_buffer_set(from, NULL, 0, NULL, values, GEGL_AUTO_ROWSTRIDE);
-    g_autoptr(GeglNode) graph = gegl_node_new();
-    GeglNode *in =
-        gegl_node_new_child(graph, "operation", "gegl:buffer-source", "buffer", from, NULL);
     /* Edge handling 0: what lies beyond the array counts as more of the same. */
-    GeglNode *transform = gegl_node_new_child(
-        graph, "operation", "gegl:distance-transform", "metric", GEGL_DISTANCE_METRIC_EUCLIDEAN,
-        "edge-handling", 0, "threshold-lo", 0.5, "normalize", FALSE, NULL);
-    GeglNode *out =
-        gegl_node_new_child(graph, "operation", "gegl:write-buffer", "buffer", to, NULL);
-    gegl_node_link_many(in, transform, out, NULL);
-    gegl_node_process(out);
+    g_autoptr(GeglBuffer) to =
+        gegl_filter_op(from, "gegl:distance-transform", "metric", GEGL_DISTANCE_METRIC_EUCLIDEAN,
+                       "edge-handling", 0, "threshold-lo", 0.5, "normalize", FALSE, NULL);
     gegl_buffer_get(to, &area, 1, babl_format("Y float"), values, GEGL_AUTO_ROWSTRIDE,
                     GEGL_ABYSS_NONE);
     return values;
@@ -114,22 +106,13 @@ guint8 *pen_mask_scale(const guint8 *mask, int width, int height, int to_width, 
 {
     if (width == to_width && height == to_height)
         return g_memdup2(mask, (gsize)width * height);
-    const Babl *format = babl_format("Y float");
     const GeglRectangle from = { 0, 0, width, height }, to = { 0, 0, to_width, to_height };
     guint8 *scaled = g_malloc((gsize)to_width * to_height);
-    g_autoptr(GeglBuffer) source = gegl_buffer_new(&from, format);
-    g_autoptr(GeglBuffer) target = gegl_buffer_new(&to, format);
+    g_autoptr(GeglBuffer) source = gegl_buffer_new(&from, babl_format("Y float"));
     gegl_buffer_set(source, NULL, 0, babl_format("Y u8"), mask, GEGL_AUTO_ROWSTRIDE);
-    g_autoptr(GeglNode) graph = gegl_node_new();
-    GeglNode *in =
-        gegl_node_new_child(graph, "operation", "gegl:buffer-source", "buffer", source, NULL);
-    GeglNode *scale = gegl_node_new_child(
-        graph, "operation", "gegl:scale-size", "x", (double)to_width, "y", (double)to_height,
-        "sampler", GEGL_SAMPLER_LINEAR, "abyss-policy", GEGL_ABYSS_CLAMP, NULL);
-    GeglNode *out =
-        gegl_node_new_child(graph, "operation", "gegl:write-buffer", "buffer", target, NULL);
-    gegl_node_link_many(in, scale, out, NULL);
-    gegl_node_process(out);
+    g_autoptr(GeglBuffer) target =
+        gegl_filter_op(source, "gegl:scale-size", "x", (double)to_width, "y", (double)to_height,
+                       "sampler", GEGL_SAMPLER_LINEAR, "abyss-policy", GEGL_ABYSS_CLAMP, NULL);
     gegl_buffer_get(target, &to, 1, babl_format("Y u8"), scaled, GEGL_AUTO_ROWSTRIDE,
                     GEGL_ABYSS_NONE);
     return scaled;

@@ -184,6 +184,18 @@ static void on_received(GtkWidget *widget, GdkDragContext *context, int x, int y
 
 /* --- where it can be dropped ------------------------------------------------------------------ */
 
+/* GtkTextView refuses what is over its selection, where a file is as welcome as elsewhere. */
+static gboolean on_motion(GtkWidget *field, GdkDragContext *context, int x, int y, guint time,
+                          gpointer data)
+{
+    GdkAtom best = gtk_drag_dest_find_target(field, context, NULL);
+    if (!gtk_targets_include_uri(&best, 1))
+        return FALSE;
+    gdk_drag_status(context, gdk_drag_context_get_suggested_action(context), time);
+    gtk_drag_highlight(field);
+    return TRUE;
+}
+
 /* A field takes text, and a file's name as text, unless it is told that there are better ways. */
 static void accept_in_fields(GtkWidget *widget, gpointer target)
 {
@@ -200,6 +212,7 @@ static void accept_in_fields(GtkWidget *widget, gpointer target)
         gtk_target_list_unref(list);
         if (table)
             gtk_target_table_free(table, n);
+        g_signal_connect(widget, "drag-motion", G_CALLBACK(on_motion), NULL);
         g_signal_connect(widget, "drag-data-received", G_CALLBACK(on_received), target);
     } else if (GTK_IS_CONTAINER(widget)) {
         gtk_container_forall(GTK_CONTAINER(widget), accept_in_fields, target);

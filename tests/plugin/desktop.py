@@ -182,9 +182,10 @@ class Desktop:
             raise Failure("in GIMP: " + reply["error"])
         return reply["result"]
 
-    def command(self, *args, check=True):
-        """The command line on the same store."""
-        result = subprocess.run([os.path.join(self.build, "src", "cli", "penchant"), *args], env=self.env,
+    def command(self, *args, check=True, data=None):
+        """The command line on the same store, or that of another data folder."""
+        env = {**self.env, **({"PENCHANT_DATA": data} if data else {})}
+        result = subprocess.run([os.path.join(self.build, "src", "cli", "penchant"), *args], env=env,
                                 capture_output=True, text=True)
         if check and result.returncode:
             raise Failure("penchant %s: %s" % (" ".join(args), result.stderr))

@@ -258,13 +258,13 @@ class Drops(Session):
     def takes_a_pack(self):
         d = self.desktop
         pack, votes = os.path.join(d.folder, "harbour.tar"), os.path.join(d.folder, "votes.tar")
-        program = os.path.join(d.build, "src", "cli", "penchant")
         def elsewhere(*words):
-            subprocess.run([program, *words], env={**d.env, "PENCHANT_DATA": os.path.join(d.folder, "elsewhere")},
-                           check=True, stdout=subprocess.DEVNULL)
+            d.command(*words, data=os.path.join(d.folder, "elsewhere"))
         elsewhere("generate", "--prompt", "a harbour", "--count", "2", "--steps", "2")
         elsewhere("store", "export", "--light", pack)
-        self.drop(pack, self.pictures())
+        # Also on a field whose text is selected.
+        d.key("ctrl+l")
+        self.drop(pack, self.prompt())
         wait_until("it is told", lambda: "1 round of “harbour.tar”" in d.message())
         wait_until("it is among the earlier rounds", lambda: self.past("a harbour"))
         number = self.sql("SELECT MAX(id) FROM rounds")[0][0]

@@ -367,10 +367,18 @@ static void look(PenRoundView *view)
 /* To another candidate where one alone is seen; the grid leaves it to GTK. */
 static gboolean leaf(PenRoundView *view, int step)
 {
-    int k = meant(view), n = pen_candidate_grid_get_n(grid_of(view));
-    if (k < 0 || !(is_placed(view) || pen_candidate_grid_is_zoomed(grid_of(view))))
+    gboolean placed = is_placed(view);
+    int k = pen_candidate_grid_get_current(grid_of(view)), n = pen_candidate_grid_get_n(grid_of(view));
+    if (k < 0)
+        k = meant(view);
+    if (k < 0 || !(placed || pen_candidate_grid_is_zoomed(grid_of(view))))
         return FALSE;
-    pen_candidate_grid_set_current(grid_of(view), (k + n + step) % n);
+    /* At its place only what is finished can be shown. */
+    int to = k;
+    do
+        to = (to + n + step) % n;
+    while (placed && to != k && !is_ready(view, to));
+    pen_candidate_grid_set_current(grid_of(view), to);
     return TRUE;
 }
 

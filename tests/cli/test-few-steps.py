@@ -4,7 +4,7 @@
 import shutil
 
 from models import GOLDEN, change_config, single_file, trajectory
-from program import png_texts, run
+from program import ONE_PASS, png_texts, run
 from tap import main
 
 SMALL = ["--width", "32", "--height", "32", "--count", "1", "--seed", "4"]
@@ -94,7 +94,7 @@ def test_teach(folder):
         run(folder, "generate", "--prompt", "a bird", *model, "--width", "32", "--height", "32", "--count", "2",
             "--seed", seed)
         run(folder, "pick", seed, "--best", "1")
-    steps = run(folder, "teach", *model, "--style", "mine", "--epochs", "1", "--updates", "0", "--json").of_type("step")
+    steps = run(folder, "teach", *model, "--style", "mine", *ONE_PASS, "--json").of_type("step")
     assert steps and steps[0]["grad_norm"] > 0, steps
     fast, few = draw(folder, "--style", "mine")
     many, more = draw(folder, "--style", "mine", "--no-fast")

@@ -53,8 +53,10 @@ def test_the_man_page_names_every_command_and_option(folder):
         for option in offered(folder, *words, "--"):
             if not re.search(re.escape(option) + r"(?![a-z-])", page):
                 missing.append(" ".join([*words, option]))
-        for command in offered(folder, *words, ""):
-            if re.fullmatch("[a-z]+", command) and command in run(folder, *words, "--help").out.split():
+        commands = [word for word in offered(folder, *words, "") if re.fullmatch("[a-z]+", word)]
+        told = run(folder, *words, "--help").out.split() if commands else []
+        for command in commands:
+            if command in told:
                 if not re.search(r"\b%s\b" % command, page):
                     missing.append(" ".join([*words, command]))
                 look([*words, command])

@@ -283,12 +283,9 @@ static void test_differences(gconstpointer data)
 static gboolean is_among_few(const FixtureCase *c)
 {
     static const char *const names[] = {"linear_ragged", "linear_adapter", "conv_ragged", "group_norm_odd",
-                                        "layer_norm_odd", "attention_odd", "cross_few"};
+                                        "layer_norm_odd", "attention_odd", "cross_few", NULL};
 
-    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
-        if (g_str_equal(c->name, names[i]))
-            return TRUE;
-    return FALSE;
+    return g_strv_contains(names, c->name);
 }
 
 static void add_trial(const char *path, Trial trial, void (*test)(gconstpointer))
@@ -316,7 +313,6 @@ static gboolean is_heavy(const FixtureCase *c)
     return has_matrices(c);
 }
 
-/* A family of kernels that the device would not choose itself: what it computes, and no more. */
 /* Tiles are measured where there is a choice, and what was measured is kept. */
 static void test_tune(void)
 {
@@ -346,6 +342,7 @@ static void test_tune(void)
     *info = before;
 }
 
+/* A family of kernels that the device would not choose itself: what it computes, and no more. */
 static void add_family(void)
 {
     for (guint i = 0; i < fixture_n_cases; i++) {

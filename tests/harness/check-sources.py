@@ -32,16 +32,22 @@ def check_license(top, files):
 
 def check_layers(top, files):
     """No layer includes a header of a layer above it, nor a folder of src one that src/meson.build names later."""
-    order = re.findall(r"^subdir\('(\w+)'\)", (top / "src" / "meson.build").read_text(), re.MULTILINE)
+    order = re.findall(r"^subdir\('([\w/]+)'\)", (top / "src" / "meson.build").read_text(), re.MULTILINE)
+
+    def folder_of(inner):
+        """studio/packs of studio/packs/pack.h, studio of studio/job.h."""
+        return max((name for name in order if inner.startswith(name + "/")), key=len, default=None)
+
     wrong = []
     for path in files:
-        layer, folder = path.relative_to(top).parts[:2]
+        layer, _, below = path.relative_to(top).as_posix().partition("/")
         if layer not in LAYERS:
             continue
         above = set(LAYERS[LAYERS.index(layer) + 1:]) | (TOPS - {layer} if layer in TOPS else set())
-        later = order[order.index(folder) + 1:] if layer == "src" and folder in order else []
-        for included, inner in re.findall(r'^#include "(\w+)/(?:(\w+)/)?', path.read_text(), re.MULTILINE):
-            if included in above or (included == "src" and inner in later):
+        folder = folder_of(below) if layer == "src" else None
+        later = order[order.index(folder) + 1:] if folder else []
+        for included, inner in re.findall(r'^#include "(\w+)/([^"]+)', path.read_text(), re.MULTILINE):
+            if included in above or (included == "src" and folder_of(inner) in later):
                 wrong.append("%s includes %s/%s" % (path, included, inner))
     return wrong
 

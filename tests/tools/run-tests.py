@@ -25,7 +25,7 @@ import sys
 
 CASE = re.compile(r"\s*(not )?ok\b\s*\d*\s*-?\s*(.*)")
 STEP_BACK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "step-back.sh")
-NOT_SANITIZED = {"gpu", "gui", "slow"}
+NOT_SANITIZED = {"gpu", "gui", "slow", "long"}
 # The machine may be slow or busy: a test's own limit in its meson.build is for an idle one.
 TIMEOUT_MULTIPLIER = "4"
 
